@@ -1,0 +1,18 @@
+//! Requests: a client's body to the canonical form, and the canonical form to an upstream's body.
+
+mod blocks;
+mod control;
+mod decode;
+mod encode;
+mod schema;
+mod turns;
+
+pub use decode::{decode, decode_count};
+pub use encode::encode;
+
+pub(super) use blocks::{arguments_of, is_input};
+pub(super) use control::{Form, budget_for, choose};
+pub(super) use turns::is_spoilt;
+
+#[cfg(test)]
+mod tests;

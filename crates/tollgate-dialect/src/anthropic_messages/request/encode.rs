@@ -1,0 +1,391 @@
+//! The canonical form as a body for an upstream. Whatever comes before `messages` changes seldom, so that the next turn's
+//! body begins with the same bytes.
+
+use crate::anthropic_messages::wire::{ATTRIBUTION, is_client_tool, write_cache};
+use crate::error::{Change, ChangeKind, Unsupported};
+use crate::json::{Json, Text, Writer};
+use crate::names::safe_tool_name;
+use crate::quirks::{IdForm, Replay, ResponseFormat, SchemaForm};
+use crate::request::{OutputFormat, Part, Reasoning, Request, Role, TextPart, Tool, ToolChoice, ToolKind};
+use crate::schema::{EMPTY, clean};
+use crate::{Encoded, Target};
+
+use super::blocks::{Blocks, blank};
+use super::control::{Control, Form, choose};
+use super::schema::output_schema;
+use super::turns::{Item, Rules, Thoughts, Turn, leading_system, turns};
+
+/// Anthropic insists on `max_tokens`; this is for a client that names none and a model of which none is known.
+const DEFAULT_MAX_TOKENS: u64 = 8192;
+
+/// Chat parameters that change the answer and that this dialect cannot say, with the values at which they change nothing.
+const UNSUPPORTED: [(&str, &[&str]); 12] = [
+    ("n", &["1"]),
+    ("logprobs", &["false"]),
+    ("top_logprobs", &["0"]),
+    ("logit_bias", &["{}"]),
+    ("seed", &[]),
+    ("frequency_penalty", &["0", "0.0"]),
+    ("presence_penalty", &["0", "0.0"]),
+    ("prediction", &[]),
+    ("audio", &[]),
+    ("modalities", &[r#"["text"]"#]),
+    ("web_search_options", &[]),
+    ("min_p", &["0", "0.0"]),
+];
+
+/// Parameters that only give hints, or that concern the gateway: their loss changes no answer.
+const HINTS: [&str; 12] = [
+    "verbosity",
+    "store",
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "stream_options",
+    "parallel_tool_calls",
+    "moderation",
+    "reasoning",
+    "reasoning_effort",
+];
+
+/// Fields of this dialect alone, which can have come from nowhere else.
+const NATIVE: [&str; 11] = [
+    "cache_control",
+    "compaction",
+    "container",
+    "context_management",
+    "diagnostics",
+    "fallbacks",
+    "inference_geo",
+    "mcp_servers",
+    "speed",
+    "thread",
+    "user_profile_id",
+];
+
+pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Unsupported> {
+    let quirks = &target.quirks.messages;
+    let mut changes = Vec::new();
+    let max_tokens = max_tokens(request, target, &mut changes);
+    let leading = leading_system(&request.messages);
+    let messages = &request.messages[leading..];
+    let wanted = request.reasoning.filter(|_| takes(target, "thinking"));
+    let mut control = wanted.map_or_else(Control::default, |r| choose(&r, target.quirks, max_tokens));
+    let thinks = control.form.is_some_and(Form::is_on);
+    let rules = Rules {
+        thoughts: if quirks.genuine { Thoughts::for_genuine(messages) } else { Thoughts::Unsigned },
+        mid_system: quirks.mid_system,
+        word_ids: quirks.genuine || target.quirks.tool_ids == IdForm::Word,
+        prefill: quirks.prefill && !thinks && request.output_format.is_none(),
+        filler: target
+            .quirks
+            .reasoning_filler
+            .as_deref()
+            .filter(|_| !quirks.genuine && target.quirks.replay != Replay::Never),
+    };
+    let turns = turns(messages, &rules, &mut changes);
+    if quirks.genuine && matches!(control.form, Some(Form::Enabled(_))) && continues_without_thoughts(&turns) {
+        control.form = None;
+        changes.push(Change::new(ChangeKind::Softened, "thinking"));
+    }
+
+    let mut w = Writer::with_capacity(1024 + size(request));
+    w.open_object().key("model").str(target.model).key("max_tokens").number(max_tokens);
+    if target.stream {
+        w.key("stream").bool(true);
+    }
+    sampling(&mut w, request, target, control.form, &mut changes)?;
+    stop(&mut w, request, &mut changes);
+    if let Some(user) = request.user.as_ref().filter(|_| takes(target, "metadata")) {
+        w.key("metadata").open_object().key("user_id").text(user).close_object();
+    }
+    extra(&mut w, request, target, &mut changes)?;
+    if let Some(form) = control.form {
+        let display = wanted.and_then(|r| display(&r)).filter(|_| quirks.genuine);
+        w.key("thinking");
+        form.write(&mut w, display);
+    }
+    let instruction = output_config(&mut w, request, target, control, &mut changes);
+    let tools = tools(&mut w, request, target, &mut changes);
+    if tools > 0 {
+        tool_choice(&mut w, request, target, control.form, &mut changes);
+    }
+
+    let mut blocks = Blocks::new(w, target, rules.thoughts, changes);
+    system(&mut blocks, request, leading, instruction);
+    blocks.w.key("messages").open_array();
+    for turn in &turns {
+        blocks.turn(turn)?;
+    }
+    blocks.w.close_array().close_object();
+    Ok(Encoded { body: blocks.w.out, changes: blocks.changes })
+}
+
+fn max_tokens(request: &Request<'_>, target: &Target<'_>, changes: &mut Vec<Change>) -> u64 {
+    match (request.max_tokens, target.max_output_tokens) {
+        (Some(wanted), Some(most)) if wanted > most => {
+            changes.push(Change::new(ChangeKind::Clamped, "max_tokens"));
+            most
+        }
+        (Some(wanted), _) => wanted,
+        (None, most) => most.unwrap_or(DEFAULT_MAX_TOKENS),
+    }
+}
+
+fn takes(target: &Target<'_>, key: &str) -> bool {
+    !target.quirks.messages.refuses.iter().any(|refused| refused == key)
+}
+
+/// True where the tool loop that is under way began without thinking: with a thinking budget that is refused
+/// ("Expected `thinking` or `redacted_thinking`, but found `tool_use`").
+fn continues_without_thoughts(turns: &[Turn<'_>]) -> bool {
+    let in_loop =
+        turns.last().is_some_and(|t| t.items.iter().any(|i| matches!(i, Item::Result { .. } | Item::Missing { .. })));
+    let latest = turns.iter().rev().find(|t| t.role == Role::Assistant);
+    in_loop && latest.is_some_and(|t| !matches!(t.items.first(), Some(Item::Part { part: Part::Thinking(_), .. })))
+}
+
+fn sampling(
+    w: &mut Writer,
+    request: &Request<'_>,
+    target: &Target<'_>,
+    form: Option<Form>,
+    changes: &mut Vec<Change>,
+) -> Result<(), Unsupported> {
+    let quirks = &target.quirks.messages;
+    let thinks = form.is_some_and(Form::is_on);
+    for (key, value) in [("temperature", &request.temperature), ("top_p", &request.top_p), ("top_k", &request.top_k)] {
+        let Some(value) = value.as_ref().filter(|v| !v.is_null()) else { continue };
+        // While it thinks, Claude refuses a temperature and a top_k; older ones refuse temperature and top_p together.
+        let both = key == "top_p" && request.temperature.is_some();
+        if !quirks.sampling || !takes(target, key) || (quirks.genuine && (thinks || both)) {
+            changes.push(Change::dropped(key));
+        } else if key == "temperature" && value.as_f64().is_some_and(|t| t > 1.0) {
+            changes.push(Change::new(ChangeKind::Clamped, key));
+            w.key(key).raw("1");
+        } else {
+            w.key(key).json(value);
+        }
+    }
+    Ok(())
+}
+
+fn stop(w: &mut Writer, request: &Request<'_>, changes: &mut Vec<Change>) {
+    let usable: Vec<_> = request.stop.iter().filter(|s| !blank(s)).collect();
+    if usable.len() < request.stop.len() {
+        changes.push(Change::dropped("stop"));
+    }
+    if !usable.is_empty() {
+        w.key("stop_sequences").open_array();
+        for sequence in usable {
+            w.text(sequence);
+        }
+        w.close_array();
+    }
+}
+
+fn extra(
+    w: &mut Writer,
+    request: &Request<'_>,
+    target: &Target<'_>,
+    changes: &mut Vec<Change>,
+) -> Result<(), Unsupported> {
+    for (key, value) in &request.extra {
+        let key = key.escaped();
+        let unsupported = UNSUPPORTED.iter().find(|(name, _)| *name == key);
+        match unsupported {
+            _ if value.is_null() || HINTS.contains(&key) => {}
+            Some((_, idle)) if idle.contains(&value.get()) => {}
+            Some(_) if target.drop_params => changes.push(Change::dropped(key)),
+            Some(_) => return Err(Unsupported::param(key, target.label)),
+            None if key == "service_tier" => match value.get() {
+                tier @ (r#""auto""# | r#""standard_only""#) if takes(target, key) => _ = w.key(key).raw(tier),
+                _ => {}
+            },
+            None if NATIVE.contains(&key) && takes(target, key) => _ = w.key(key).json(value),
+            None => changes.push(Change::dropped(key)),
+        }
+    }
+    Ok(())
+}
+
+fn display(reasoning: &Reasoning) -> Option<&'static str> {
+    reasoning.visible.map(|visible| if visible { "summarized" } else { "omitted" })
+}
+
+/// Writes the effort and the format. Where the target has no formats, returns what to tell the model instead.
+fn output_config(
+    w: &mut Writer,
+    request: &Request<'_>,
+    target: &Target<'_>,
+    control: Control,
+    changes: &mut Vec<Change>,
+) -> Option<Text<'static>> {
+    let can = takes(target, "output_config");
+    let effort = control.effort.filter(|_| can);
+    let mut instruction = None;
+    let format = match &request.output_format {
+        Some(OutputFormat::JsonSchema { schema, .. })
+            if can
+                && takes(target, "output_config.format")
+                && target.quirks.response_format == ResponseFormat::JsonSchema =>
+        {
+            Some(output_schema(schema))
+        }
+        Some(OutputFormat::JsonSchema { schema, .. }) => {
+            let text = format!(
+                "Answer with one JSON value that is valid for this JSON Schema, and with nothing else:\n{}",
+                schema.get()
+            );
+            instruction = Some(text);
+            None
+        }
+        Some(OutputFormat::JsonObject) => {
+            instruction = Some("Answer with one JSON object and nothing else.".to_string());
+            None
+        }
+        None => None,
+    };
+    if instruction.is_some() {
+        changes.push(Change::new(ChangeKind::Textualised, "response_format"));
+    }
+    if effort.is_some() || format.is_some() {
+        w.key("output_config").open_object();
+        if let Some(effort) = effort {
+            w.key("effort").str(effort.name());
+        }
+        if let Some(schema) = format {
+            w.key("format").open_object().key("type").raw(r#""json_schema""#).key("schema").raw(&schema).close_object();
+        }
+        w.close_object();
+    }
+    instruction.map(|text| Text::plain(&text))
+}
+
+/// Returns how many were written.
+fn tools(w: &mut Writer, request: &Request<'_>, target: &Target<'_>, changes: &mut Vec<Change>) -> usize {
+    let quirks = &target.quirks.messages;
+    let kept: Vec<&Tool<'_>> =
+        request.tools.iter().filter(|tool| is_expressible(tool, quirks.genuine, changes)).collect();
+    if kept.is_empty() {
+        return 0;
+    }
+    let allowed = |key: &str| !quirks.refuses_in_tools.iter().any(|refused| refused == key);
+    let cache_allowed = allowed("cache_control") && takes(target, "cache_control");
+    w.key("tools").open_array();
+    for tool in &kept {
+        if let ToolKind::Client { fields, .. } | ToolKind::Server { fields, .. } = &tool.kind {
+            w.json(fields);
+            continue;
+        }
+        w.open_object().key("name").text(&safe_tool_name(&tool.name));
+        if let Some(description) = &tool.description {
+            w.key("description").text(description);
+        }
+        w.key("input_schema");
+        match &tool.kind {
+            ToolKind::Function { schema: Some(schema) } => w.json(&clean(schema, SchemaForm::Plain)),
+            ToolKind::Function { schema: None } => w.json(&EMPTY),
+            _ => w.raw(r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#),
+        };
+        if tool.deferred && quirks.genuine && allowed("defer_loading") {
+            w.key("defer_loading").bool(true);
+        }
+        // `strict` is left out: its limits on schemas are not those under which the client wrote its own.
+        if cache_allowed {
+            write_cache(w, tool.cache);
+        }
+        w.close_object();
+    }
+    w.close_array();
+    kept.len()
+}
+
+fn is_expressible(tool: &Tool<'_>, genuine: bool, changes: &mut Vec<Change>) -> bool {
+    let dated = |kind: &Text<'_>| {
+        let kind = kind.escaped();
+        is_client_tool(kind)
+            || kind == "mcp_toolset"
+            || kind.rsplit('_').next().is_some_and(|d| d.len() == 8 && d.parse::<u32>().is_ok())
+    };
+    match &tool.kind {
+        ToolKind::Client { kind, .. } | ToolKind::Server { kind, .. } if !genuine || !dated(kind) => {
+            changes.push(Change::dropped(format!("tools.{}", kind.decode())));
+            false
+        }
+        _ => true,
+    }
+}
+
+fn tool_choice(
+    w: &mut Writer,
+    request: &Request<'_>,
+    target: &Target<'_>,
+    form: Option<Form>,
+    changes: &mut Vec<Change>,
+) {
+    let forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
+    let refused = forced && (!target.quirks.messages.forced_tool || matches!(form, Some(Form::Enabled(_))));
+    let choice = if refused {
+        changes.push(Change::new(ChangeKind::Softened, "tool_choice"));
+        Some(&ToolChoice::Auto)
+    } else {
+        request.tool_choice.as_ref()
+    };
+    let single = request.parallel_tool_calls == Some(false);
+    let kind = match choice {
+        None if !single => return,
+        None | Some(ToolChoice::Auto) => r#""auto""#,
+        Some(ToolChoice::Required) => r#""any""#,
+        Some(ToolChoice::Named(_)) => r#""tool""#,
+        Some(ToolChoice::None) => r#""none""#,
+    };
+    w.key("tool_choice").open_object().key("type").raw(kind);
+    if let Some(ToolChoice::Named(name)) = choice {
+        w.key("name").text(&safe_tool_name(name));
+    }
+    if single && choice != Some(&ToolChoice::None) {
+        w.key("disable_parallel_tool_use").bool(true);
+    }
+    w.close_object();
+}
+
+fn system(blocks: &mut Blocks<'_>, request: &Request<'_>, leading: usize, instruction: Option<Text<'static>>) {
+    let early = request.messages[..leading].iter().flat_map(|m| &m.parts).filter_map(|part| match part {
+        Part::Text(text) => Some(text),
+        _ => None,
+    });
+    let instruction = instruction.map(|text| TextPart { text, cache: None });
+    let genuine = blocks.target.quirks.messages.genuine;
+    let is_said = |t: &&TextPart<'_>| !blank(&t.text) && (genuine || !t.text.escaped().starts_with(ATTRIBUTION));
+    let mut all = request.system.iter().chain(early).chain(&instruction).filter(is_said).peekable();
+    if all.peek().is_none() {
+        return;
+    }
+    blocks.w.key("system").open_array();
+    for text in all {
+        blocks.text(&text.text, text.cache);
+    }
+    blocks.w.close_array();
+}
+
+/// About the size of the body, so that the buffer grows seldom.
+fn size(request: &Request<'_>) -> usize {
+    let json = |j: &Json<'_>| j.get().len();
+    let part = |p: &Part<'_>| match p {
+        Part::Text(t) => t.text.escaped().len(),
+        Part::ToolResult(r) => {
+            r.content.iter().map(|p| if let Part::Text(t) = p { t.text.escaped().len() } else { 64 }).sum()
+        }
+        _ => 256,
+    };
+    let tool = |t: &Tool<'_>| match &t.kind {
+        ToolKind::Function { schema } => 256 + schema.as_ref().map_or(0, json),
+        _ => 256,
+    };
+    request.messages.iter().flat_map(|m| &m.parts).map(|p| part(p) + 48).sum::<usize>()
+        + request.tools.iter().map(tool).sum::<usize>()
+        + request.system.iter().map(|t| t.text.escaped().len()).sum::<usize>()
+}

@@ -1,0 +1,3 @@
+//! Transport units of streams.
+
+pub mod sse;

@@ -1,0 +1,334 @@
+//! Wire formats of model providers: bytes to canonical requests, answers and errors, and back. No I/O.
+//!
+//! The whole interface is this file. A dialect is a folder whose files always come in the same order: `mod` (where the format
+//! is specified, what is lossy), `wire` (shapes as on the wire), `request`, `forward` (the same-dialect lane), `response` (one
+//! piece, errors, usage), `stream`.
+
+pub mod answer;
+mod anthropic_messages;
+pub mod error;
+pub mod event;
+pub mod frame;
+pub mod json;
+pub mod names;
+mod openai_chat;
+mod overflow;
+pub mod quirks;
+pub mod request;
+mod scan;
+pub mod schema;
+pub mod sealed;
+pub mod usage;
+
+use error::{AnswerError, Change, Invalid, PublicError, Unsupported, UpstreamError};
+use event::Event;
+use frame::sse::Frame;
+use quirks::Quirks;
+use request::Request;
+use sealed::Seal;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// Anthropic Messages.
+    Messages,
+    /// OpenAI chat completions.
+    Chat,
+}
+
+impl Dialect {
+    /// Where a provider of this dialect takes requests, under its base URL.
+    pub fn path(self) -> &'static str {
+        match self {
+            Dialect::Messages => "/v1/messages",
+            Dialect::Chat => "/chat/completions",
+        }
+    }
+}
+
+/// All that an encoder must know of the deployment it writes for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'t> {
+    /// The provider's name for the model.
+    pub model: &'t str,
+    /// For messages to people: `provider/model`.
+    pub label: &'t str,
+    pub quirks: &'t Quirks,
+    /// Unsupported parameters are dropped and reported, else refused.
+    pub drop_params: bool,
+    /// Output tokens are cut to this.
+    pub max_output_tokens: Option<u64>,
+    /// What goes up, whatever the client asked for.
+    pub stream: bool,
+    pub seal: &'t Seal,
+}
+
+/// A body for an upstream and what became different on the way.
+#[derive(Clone, Debug, Default)]
+pub struct Encoded {
+    pub body: Vec<u8>,
+    pub changes: Vec<Change>,
+}
+
+/// Reads a client's request.
+pub fn decode_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>, Invalid> {
+    match dialect {
+        Dialect::Messages => anthropic_messages::request::decode(body),
+        Dialect::Chat => openai_chat::request::decode(body),
+    }
+}
+
+/// Writes a request for an upstream.
+pub fn encode_request(dialect: Dialect, request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Unsupported> {
+    match dialect {
+        Dialect::Messages => anthropic_messages::request::encode(request, target),
+        Dialect::Chat => openai_chat::request::encode(request, target),
+    }
+}
+
+/// The same-dialect lane: the client's own bytes with named edits.
+pub fn forward_request(dialect: Dialect, body: &[u8], target: &Target<'_>) -> Result<Encoded, ForwardError> {
+    match dialect {
+        Dialect::Messages => anthropic_messages::forward::request(body, target),
+        Dialect::Chat => openai_chat::forward::request(body, target),
+    }
+}
+
+/// Reads the body of a token count: a request that needs no `max_tokens`.
+pub fn decode_count_request(body: &[u8]) -> Result<Request<'_>, Invalid> {
+    anthropic_messages::request::decode_count(body)
+}
+
+/// What becomes of a frame on the same-dialect lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forwarded {
+    AsIs,
+    Replace(Vec<u8>),
+    Drop,
+}
+
+/// Looks at one frame of a stream that goes through unchanged but for what a client cannot take. `stream_usage`: a chat client
+/// asked for the usage chunk.
+pub fn forward_frame(dialect: Dialect, frame: &Frame<'_>, stream_usage: bool) -> Forwarded {
+    match dialect {
+        Dialect::Messages => anthropic_messages::forward::frame(frame),
+        Dialect::Chat => openai_chat::forward::frame(frame, stream_usage),
+    }
+}
+
+/// The one-piece answer in the same-dialect lane; `None`: as it is.
+pub fn forward_response(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
+    match dialect {
+        Dialect::Messages => anthropic_messages::forward::response(body),
+        Dialect::Chat => openai_chat::forward::response(body),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+}
+
+/// Reads a one-piece answer of status 200. An error in place of an answer is found here too.
+pub fn decode_response<'a>(
+    dialect: Dialect,
+    body: &'a [u8],
+    quirks: &Quirks,
+    emit: &mut dyn FnMut(Event<'a>),
+) -> Result<(), AnswerError> {
+    match dialect {
+        Dialect::Messages => anthropic_messages::response::decode(body, emit),
+        Dialect::Chat => openai_chat::response::decode(body, quirks, emit),
+    }
+}
+
+/// Reads an upstream's stream, frame by frame.
+#[derive(Debug)]
+pub enum StreamDecoder {
+    Messages(anthropic_messages::stream::Decoder),
+    Chat(openai_chat::stream::Decoder),
+}
+
+impl StreamDecoder {
+    pub fn new(dialect: Dialect, quirks: &Quirks) -> StreamDecoder {
+        match dialect {
+            Dialect::Messages => StreamDecoder::Messages(anthropic_messages::stream::Decoder::default()),
+            Dialect::Chat => StreamDecoder::Chat(openai_chat::stream::Decoder::new(quirks)),
+        }
+    }
+
+    pub fn push<'a>(&mut self, frame: &Frame<'a>, emit: &mut dyn FnMut(Event<'a>)) -> Result<(), AnswerError> {
+        match self {
+            StreamDecoder::Messages(d) => d.push(frame, emit),
+            StreamDecoder::Chat(d) => d.push(frame, emit),
+        }
+    }
+
+    /// The upstream closed the stream. Fails unless the end marker was seen, so that a cut can never look complete.
+    pub fn finish(&mut self, emit: &mut dyn FnMut(Event<'static>)) -> Result<(), AnswerError> {
+        match self {
+            StreamDecoder::Messages(d) => d.finish(emit),
+            StreamDecoder::Chat(d) => d.finish(emit),
+        }
+    }
+}
+
+/// What an encoder tells the client about the answer as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct AnswerHead {
+    /// Ours: used where the upstream's id has the wrong form for the client.
+    pub id: String,
+    /// The name the client asked for.
+    pub model: String,
+    /// The tokens of the prompt, counted by us; for clients that want them before the upstream tells.
+    pub estimated_input: u64,
+    /// Seconds since 1970, for dialects that date their answers.
+    pub created: u64,
+    /// A chat client wants a usage chunk.
+    pub stream_usage: bool,
+    /// The upstream provider's name: whose state a sealed signature holds.
+    pub family: String,
+}
+
+/// Writes a stream for a client.
+pub enum StreamEncoder {
+    Messages(anthropic_messages::stream::Encoder),
+    Chat(openai_chat::stream::Encoder),
+}
+
+impl StreamEncoder {
+    pub fn new(dialect: Dialect, head: AnswerHead, seal: Seal) -> StreamEncoder {
+        match dialect {
+            Dialect::Messages => StreamEncoder::Messages(anthropic_messages::stream::Encoder::new(head, seal)),
+            Dialect::Chat => StreamEncoder::Chat(openai_chat::stream::Encoder::new(head)),
+        }
+    }
+
+    /// Opens the answer, before any event is known. Does nothing the second time.
+    pub fn open(&mut self, out: &mut Vec<u8>) {
+        match self {
+            StreamEncoder::Messages(e) => e.open(out),
+            StreamEncoder::Chat(e) => e.open(out),
+        }
+    }
+
+    pub fn push(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+        match self {
+            StreamEncoder::Messages(e) => e.push(event, out),
+            StreamEncoder::Chat(e) => e.push(event, out),
+        }
+    }
+
+    /// Something harmless that shows the stream is alive.
+    pub fn ping(&mut self, out: &mut Vec<u8>) {
+        match self {
+            StreamEncoder::Messages(e) => e.ping(out),
+            StreamEncoder::Chat(e) => e.ping(out),
+        }
+    }
+
+    /// The end, only after a `Finish` event: final usage and end marker.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        match self {
+            StreamEncoder::Messages(e) => e.finish(out),
+            StreamEncoder::Chat(e) => e.finish(out),
+        }
+    }
+}
+
+/// Collects the events of an answer into one body.
+pub enum Collector {
+    Messages(anthropic_messages::response::Collector),
+    Chat(openai_chat::response::Collector),
+}
+
+impl Collector {
+    pub fn new(dialect: Dialect, head: AnswerHead, seal: Seal) -> Collector {
+        match dialect {
+            Dialect::Messages => Collector::Messages(anthropic_messages::response::Collector::new(head, seal)),
+            Dialect::Chat => Collector::Chat(openai_chat::response::Collector::new(head)),
+        }
+    }
+
+    pub fn push(&mut self, event: &Event<'_>) {
+        match self {
+            Collector::Messages(c) => c.push(event),
+            Collector::Chat(c) => c.push(event),
+        }
+    }
+
+    /// Whether the events make an answer that the dialect can hold in one piece. Call it before [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// [`AnswerError::Malformed`]: the arguments of a call are no JSON, and the dialect has only JSON for them.
+    pub fn check(&self) -> Result<(), AnswerError> {
+        match self {
+            Collector::Messages(c) => c.check(),
+            // Arguments are text there, whatever they are.
+            Collector::Chat(_) => Ok(()),
+        }
+    }
+
+    pub fn finish(self) -> Vec<u8> {
+        match self {
+            Collector::Messages(c) => c.finish(),
+            Collector::Chat(c) => c.finish(),
+        }
+    }
+}
+
+/// Reads an upstream's error answer. `retry_after` is the header's value, already read.
+pub fn decode_error(dialect: Dialect, status: u16, body: &[u8]) -> UpstreamError {
+    match dialect {
+        Dialect::Messages => anthropic_messages::response::decode_error(status, body),
+        Dialect::Chat => openai_chat::response::decode_error(status, body),
+    }
+}
+
+/// True if clients of the dialect understand this error body of an upstream as it is: it has the dialect's shape, and where
+/// the prompt did not fit, the words or the code that clients compact on.
+pub fn is_plain_error(dialect: Dialect, body: &[u8], kind: error::ErrorKind) -> bool {
+    match dialect {
+        Dialect::Messages => anthropic_messages::response::is_plain_error(body, kind),
+        Dialect::Chat => openai_chat::response::is_plain_error(body, kind),
+    }
+}
+
+/// An error body in the client's dialect.
+pub fn encode_error(dialect: Dialect, error: &PublicError, request_id: &str) -> Vec<u8> {
+    match dialect {
+        Dialect::Messages => anthropic_messages::response::encode_error(error, request_id),
+        Dialect::Chat => openai_chat::response::encode_error(error),
+    }
+}
+
+/// An error as the last frame of a stream that was already opened.
+pub fn encode_stream_error(dialect: Dialect, error: &PublicError, request_id: &str, out: &mut Vec<u8>) {
+    match dialect {
+        Dialect::Messages => anthropic_messages::stream::encode_error(error, request_id, out),
+        Dialect::Chat => openai_chat::stream::encode_error(error, out),
+    }
+}
+
+/// What the [`answer::Shaper`] must know of a request to shape its answer.
+pub fn answer_context(dialect: Dialect, request: &Request<'_>, target: &Target<'_>) -> answer::Context {
+    let stop = match dialect {
+        Dialect::Messages => &[],
+        Dialect::Chat => openai_chat::request::excess_stops(&request.stop, target.quirks),
+    };
+    let calls = request.messages.iter().flat_map(|m| &m.parts).filter_map(|part| match part {
+        request::Part::ToolCall(call) => Some(call.id.decode().into_owned()),
+        _ => None,
+    });
+    let tool_ids: std::collections::HashSet<String> = calls.collect();
+    answer::Context {
+        // A repeated turn gets the same ids again: they depend on how far the conversation is, not on chance.
+        id_seed: format!("{} {}", target.label, tool_ids.len()),
+        tool_ids,
+        names: names::NameMap::of(request),
+        stop: stop.iter().map(|stop| stop.decode().into_owned()).collect(),
+        keep_thinking: target.quirks.replay != quirks::Replay::Never,
+    }
+}

@@ -1,0 +1,206 @@
+//! An assistant message: text, thoughts in the field that the target wants them back in, and calls.
+
+use std::collections::HashSet;
+
+use crate::error::{ChangeKind, Unsupported};
+use crate::json::{Text, Writer};
+use crate::names::{safe_id, safe_tool_name};
+use crate::openai_chat::request::arguments;
+use crate::openai_chat::request::encode::Out;
+use crate::openai_chat::request::parts::{self, PARAGRAPH, Piece, Place, write_text_part};
+use crate::quirks::{EmptyContent, IdForm, ReasoningField, Replay};
+use crate::request::{CacheMark, Part, Thinking, ToolCall, ToolInput};
+use crate::sealed::Opened;
+
+#[derive(Default)]
+pub struct Assistant<'r> {
+    texts: Vec<(Text<'r>, Option<CacheMark>)>,
+    thoughts: Vec<&'r Thinking<'r>>,
+    pub calls: Vec<&'r ToolCall<'r>>,
+    pub ids: HashSet<&'r str>,
+}
+
+impl<'r> Assistant<'r> {
+    /// Takes in a message; one that follows another without an answer between them becomes part of it.
+    pub fn add(&mut self, out: &mut Out<'_>, message: &'r [Part<'r>], index: usize) -> Result<(), Unsupported> {
+        let mut apart = !self.texts.is_empty();
+        let mut pieces = Vec::new();
+        for (i, part) in message.iter().enumerate() {
+            match part {
+                Part::Thinking(thinking) => self.thoughts.push(thinking),
+                Part::ToolCall(call) => {
+                    self.ids.insert(call.id.escaped());
+                    self.calls.push(call);
+                }
+                other => parts::push(out, other, Place { message: index, content: i, in_result: false }, &mut pieces)?,
+            }
+        }
+        for piece in pieces {
+            match piece {
+                Piece::Text { text, cache } => {
+                    if std::mem::take(&mut apart) {
+                        self.texts.push((PARAGRAPH, None));
+                    }
+                    self.texts.push((text, cache));
+                }
+                // Chat has no media in assistant messages.
+                _ => out.change(ChangeKind::Dropped, "assistant_media"),
+            }
+        }
+        Ok(())
+    }
+
+    pub fn write(&self, out: &mut Out<'_>) {
+        let thought = self.thought(out);
+        let marks = out.marks() && self.texts.iter().any(|(_, cache)| cache.is_some());
+        let quirks = out.quirks();
+        let writer = &mut out.writer;
+        writer.open_object().key("role").text(&Text::literal("assistant"));
+        match &thought {
+            Thought::InContent(thought) if quirks.reasoning_field == ReasoningField::ContentPart => {
+                writer.key("content").open_array();
+                writer.open_object().key("type").text(&Text::literal("thinking")).key("thinking").open_array();
+                write_text_part(writer, thought, None);
+                writer.close_array().close_object();
+                self.write_text_parts(writer, marks);
+                writer.close_array();
+            }
+            Thought::InContent(thought) => self.write_text(writer, &in_tags(thought)),
+            _ if self.texts.is_empty() => self.write_no_content(writer, quirks.empty_content, &thought),
+            _ if marks => {
+                writer.key("content").open_array();
+                self.write_text_parts(writer, marks);
+                writer.close_array();
+            }
+            _ => self.write_text(writer, &Text::EMPTY),
+        }
+        match &thought {
+            Thought::Beside(field, thought) => {
+                writer.key(field).text(thought);
+            }
+            Thought::Details(elements) => {
+                writer.key("reasoning_details").raw(&format!("[{elements}]"));
+            }
+            Thought::None | Thought::InContent(_) => {}
+        }
+        if !self.calls.is_empty() {
+            self.write_calls(writer, quirks.tool_ids);
+        }
+        writer.close_object();
+    }
+
+    /// What the target gets to see of the thoughts.
+    fn thought(&self, out: &Out<'_>) -> Thought {
+        let quirks = out.quirks();
+        let replays = match quirks.replay {
+            Replay::Never => false,
+            Replay::ToolCalls => !self.calls.is_empty(),
+            Replay::Always => true,
+        };
+        if !replays {
+            return Thought::None;
+        }
+        if quirks.reasoning_field == ReasoningField::ReasoningDetails {
+            let elements = self.details(out);
+            if !elements.is_empty() {
+                return Thought::Details(elements);
+            }
+        }
+        let thoughts = self.thoughts.iter().filter(|t| !t.redacted).map(|t| &t.text);
+        let mut text = Text::join(thoughts, &Text::EMPTY);
+        if text.is_empty() {
+            match &quirks.reasoning_filler {
+                Some(filler) => text = Text::plain(filler),
+                None => return Thought::None,
+            }
+        }
+        match quirks.reasoning_field {
+            ReasoningField::ReasoningContent => Thought::Beside("reasoning_content", text),
+            ReasoningField::Reasoning | ReasoningField::ReasoningDetails => Thought::Beside("reasoning", text),
+            ReasoningField::ThinkTags | ReasoningField::ContentPart => Thought::InContent(text),
+        }
+    }
+
+    /// The elements of `reasoning_details` that this very provider gave us, unmodified.
+    fn details(&self, out: &Out<'_>) -> String {
+        let family = out.target.label.split('/').next().unwrap_or("");
+        let mut joined = String::new();
+        for signature in self.thoughts.iter().filter_map(|t| t.signature.as_ref()) {
+            let Opened::Ours(state) = out.target.seal.open(signature) else { continue };
+            let Some(details) = state.details.filter(|_| state.family == family) else { continue };
+            let elements = details.get().trim().strip_prefix('[').and_then(|d| d.strip_suffix(']'));
+            let elements = elements.map_or("", str::trim);
+            if !joined.is_empty() && !elements.is_empty() {
+                joined.push(',');
+            }
+            joined.push_str(elements);
+        }
+        joined
+    }
+
+    fn write_text(&self, writer: &mut Writer, head: &Text<'_>) {
+        writer.key("content").text(head).out.pop();
+        for (text, _) in &self.texts {
+            writer.out.extend_from_slice(text.escaped().as_bytes());
+        }
+        writer.out.push(b'"');
+    }
+
+    fn write_text_parts(&self, writer: &mut Writer, marks: bool) {
+        for (text, cache) in &self.texts {
+            write_text_part(writer, text, cache.filter(|_| marks));
+        }
+    }
+
+    fn write_no_content(&self, writer: &mut Writer, form: EmptyContent, thought: &Thought) {
+        match (self.calls.is_empty(), form) {
+            (false, EmptyContent::Null) => writer.key("content").null(),
+            (false, EmptyContent::Omit) => writer,
+            (false, EmptyContent::EmptyString) => writer.key("content").text(&Text::EMPTY),
+            // Leaving the message out would join its neighbours, and change bytes that were sent before.
+            (true, _) if matches!(thought, Thought::None) => writer.key("content").text(&Text::literal("(no output)")),
+            (true, _) => writer.key("content").text(&Text::EMPTY),
+        };
+    }
+
+    fn write_calls(&self, writer: &mut Writer, form: IdForm) {
+        writer.key("tool_calls").open_array();
+        for call in &self.calls {
+            writer.open_object().key("id").text(&safe_id(form, &call.id)).key("type").text(&Text::literal("function"));
+            writer.key("function").open_object().key("name").text(&safe_tool_name(&call.name)).key("arguments");
+            // An empty token lets the writer place its comma; its closing quote is taken back.
+            writer.text(&Text::EMPTY).out.pop();
+            match &call.input {
+                ToolInput::Object(json) if json.is_object() => arguments::write(&mut writer.out, json.get()),
+                ToolInput::Arguments(text) if !text.is_empty() => {
+                    writer.out.extend_from_slice(text.escaped().as_bytes());
+                }
+                ToolInput::Object(_) | ToolInput::Arguments(_) => writer.out.extend_from_slice(b"{}"),
+                ToolInput::Freeform(text) => {
+                    arguments::write(&mut writer.out, &format!(r#"{{"input":"{}"}}"#, text.escaped()));
+                }
+            }
+            writer.out.push(b'"');
+            writer.close_object().close_object();
+        }
+        writer.close_array();
+    }
+}
+
+enum Thought {
+    None,
+    /// A field of the message.
+    Beside(&'static str, Text<'static>),
+    /// The elements of a `reasoning_details` array.
+    Details(String),
+    /// At the head of the content.
+    InContent(Text<'static>),
+}
+
+/// As the models themselves write it.
+fn in_tags(thought: &Text<'_>) -> Text<'static> {
+    let mut text = Text::plain("<think>\n");
+    text.push(thought);
+    text.push(&Text::literal("</think>\\n\\n"));
+    text
+}

@@ -1,0 +1,200 @@
+//! Tools and the choice among them.
+
+use crate::error::{ChangeKind, Unsupported};
+use crate::json::{Json, Text};
+use crate::names::safe_tool_name;
+use crate::quirks::ToolChoiceForms;
+use crate::request::{Request, Tool, ToolChoice, ToolKind};
+use crate::schema;
+
+use super::encode::Out;
+
+/// Claude Code's stand-in for tools that it loads on demand. It cannot be called.
+const PLACEHOLDER: &str = "DeferredToolPlaceholder";
+
+/// A tool that runs in the client and has no schema on Anthropic's wire, with the input that its documentation gives it
+/// (<https://platform.claude.com/docs/en/agents-and-tools/tool-use>, 2026-11-21).
+struct ClientTool {
+    kind: &'static str,
+    name: &'static str,
+    description: &'static str,
+    schema: &'static str,
+}
+
+const CLIENT_TOOLS: [ClientTool; 4] = [
+    ClientTool {
+        kind: "bash_",
+        name: "bash",
+        description: "Runs a command in a persistent bash session and gives its output.",
+        schema: r#"{"type":"object","properties":{"command":{"type":"string","description":"The command to run. Required unless the session is restarted."},"restart":{"type":"boolean","description":"True restarts the session."}}}"#,
+    },
+    // The first that fits counts: these older versions come before their kin.
+    ClientTool {
+        kind: "text_editor_20250124",
+        name: "str_replace_editor",
+        description: "Views, creates and edits text files.",
+        schema: r#"{"type":"object","properties":{"command":{"type":"string","enum":["view","create","str_replace","insert","undo_edit"]},"path":{"type":"string","description":"The file or directory."},"file_text":{"type":"string","description":"For create: the whole content."},"old_str":{"type":"string","description":"For str_replace: the text to replace, exactly once in the file."},"new_str":{"type":"string","description":"For str_replace: the new text. For insert: the text to insert."},"insert_line":{"type":"integer","description":"For insert: the line after which to insert; 0 for the beginning."},"view_range":{"type":"array","items":{"type":"integer"},"description":"For view: first and last line, counted from 1; -1 is the last line."}},"required":["command","path"]}"#,
+    },
+    ClientTool {
+        kind: "text_editor_",
+        name: "str_replace_based_edit_tool",
+        description: "Views, creates and edits text files.",
+        schema: r#"{"type":"object","properties":{"command":{"type":"string","enum":["view","create","str_replace","insert"]},"path":{"type":"string","description":"The file or directory."},"file_text":{"type":"string","description":"For create: the whole content."},"old_str":{"type":"string","description":"For str_replace: the text to replace, exactly once in the file."},"new_str":{"type":"string","description":"For str_replace: the new text."},"insert_line":{"type":"integer","description":"For insert: the line after which to insert; 0 for the beginning."},"insert_text":{"type":"string","description":"For insert: the text to insert."},"view_range":{"type":"array","items":{"type":"integer"},"description":"For view: first and last line, counted from 1; -1 is the last line."}},"required":["command","path"]}"#,
+    },
+    ClientTool {
+        kind: "memory_",
+        name: "memory",
+        description: "Keeps notes in files under /memories that outlast the conversation.",
+        schema: r#"{"type":"object","properties":{"command":{"type":"string","enum":["view","create","str_replace","insert","delete","rename"]},"path":{"type":"string","description":"The file or directory, under /memories."},"view_range":{"type":"array","items":{"type":"integer"}},"file_text":{"type":"string","description":"For create: the whole content."},"old_str":{"type":"string"},"new_str":{"type":"string"},"insert_line":{"type":"integer"},"insert_text":{"type":"string"},"old_path":{"type":"string","description":"For rename."},"new_path":{"type":"string","description":"For rename."}},"required":["command"]}"#,
+    },
+];
+
+/// Writes tools and choice. Gives the sentence for the system prompt about tools that do not exist here.
+pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Option<String>, Unsupported> {
+    let (kept, missing) = sort_out(&request.tools);
+    if kept.is_empty() {
+        return match missing.first() {
+            Some(name) => Err(no_such_tool(name, out)),
+            None => Ok(None),
+        };
+    }
+    if !out.quirks().tools {
+        out.refused("tools")?;
+        return Ok(None);
+    }
+    for name in &missing {
+        out.change(ChangeKind::Dropped, name);
+    }
+    out.writer.key("tools").open_array();
+    for tool in &kept {
+        write_tool(out, tool);
+    }
+    out.writer.close_array();
+    write_choice(out, request, &kept)?;
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "These tools are not available in this session, whatever else you were told: {}.",
+        missing.join(", ")
+    )))
+}
+
+/// Tools that a model can be given, and the names of those that only Anthropic can run.
+fn sort_out<'r, 'a>(tools: &'r [Tool<'a>]) -> (Vec<&'r Tool<'a>>, Vec<String>) {
+    let mut kept = Vec::with_capacity(tools.len());
+    let mut missing = Vec::new();
+    for tool in tools {
+        match &tool.kind {
+            _ if tool.name.escaped() == PLACEHOLDER => {}
+            ToolKind::Function { .. } | ToolKind::Custom { .. } => kept.push(tool),
+            ToolKind::Client { kind, .. } if documented(kind).is_some() => kept.push(tool),
+            // Every tool is sent, so there is nothing to search for.
+            ToolKind::Server { kind, .. } if kind.escaped().starts_with("tool_search") => {}
+            ToolKind::Client { kind, .. } | ToolKind::Server { kind, .. } => {
+                let name = if tool.name.is_empty() { kind } else { &tool.name };
+                missing.push(name.decode().into_owned());
+            }
+        }
+    }
+    (kept, missing)
+}
+
+fn documented(kind: &Text<'_>) -> Option<&'static ClientTool> {
+    CLIENT_TOOLS.iter().find(|tool| kind.escaped().starts_with(tool.kind))
+}
+
+fn no_such_tool(name: &str, out: &Out<'_>) -> Unsupported {
+    let what = name.replace('_', " ");
+    let label = out.target.label;
+    Unsupported {
+        param: "tools".into(),
+        message: format!(
+            "{name}: {label} has no {what}; it runs at Anthropic only. Route this request to an Anthropic model, or switch the tool off in the client."
+        ),
+    }
+}
+
+fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
+    let quirks = out.quirks();
+    let writer = &mut out.writer;
+    writer.open_object().key("type").text(&Text::literal("function")).key("function").open_object();
+    writer.key("name");
+    let described = |writer: &mut crate::json::Writer, name: &Text<'_>, description: Option<&Text<'_>>| {
+        writer.text(&safe_tool_name(name));
+        if let Some(description) = description {
+            writer.key("description").text(description);
+        }
+    };
+    match &tool.kind {
+        ToolKind::Function { schema } => {
+            described(writer, &tool.name, tool.description.as_ref());
+            let empty = schema::EMPTY;
+            let schema = schema.as_ref().filter(|s| !s.is_null()).unwrap_or(&empty);
+            let cleaned = schema::clean(schema, quirks.schema);
+            writer.key("parameters").json(&cleaned);
+            if let Some(strict) = tool.strict
+                && quirks.strict_tools
+                && (!strict || schema::is_strict(&cleaned))
+            {
+                writer.key("strict").bool(strict);
+            }
+        }
+        ToolKind::Custom { .. } => {
+            described(writer, &tool.name, tool.description.as_ref());
+            let input =
+                Json::literal(r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#);
+            writer.key("parameters").json(&input);
+        }
+        ToolKind::Client { kind, .. } | ToolKind::Server { kind, .. } => {
+            let known = documented(kind).unwrap_or(&CLIENT_TOOLS[0]);
+            let name = if tool.name.is_empty() { &Text::literal(known.name) } else { &tool.name };
+            described(writer, name, Some(&Text::literal(known.description)));
+            writer.key("parameters").raw(known.schema);
+        }
+    }
+    writer.close_object().close_object();
+}
+
+fn write_choice(out: &mut Out<'_>, request: &Request<'_>, kept: &[&Tool<'_>]) -> Result<(), Unsupported> {
+    let forms = out.quirks().tool_choice;
+    let mut choice = request.tool_choice.as_ref();
+    let forced = matches!(choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
+    let gone = matches!(choice, Some(ToolChoice::Named(name)) if !kept.iter().any(|t| t.name == *name));
+    if (forced && forms == ToolChoiceForms::AutoNone) || gone {
+        out.change(ChangeKind::Softened, "tool_choice");
+        choice = Some(&ToolChoice::Auto);
+    }
+    if let Some(choice) = choice
+        && (*choice != ToolChoice::Auto || !out.quirks().refuses.iter().any(|r| r == "tool_choice"))
+        && out.takes("tool_choice")?
+    {
+        let writer = out.writer.key("tool_choice");
+        match choice {
+            ToolChoice::Auto => writer.str("auto"),
+            ToolChoice::None => writer.str("none"),
+            ToolChoice::Required if forms == ToolChoiceForms::Any => writer.str("any"),
+            ToolChoice::Required => writer.str("required"),
+            ToolChoice::Named(name) => writer
+                .open_object()
+                .key("type")
+                .str("function")
+                .key("function")
+                .open_object()
+                .key("name")
+                .text(&safe_tool_name(name))
+                .close_object()
+                .close_object(),
+        };
+    }
+    if let Some(parallel) = request.parallel_tool_calls {
+        if !out.quirks().parallel_tool_calls {
+            if !parallel {
+                out.change(ChangeKind::Dropped, "parallel_tool_calls");
+            }
+        } else if out.takes("parallel_tool_calls")? {
+            out.writer.key("parallel_tool_calls").bool(parallel);
+        }
+    }
+    Ok(())
+}

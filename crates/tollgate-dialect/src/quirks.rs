@@ -1,0 +1,328 @@
+//! The closed vocabulary of deviations of "compatible" providers.
+//!
+//! A provider is a row of data; what its row can say is here. Every field's default is what a plain OpenAI-compatible server
+//! does. A deviation that this vocabulary cannot say is a new field: one place of use, two fixtures.
+
+use serde::{Deserialize, Serialize};
+
+use crate::request::Effort;
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "snake_case")]
+pub struct Quirks {
+    // ---- size of the answer
+    pub token_field: TokenField,
+    /// Above this many output tokens the provider insists on a stream.
+    pub nonstream_max_tokens: Option<u64>,
+    /// The provider answers only streams.
+    pub stream_only: bool,
+    pub stream_usage: StreamUsage,
+
+    // ---- messages
+    pub system_role: SystemRole,
+    pub mid_system: MidSystem,
+    /// Text may only be a string, never a list of parts.
+    pub string_content: bool,
+    pub images: bool,
+    /// PDF as a `file` part.
+    pub pdf: bool,
+    /// Media may stand inside tool results; else they follow in a user message.
+    pub media_in_tool_result: bool,
+    /// What an assistant message with only tool calls has as `content`.
+    pub empty_content: EmptyContent,
+    /// What an empty tool result becomes, for providers that refuse an empty one.
+    pub empty_result: Option<String>,
+    /// `cache_control` is understood inside content parts.
+    pub cache_control: bool,
+    /// User and assistant must alternate and the last message must be the user's or a tool's.
+    pub strict_alternation: bool,
+    /// A trailing assistant message is taken as the beginning of the answer.
+    pub prefill: bool,
+
+    // ---- parameters
+    /// Parameters (in the target dialect's names) that the provider refuses.
+    pub refuses: Vec<String>,
+    /// Parameters beyond the OpenAI set that the provider takes, such as `top_k`.
+    pub accepts: Vec<String>,
+    pub max_temperature: Option<f64>,
+    pub max_stop: Option<usize>,
+    pub seed_field: Option<String>,
+    /// The field for the end user's id; `None` drops it.
+    pub user_field: Option<String>,
+    /// Takes `prompt_cache_key`.
+    pub prompt_cache_key: bool,
+
+    // ---- tools
+    /// False: no tools at all.
+    pub tools: bool,
+    pub tool_choice: ToolChoiceForms,
+    pub parallel_tool_calls: bool,
+    pub strict_tools: bool,
+    pub schema: SchemaForm,
+    pub tool_ids: IdForm,
+    pub response_format: ResponseFormat,
+
+    // ---- reasoning
+    pub reasoning: ReasoningControl,
+    /// Efforts the target knows, lowest first; others go to the nearest.
+    pub efforts: Vec<Effort>,
+    /// The field (or form) in which the provider sends thoughts and wants them back.
+    pub reasoning_field: ReasoningField,
+    pub replay: Replay,
+    /// What stands in for thoughts that are lost, where the provider insists on some.
+    pub reasoning_filler: Option<String>,
+    /// Sampling parameters are refused while the model thinks.
+    pub thinking_refuses_sampling: bool,
+    /// `<think>…</think>` in the text becomes thinking.
+    pub think_tags: bool,
+
+    // ---- usage
+    /// `completion_tokens` leaves reasoning tokens out (xAI).
+    pub output_excludes_reasoning: bool,
+
+    // ---- Anthropic Messages targets
+    pub messages: MessagesQuirks,
+}
+
+/// Deviations of models and layers that speak Anthropic Messages. Defaults: the newest that Anthropic itself serves.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "snake_case")]
+pub struct MessagesQuirks {
+    /// It is Anthropic's own service (or a cloud's copy of it): signatures are checked, betas are known.
+    pub genuine: bool,
+    /// `thinking.type` values that the model takes.
+    pub thinking: Vec<ThinkingType>,
+    pub effort: bool,
+    /// `tool_choice` `any` and `tool`.
+    pub forced_tool: bool,
+    /// `temperature`, `top_p`, `top_k`.
+    pub sampling: bool,
+    pub prefill: bool,
+    /// `role: "system"` inside `messages`.
+    pub mid_system: bool,
+    /// Keys to leave out of the body, such as `context_management`.
+    pub refuses: Vec<String>,
+    /// Keys to leave out of each tool, such as `type` on custom tools (DeepSeek).
+    pub refuses_in_tools: Vec<String>,
+    /// Betas are forwarded; else the header is left out.
+    pub betas: bool,
+    pub media_in_tool_result: bool,
+}
+
+impl Default for MessagesQuirks {
+    fn default() -> Self {
+        MessagesQuirks {
+            genuine: false,
+            thinking: vec![ThinkingType::Adaptive, ThinkingType::Enabled, ThinkingType::Disabled],
+            effort: true,
+            forced_tool: true,
+            sampling: true,
+            prefill: true,
+            mid_system: true,
+            refuses: Vec::new(),
+            refuses_in_tools: Vec::new(),
+            betas: true,
+            media_in_tool_result: true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThinkingType {
+    Adaptive,
+    Enabled,
+    Disabled,
+    BetweenTools,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Quirks {
+            token_field: TokenField::MaxTokens,
+            nonstream_max_tokens: None,
+            stream_only: false,
+            stream_usage: StreamUsage::Ask,
+            system_role: SystemRole::System,
+            mid_system: MidSystem::User,
+            string_content: false,
+            images: true,
+            pdf: false,
+            media_in_tool_result: false,
+            empty_content: EmptyContent::Null,
+            empty_result: None,
+            cache_control: false,
+            strict_alternation: false,
+            prefill: true,
+            refuses: Vec::new(),
+            accepts: Vec::new(),
+            max_temperature: Some(2.0),
+            max_stop: Some(4),
+            seed_field: None,
+            user_field: Some("user".into()),
+            prompt_cache_key: false,
+            tools: true,
+            tool_choice: ToolChoiceForms::All,
+            parallel_tool_calls: true,
+            strict_tools: false,
+            schema: SchemaForm::Plain,
+            tool_ids: IdForm::Any,
+            response_format: ResponseFormat::JsonSchema,
+            reasoning: ReasoningControl::None,
+            efforts: vec![Effort::Low, Effort::Medium, Effort::High],
+            reasoning_field: ReasoningField::ReasoningContent,
+            replay: Replay::Never,
+            reasoning_filler: None,
+            thinking_refuses_sampling: false,
+            think_tags: false,
+            output_excludes_reasoning: false,
+            messages: MessagesQuirks::default(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenField {
+    MaxTokens,
+    MaxCompletionTokens,
+}
+
+impl TokenField {
+    pub fn name(self) -> &'static str {
+        match self {
+            TokenField::MaxTokens => "max_tokens",
+            TokenField::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+
+    pub fn other(self) -> TokenField {
+        match self {
+            TokenField::MaxTokens => TokenField::MaxCompletionTokens,
+            TokenField::MaxCompletionTokens => TokenField::MaxTokens,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamUsage {
+    /// Send `stream_options.include_usage`.
+    Ask,
+    /// The option is refused, or usage comes anyway.
+    Silent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SystemRole {
+    System,
+    Developer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MidSystem {
+    /// Stays where it is, with the system role.
+    InPlace,
+    /// Becomes part of a user message at the same place.
+    User,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmptyContent {
+    Null,
+    EmptyString,
+    Omit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolChoiceForms {
+    All,
+    /// `auto` and `none` only.
+    AutoNone,
+    /// The word for `required` is `any` (Mistral).
+    Any,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemaForm {
+    /// Only `$schema`, `$id` and `$comment` go, and the root is made an object.
+    Plain,
+    /// Also no `additionalProperties: false` and no `strict`.
+    Mistral,
+    /// Tuples as `prefixItems`, no `type` beside `anyOf`.
+    Moonshot,
+    /// The Gemini subset, for Gemini behind an OpenAI-compatible door.
+    Gemini,
+    /// `pattern` must be anchored.
+    LlamaCpp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdForm {
+    Any,
+    /// Exactly nine letters and digits (Mistral).
+    NineAlnum,
+    /// `[a-zA-Z0-9_-]+` (Anthropic).
+    Word,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseFormat {
+    JsonSchema,
+    /// Only `json_object`; the schema goes into the system prompt.
+    JsonObject,
+    /// Neither; the schema goes into the system prompt.
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasoningControl {
+    /// The model has no control, or none that we know: nothing is sent.
+    None,
+    /// `reasoning_effort`.
+    Effort,
+    /// `thinking: {type: enabled|disabled}`.
+    Thinking,
+    /// `thinking: {type}` and `reasoning_effort` beside it (DeepSeek).
+    ThinkingEffort,
+    /// `enable_thinking` and `thinking_budget` (Qwen).
+    EnableThinking,
+    /// `reasoning: {effort|max_tokens|enabled}` (OpenRouter).
+    Reasoning,
+    /// `chat_template_kwargs: {enable_thinking}` (vLLM, SGLang).
+    ChatTemplate,
+    /// `reasoning_split: true` (MiniMax).
+    ReasoningSplit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasoningField {
+    ReasoningContent,
+    Reasoning,
+    /// `reasoning_details`, sent back unmodified (OpenRouter, MiniMax).
+    ReasoningDetails,
+    /// `<think>…</think>` at the head of the text.
+    ThinkTags,
+    /// A content part `{type: thinking, thinking: [{type: text, text}]}` (Mistral).
+    ContentPart,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replay {
+    /// Thoughts of earlier turns are not sent.
+    Never,
+    /// On assistant messages with tool calls.
+    ToolCalls,
+    /// On every assistant message.
+    Always,
+}

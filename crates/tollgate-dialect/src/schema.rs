@@ -1,0 +1,125 @@
+//! JSON Schemas as a provider takes them.
+//!
+//! A schema that needs no change keeps its bytes. The usual change, dropping `$schema` at the root as every tool of Claude
+//! Code has it, is made without parsing what lies below.
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+use serde_json::{Map, Value};
+
+use crate::json::{Json, MAX_DEPTH};
+use crate::quirks::SchemaForm;
+
+mod forms;
+mod root;
+
+/// What a tool without a schema has.
+pub const EMPTY: Json<'static> = Json::literal(r#"{"type":"object","properties":{}}"#);
+
+/// Annotations that several validators refuse and no model needs.
+const ANNOTATIONS: [&str; 3] = ["$schema", "$id", "$comment"];
+
+/// Keywords that make a form's own walk necessary, as they stand in JSON text.
+fn suspects(form: SchemaForm) -> &'static [&'static str] {
+    match form {
+        SchemaForm::Plain => &[],
+        SchemaForm::Mistral => &["\"additionalProperties\"", "\"strict\""],
+        SchemaForm::Moonshot => &["\"anyOf\"", "\"items\""],
+        SchemaForm::Gemini => &["\""],
+        SchemaForm::LlamaCpp => &["\"pattern\""],
+    }
+}
+
+/// The parameters of a tool, cleaned for a provider. The result is always an object schema.
+pub fn clean<'s>(schema: &'s Json<'_>, form: SchemaForm) -> Json<'s> {
+    let text = schema.get();
+    let suspicious = suspects(form).iter().any(|word| memmem::find(text.as_bytes(), word.as_bytes()).is_some());
+    if !suspicious && let Some(edited) = root::edit(text) {
+        return match edited {
+            Cow::Borrowed(_) => schema.borrowed(),
+            Cow::Owned(text) => match Json::parse(&text) {
+                Ok(json) => json.into_owned(),
+                Err(_) => EMPTY,
+            },
+        };
+    }
+    Json::of(&forms::clean(schema.to_value(), form))
+}
+
+/// The same for the schema of an answer: no root is made up for it.
+pub fn clean_answer<'s>(schema: &'s Json<'_>, form: SchemaForm) -> Json<'s> {
+    if schema.is_object() { clean(schema, form) } else { schema.borrowed() }
+}
+
+/// True if OpenAI's strict mode takes the schema: every object closed, every property required.
+pub fn is_strict(schema: &Json<'_>) -> bool {
+    strict_below(&schema.to_value(), 0)
+}
+
+fn strict_below(schema: &Value, depth: usize) -> bool {
+    let Value::Object(map) = schema else { return true };
+    if depth > MAX_DEPTH {
+        return false;
+    }
+    if let Some(properties) = map.get("properties").and_then(Value::as_object) {
+        let required: Vec<&str> =
+            map.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        if properties.keys().any(|name| !required.contains(&name.as_str())) {
+            return false;
+        }
+    }
+    let is_object = map.get("type").is_some_and(|t| t == "object") || map.contains_key("properties");
+    if is_object && map.get("additionalProperties") != Some(&Value::Bool(false)) {
+        return false;
+    }
+    children(map).all(|child| strict_below(child, depth + 1))
+}
+
+/// The schemas directly below a schema, whatever keyword holds them.
+fn children(map: &Map<String, Value>) -> impl Iterator<Item = &Value> {
+    map.iter().flat_map(|(key, value)| -> Box<dyn Iterator<Item = &Value>> {
+        match (place(key), value) {
+            (Place::Schema, Value::Array(list)) => Box::new(list.iter()),
+            (Place::Schema, value) => Box::new(std::iter::once(value)),
+            (Place::Named, Value::Object(named)) => Box::new(named.values()),
+            _ => Box::new(std::iter::empty()),
+        }
+    })
+}
+
+/// What stands under a keyword.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// One schema or a list of them.
+    Schema,
+    /// Schemas by names of the author's choice: the names are no keywords.
+    Named,
+    /// Data, never to be touched: `enum`, `const`, `default`, `required` …
+    Data,
+}
+
+fn place(keyword: &str) -> Place {
+    match keyword {
+        "items"
+        | "prefixItems"
+        | "additionalItems"
+        | "contains"
+        | "additionalProperties"
+        | "propertyNames"
+        | "not"
+        | "if"
+        | "then"
+        | "else"
+        | "anyOf"
+        | "oneOf"
+        | "allOf"
+        | "unevaluatedItems"
+        | "unevaluatedProperties" => Place::Schema,
+        "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" => Place::Named,
+        _ => Place::Data,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! What a request costs, in integers.
+//!
+//! A price is kept in femto-dollars per token (10⁻¹⁵ $): LiteLLM's `input_cost_per_token: 0.000001` and the usual dollars per
+//! million tokens are exact in it, down to a billionth of a dollar per million.
+
+use tollgate_dialect::usage::Usage;
+
+#[cfg(test)]
+mod tests;
+
+const FEMTO_DIGITS: i32 = 15;
+const FEMTO_PER_NANO: u128 = 1_000_000;
+
+/// Femto-dollars per token of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    /// Input neither read from nor written to a cache.
+    pub input: u64,
+    /// Thinking included.
+    pub output: u64,
+    pub cache_read: u64,
+    /// Written to a cache for the provider's usual time.
+    pub cache_write: u64,
+    /// Written to a cache for an hour.
+    pub cache_write_long: u64,
+}
+
+impl Price {
+    /// Cached input costs what fresh input costs until told otherwise: too much rather than too little.
+    pub fn new(input: u64, output: u64) -> Price {
+        Price { input, output, cache_read: input, cache_write: input, cache_write_long: input }
+    }
+
+    /// Nano-dollars (10⁻⁹ $). Summed exactly and rounded once, half a nano-dollar upwards.
+    pub fn cost_nanos(&self, usage: &Usage) -> u64 {
+        let written = usage.cache_write.unwrap_or(0);
+        let long = usage.cache_write_long.unwrap_or(0).min(written);
+        let femto: u128 = [
+            (usage.input.unwrap_or(0), self.input),
+            (usage.output.unwrap_or(0), self.output),
+            (usage.cache_read.unwrap_or(0), self.cache_read),
+            (written - long, self.cache_write),
+            (long, self.cache_write_long),
+        ]
+        .into_iter()
+        .map(|(tokens, price)| u128::from(tokens) * u128::from(price))
+        .fold(0, u128::saturating_add);
+        u64::try_from((femto + FEMTO_PER_NANO / 2) / FEMTO_PER_NANO).unwrap_or(u64::MAX)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PriceError {
+    #[error("a price is a decimal number of dollars, such as 0.0000025 or 2.5e-6")]
+    NotDecimal,
+    #[error("a price cannot be negative")]
+    Negative,
+    #[error("a price per token has at most 15 digits after the point")]
+    TooFine,
+    #[error("a price per token is below 18,000 dollars")]
+    TooHigh,
+}
+
+/// Reads dollars per token, `0.000001` or `1e-06`, without a binary fraction in between.
+pub fn per_token(text: &str) -> Result<u64, PriceError> {
+    let text = text.trim().replace('_', "");
+    let text = text.strip_prefix('+').unwrap_or(&text);
+    if text.starts_with('-') {
+        return Err(PriceError::Negative);
+    }
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i16>().map_err(|_| PriceError::NotDecimal)?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(PriceError::NotDecimal);
+    }
+    let significant = digits.trim_start_matches('0').trim_end_matches('0');
+    if significant.is_empty() {
+        return Ok(0);
+    }
+    let trailing = digits.len() - digits.trim_end_matches('0').len();
+    let scale = FEMTO_DIGITS + i32::from(exponent) - fraction.len() as i32 + trailing as i32;
+    let scale = u32::try_from(scale).map_err(|_| PriceError::TooFine)?;
+    let number: u64 = significant.parse().map_err(|_| PriceError::TooHigh)?;
+    10u64.checked_pow(scale).and_then(|factor| number.checked_mul(factor)).ok_or(PriceError::TooHigh)
+}
+
+/// Nano-dollars as a decimal number of dollars, exact: `0.000123`.
+pub fn dollars(nanos: u64) -> String {
+    let text = format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}

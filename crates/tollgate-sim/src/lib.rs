@@ -1,0 +1,32 @@
+//! Simulated model providers over real HTTP on 127.0.0.1.
+//!
+//! A [`Sim`] plays an OpenAI-compatible chat provider and an Anthropic provider. It refuses what a strict vendor refuses,
+//! in the vendor's words, answers from a script, and plays faults: cuts, silence, odd streams, odd usage, error statuses.
+//! It reads requests as plain JSON values and shares no code with the gateway's codecs, so that a mistake there shows here.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use tollgate_sim::{Answer, Sim, SimConfig, Step};
+//! let sim = Sim::start(SimConfig::default().step(Step::answer(Answer::text("hello")))).await;
+//! // … point a client at sim.base_url() …
+//! assert!(sim.requests().is_empty());
+//! # }
+//! ```
+
+mod chat;
+mod connection;
+mod demo;
+mod faults;
+mod messages;
+mod plan;
+mod prompt;
+mod refusal;
+mod script;
+mod server;
+
+pub use chat::{Strictness as ChatStrictness, Words};
+pub use demo::coding_agent;
+pub use faults::{Ending, Faults, Piece, Shape};
+pub use messages::{Strictness as MessagesStrictness, signature};
+pub use script::{Answer, Arguments, Finish, Match, Part, Reply, Step, Thinking, ToolCall, ToolDeltas, Usage, Uses};
+pub use server::{Provider, Recorded, Sim, SimConfig};

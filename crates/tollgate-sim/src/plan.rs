@@ -1,0 +1,177 @@
+//! The decision about one request: refuse it, or play the step that fits.
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::faults::{Content, Faults, Frame, Piece, Shape};
+use crate::refusal::Refusal;
+use crate::script::{Answer, Match, Reply, Step, Uses};
+use crate::server::{Provider, State, lock};
+use crate::{chat, messages};
+
+/// A response that is decided and not yet sent.
+pub(crate) struct Plan {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub content: Content,
+    pub faults: Faults,
+    /// The name of an error frame's event.
+    pub error_event: Option<&'static str>,
+}
+
+impl Plan {
+    fn new(status: u16, content_type: &str, content: Content) -> Self {
+        let headers = vec![("content-type".to_owned(), content_type.to_owned())];
+        Self { status, headers, content, faults: Faults::default(), error_event: None }
+    }
+
+    fn json(status: u16, body: &Value) -> Self {
+        let mut plan = Self::new(status, "application/json", Content::Pieces(Vec::new()));
+        plan.set_body(body.to_string().into());
+        plan
+    }
+
+    pub fn refusal(refusal: &Refusal) -> Self {
+        Self::json(refusal.status, &refusal.body)
+    }
+
+    /// A body of known length, in two halves so that it can be cut.
+    fn set_body(&mut self, mut body: Bytes) {
+        self.headers.push(("content-length".to_owned(), body.len().to_string()));
+        let first = body.split_to(body.len() / 2);
+        self.content = Content::Pieces(vec![Piece::Bytes(first), Piece::Bytes(body)]);
+    }
+}
+
+/// One request and the server that it came to.
+pub(crate) struct Call<'a> {
+    pub head: &'a http::request::Parts,
+    pub bytes: &'a Bytes,
+    pub state: &'a State,
+}
+
+impl Call<'_> {
+    pub fn plan(&self) -> Result<Plan, Refusal> {
+        let path = self.head.uri.path().trim_end_matches('/');
+        let config = &self.state.config;
+        let plays = |provider| config.providers.contains(&provider);
+        if self.head.method == Method::POST && path.ends_with("/chat/completions") && plays(Provider::Chat) {
+            chat::check_key(&self.head.headers, config.key.as_deref())?;
+            let body = chat::parse(self.bytes)?;
+            chat::check(&body, &config.chat)?;
+            return Ok(self.play_step(&body, Provider::Chat));
+        }
+        if self.head.method == Method::POST && plays(Provider::Messages) {
+            let counting = path.ends_with("/v1/messages/count_tokens");
+            if counting || path.ends_with("/v1/messages") {
+                messages::check_headers(&self.head.headers, config.key.as_deref(), &config.messages)?;
+                let body = messages::parse(self.bytes)?;
+                messages::check(&body, &self.head.headers, counting, &config.messages)?;
+                if counting {
+                    return Ok(Plan::json(200, &json!({"input_tokens": messages::tokens(&body)})));
+                }
+                return Ok(self.play_step(&body, Provider::Messages));
+            }
+        }
+        if self.head.method == Method::GET {
+            let anthropic = plays(Provider::Messages) && self.head.headers.contains_key("anthropic-version");
+            let list = if anthropic { messages::models(&config.models) } else { chat::models(&config.models) };
+            if path.ends_with("/models") {
+                return Ok(Plan::json(200, &list));
+            }
+            let found = path
+                .rsplit_once("/models/")
+                .and_then(|(_, id)| list["data"].as_array()?.iter().find(|model| model["id"] == id).cloned());
+            if let Some(model) = found {
+                return Ok(Plan::json(200, &model));
+            }
+        }
+        let message = format!("Invalid URL ({} {path})", self.head.method);
+        Err(if self.head.headers.contains_key("anthropic-version") {
+            Refusal::messages(404, "not_found_error", message)
+        } else {
+            Refusal::chat(404, message, None, None)
+        })
+    }
+
+    fn play_step(&self, body: &Value, provider: Provider) -> Plan {
+        let step = self.take_step(body);
+        let (reply, faults) = step.map_or_else(
+            || (Reply::Answer(Answer::text("Hello from the simulated model.")), Faults::default()),
+            |step| (step.reply, step.faults),
+        );
+        let mut plan = match reply {
+            Reply::Answer(answer) => self.answer(body, provider, answer, &faults),
+            Reply::Http { status, headers, body } => {
+                let mut plan = Plan::new(status, "", Content::Pieces(Vec::new()));
+                plan.headers = headers;
+                plan.set_body(body);
+                plan
+            }
+            Reply::Raw { content_type, pieces } => Plan::new(200, &content_type, Content::Pieces(pieces)),
+        };
+        plan.error_event = (provider == Provider::Messages).then_some("error");
+        plan.faults = faults;
+        plan
+    }
+
+    fn answer(&self, body: &Value, provider: Provider, answer: Answer, faults: &Faults) -> Plan {
+        let stream = match faults.shape {
+            Some(shape) => shape == Shape::Sse,
+            None => body["stream"] == true,
+        };
+        let prompts = &self.state.prompts;
+        match (provider, stream) {
+            (Provider::Chat, true) => stream_plan(Box::new(chat::frames(body, answer, prompts))),
+            (Provider::Messages, true) => stream_plan(Box::new(messages::frames(body, answer, prompts))),
+            (Provider::Chat, false) => Plan::json(200, &chat::whole(body, &answer, prompts)),
+            (Provider::Messages, false) => Plan::json(200, &messages::whole(body, &answer, prompts)),
+        }
+    }
+
+    fn take_step(&self, body: &Value) -> Option<Step> {
+        let mut script = lock(&self.state.script);
+        script.1 += 1;
+        let (steps, nth) = &mut *script;
+        let index = steps.iter().position(|step| self.fits(&step.when, body, *nth))?;
+        match &mut steps[index].uses {
+            Uses::Times(left) if *left <= 1 => Some(steps.remove(index)),
+            Uses::Times(left) => {
+                *left -= 1;
+                Some(steps[index].clone())
+            }
+            Uses::Always => Some(steps[index].clone()),
+        }
+    }
+
+    fn fits(&self, when: &Match, body: &Value, nth: usize) -> bool {
+        let holds = |text: &str| !text.is_empty() && memmem(self.bytes, text.as_bytes());
+        let has_tools = body["tools"].as_array().is_some_and(|tools| !tools.is_empty());
+        when.path.as_deref().is_none_or(|path| self.head.uri.path().contains(path))
+            && when.model.as_deref().is_none_or(|model| body["model"] == model)
+            && when.contains.as_deref().is_none_or(holds)
+            && !when.lacks.as_deref().is_some_and(holds)
+            && when.nth.is_none_or(|wanted| wanted == nth)
+            && when.has_tools.is_none_or(|wanted| wanted == has_tools)
+            && when.has_tool_result.is_none_or(|wanted| wanted == has_tool_result(body))
+            && when.stream.is_none_or(|wanted| wanted == (body["stream"] == true))
+    }
+}
+
+fn stream_plan(frames: Box<dyn Iterator<Item = Frame> + Send>) -> Plan {
+    Plan::new(200, "text/event-stream; charset=utf-8", Content::Frames(frames))
+}
+
+fn memmem(all: &[u8], part: &[u8]) -> bool {
+    all.windows(part.len()).any(|window| window == part)
+}
+
+fn has_tool_result(body: &Value) -> bool {
+    let blocks = |message: &Value| message["content"].as_array().cloned().unwrap_or_default();
+    body["messages"].as_array().is_some_and(|all| {
+        all.iter().any(|message| {
+            message["role"] == "tool" || blocks(message).iter().any(|block| block["type"] == "tool_result")
+        })
+    })
+}

@@ -1,0 +1,4 @@
+//! What the gateway remembers between requests and restarts.
+
+pub mod learned;
+pub mod recall;

@@ -1,0 +1,196 @@
+//! The command line.
+
+pub mod check;
+mod client_env;
+mod demo;
+mod run;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+/// Any coding agent or SDK with any model.
+#[derive(Parser)]
+#[command(name = "tollgate", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(after_help = "\
+Try it without a key or a file:     tollgate demo
+Claude Code on another model:       tollgate run claude --model kimi-k2.5 --config config.yaml
+A gateway for a team:               tollgate serve --config config.yaml --port 4000
+Is my configuration right?          tollgate check config.yaml
+
+A configuration is LiteLLM's config.yaml, unchanged:
+    model_list:
+      - model_name: kimi-k2.5
+        litellm_params: { model: moonshot/kimi-k2.5, api_key: os.environ/MOONSHOT_API_KEY }")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway (the default without a subcommand)
+    Serve(ServeArgs),
+    /// Validate a configuration: prints file:line:column and a hint for each problem
+    Check(check::Check),
+    /// Show a coding-agent conversation going through the gateway; needs no key, network or file
+    Demo,
+    /// Start a coding agent against the gateway with every variable set
+    Run(RunArgs),
+    /// Print the variables that `run` would set, for a shell
+    Env(EnvArgs),
+    /// Print completions for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeArgs {
+    /// LiteLLM's config.yaml. Without it, providers are taken from the key variables that are set
+    #[arg(long, short, value_name = "FILE", env = "CONFIG_FILE_PATH")]
+    pub config: Option<PathBuf>,
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", env = "HOST")]
+    pub host: Option<String>,
+    /// Port to listen on [default: 4000]
+    #[arg(long, short, value_name = "PORT", env = "PORT")]
+    pub port: Option<u16>,
+    /// Where learned facts and logs are kept [default: the user's data directory]
+    #[arg(long, value_name = "DIR", env = "TOLLGATE_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Worker threads [default: one per core]
+    #[arg(long = "num_workers", visible_alias = "num-workers", value_name = "N", env = "NUM_WORKERS")]
+    pub num_workers: Option<usize>,
+    /// Log every step
+    #[arg(long = "detailed_debug", visible_alias = "detailed-debug")]
+    pub detailed_debug: bool,
+    /// Accepted for LiteLLM's sake
+    #[arg(long, hide = true)]
+    pub debug: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Client {
+    Claude,
+    Codex,
+    Opencode,
+    Gemini,
+}
+
+#[derive(Args)]
+pub struct RunArgs {
+    pub client: Client,
+    /// A name from the configuration [default: its first]
+    #[arg(long, short, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Start a private gateway with this configuration. Without it: the running gateway at TOLLGATE_BASE_URL, or a private one
+    /// for the providers whose key variables are set
+    #[arg(long, short, value_name = "FILE", env = "CONFIG_FILE_PATH")]
+    pub config: Option<PathBuf>,
+    /// Arguments for the client, after `--`
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct EnvArgs {
+    pub client: Client,
+    /// A name from the gateway's configuration
+    #[arg(long, short, value_name = "NAME")]
+    pub model: Option<String>,
+    #[arg(long, default_value = "bash")]
+    pub shell: Shell,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Fish,
+    Powershell,
+}
+
+/// An error of the command line: one or two lines, and 2 for usage and configuration, 1 for failures.
+#[derive(Debug)]
+pub struct CliError {
+    pub message: String,
+    pub code: u8,
+}
+
+impl CliError {
+    pub fn usage(message: impl Into<String>) -> CliError {
+        CliError { message: message.into(), code: 2 }
+    }
+
+    pub fn failure(message: impl Into<String>) -> CliError {
+        CliError { message: message.into(), code: 1 }
+    }
+}
+
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let outcome = match cli.command {
+        None => serve::run(&cli.serve),
+        Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Check(check)) => return check.run(),
+        Some(Command::Demo) => demo::run(),
+        Some(Command::Run(args)) => run::run(&args),
+        Some(Command::Env(args)) => run::env(&args),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    crate::telemetry::flush();
+    outcome.unwrap_or_else(|error| {
+        eprintln!("tollgate: {}", error.message);
+        ExitCode::from(error.code)
+    })
+}
+
+/// Help goes to standard output; everything else is one line with the way on.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let rendered = error.render().to_string();
+    let first = rendered.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim_start_matches("error: ");
+    let hint = match error.kind() {
+        ErrorKind::UnknownArgument => format!("flags: {}", flags()),
+        _ => "see `tollgate --help`".to_string(),
+    };
+    eprintln!("tollgate: {first}; {hint}");
+    ExitCode::from(2)
+}
+
+/// The flags of `serve`, which is what images are started with.
+fn flags() -> String {
+    let command = Cli::command();
+    let names: Vec<String> = command
+        .get_arguments()
+        .filter(|a| !a.is_hide_set())
+        .filter_map(|a| a.get_long().map(|long| format!("--{long}")))
+        .collect();
+    names.join(" ")
+}
+
+/// A variable of the environment; an empty one counts as not set.
+pub fn environment(name: &str) -> Option<String> {
+    crate::config::env(name).filter(|value| !value.is_empty())
+}
+
+/// Where data is kept when nobody says: `$XDG_DATA_HOME/tollgate`, or `~/.local/share/tollgate`.
+pub fn data_dir(given: Option<&PathBuf>) -> Option<PathBuf> {
+    given.cloned().or_else(|| {
+        let home = environment("XDG_DATA_HOME").map(PathBuf::from);
+        let home = home.or_else(|| environment("HOME").map(|h| PathBuf::from(h).join(".local/share")));
+        home.map(|dir| dir.join("tollgate"))
+    })
+}

@@ -1,0 +1,151 @@
+//! `tollgate run` and `tollgate env`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::client_env::{Access, ClientEnv, client_env};
+use super::{CliError, Client, EnvArgs, RunArgs, data_dir, environment, serve};
+use crate::app::App;
+use crate::config::model::Config;
+use crate::config::secret::Secret;
+use crate::{server, telemetry};
+
+const DEFAULT_GATEWAY: &str = "http://127.0.0.1:4000";
+
+/// Starts a client and ends with its exit code: against the running gateway that `TOLLGATE_BASE_URL` names, if no configuration is
+/// given, else against a private one.
+pub fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
+    match (&args.config, environment("TOLLGATE_BASE_URL")) {
+        (None, Some(base_url)) => {
+            let env = of_running_gateway(args.client, args.model.as_deref(), &base_url)?;
+            let status = serve::runtime(Some(1))?.block_on(start(&env, &args.args))?;
+            Ok(exit_code(status))
+        }
+        _ => run_private(args),
+    }
+}
+
+fn run_private(args: &RunArgs) -> Result<ExitCode, CliError> {
+    let mut config = serve::load(args.config.as_deref())?;
+    let key = format!("sk-run-{}", uuid::Uuid::now_v7().simple());
+    config.master_key = Some(Secret::new(key.clone()));
+    let model = model(&config, args.model.as_deref())?;
+    let context_window = context_window(&config, &model);
+    let dir = data_dir(None);
+    let log = dir.as_ref().map(|d| d.join("run.log"));
+    telemetry::start_file(log.as_deref());
+    let runtime = serve::runtime(None)?;
+    runtime.block_on(async {
+        let listener = server::bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)).await;
+        let listener =
+            listener.map_err(|error| CliError::failure(format!("no port on 127.0.0.1 can be had: {error}")))?;
+        let port = listener.local_addr().map_err(|e| CliError::failure(e.to_string()))?.port();
+        let app = App::new(config, dir)
+            .map_err(|error| CliError::failure(format!("the data directory cannot be used: {error}")))?;
+        let app = Arc::new(app);
+        tokio::spawn(server::serve(app.clone(), listener, std::future::pending()));
+        let base_url = format!("http://127.0.0.1:{port}");
+        let env = client_env(args.client, &Access { base_url: &base_url, key: &key, model: &model, context_window })?;
+        let status = start(&env, &args.args).await?;
+        report(&app, log.as_ref());
+        Ok(exit_code(status))
+    })
+}
+
+/// Prints the variables for a gateway that runs already.
+pub fn env(args: &EnvArgs) -> Result<ExitCode, CliError> {
+    let base_url = environment("TOLLGATE_BASE_URL").unwrap_or_else(|| DEFAULT_GATEWAY.into());
+    let env = of_running_gateway(args.client, args.model.as_deref(), &base_url)?;
+    print!("{}", env.script(args.shell));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn of_running_gateway(client: Client, model: Option<&str>, base_url: &str) -> Result<ClientEnv, CliError> {
+    let key =
+        ["TOLLGATE_API_KEY", "TOLLGATE_MASTER_KEY", "LITELLM_MASTER_KEY"].iter().find_map(|name| environment(name));
+    let Some(key) = key else {
+        return Err(CliError::usage(
+            "no key for the gateway is known; set TOLLGATE_API_KEY (any text will do if the gateway has no master key)",
+        ));
+    };
+    let Some(model) = model else {
+        return Err(CliError::usage("which model? Add --model NAME, a name from the gateway's model_list"));
+    };
+    client_env(client, &Access { base_url, key: &key, model, context_window: None })
+}
+
+fn model(config: &Config, asked: Option<&str>) -> Result<String, CliError> {
+    match asked {
+        Some(name) => match config.routes.resolve(name) {
+            Ok(_) => Ok(name.to_string()),
+            Err(unknown) if unknown.nearest.is_empty() => Err(CliError::usage(format!(
+                "model {name} is not configured; configured: {}",
+                config.routes.names().collect::<Vec<_>>().join(", ")
+            ))),
+            Err(unknown) => {
+                Err(CliError::usage(format!("model {name} is not configured; nearest: {}", unknown.nearest.join(", "))))
+            }
+        },
+        None => config.routes.names().next().map(str::to_string).ok_or_else(|| {
+            CliError::usage("the configuration names no model that could be the default; add --model NAME")
+        }),
+    }
+}
+
+fn context_window(config: &Config, model: &str) -> Option<u64> {
+    let resolved = config.routes.resolve(model).ok()?;
+    resolved.deployments.iter().filter_map(|&i| config.deployments[i].context_window).min()
+}
+
+async fn start(env: &ClientEnv, args: &[String]) -> Result<ExitStatus, CliError> {
+    let mut command = tokio::process::Command::new(env.program);
+    command.args(args).stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    for name in env.unset {
+        command.env_remove(name);
+    }
+    command.envs(env.set.iter().map(|(name, value)| (name, value)));
+    // A proxy for the world must not be asked for this machine.
+    for name in ["NO_PROXY", "no_proxy"] {
+        let others = environment(name).map(|list| format!("{list},")).unwrap_or_default();
+        command.env(name, format!("{others}127.0.0.1,localhost"));
+    }
+    let mut child = command.spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => CliError::failure(format!(
+            "`{}` is not installed or not on the PATH; install it with `{}`",
+            env.program, env.install
+        )),
+        _ => CliError::failure(format!("`{}` cannot be started: {error}", env.program)),
+    })?;
+    // Interrupts are the client's: the terminal sends them to it as well, and it decides when to end.
+    loop {
+        tokio::select! {
+            status = child.wait() => return status.map_err(|error| CliError::failure(error.to_string())),
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+}
+
+fn report(app: &App, log: Option<&PathBuf>) {
+    let totals = &app.totals;
+    let (input, output) = (totals.input_tokens.load(Ordering::Relaxed), totals.output_tokens.load(Ordering::Relaxed));
+    let cost = totals.cost_nanos.load(Ordering::Relaxed);
+    let priced = if cost == 0 && input > 0 {
+        "cost unknown (no price for this model; set model_info.input_cost_per_token and output_cost_per_token)"
+            .to_string()
+    } else {
+        format!("cost ${}", tollgate_policy::price::dollars(cost))
+    };
+    let requests = totals.requests.load(Ordering::Relaxed);
+    let log = log.map(|l| format!("; log: {}", l.display())).unwrap_or_default();
+    eprintln!("tollgate: {requests} requests, {input} tokens in, {output} out, {priced}{log}");
+}
+
+/// A client ended by a signal gives the code that shells give.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    use std::os::unix::process::ExitStatusExt;
+    let code = status.code().or_else(|| status.signal().map(|s| 128 + s)).unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}

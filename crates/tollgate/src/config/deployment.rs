@@ -1,0 +1,284 @@
+//! One entry of `model_list:`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tollgate_dialect::json::Json;
+use tollgate_policy::price::Price;
+
+use super::capabilities::{of_model, overlay};
+use super::context::Context;
+use super::credential::{credential, headers};
+use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
+use super::model::{Deployment, ForceStream, Timeouts};
+use super::section::Section;
+use super::target::{self, Target};
+use super::yaml::{Map, Node, Value};
+
+/// What holds for every deployment that does not say otherwise.
+#[derive(Debug, Default)]
+pub struct Defaults {
+    pub drop_params: bool,
+    pub num_retries: u32,
+    pub timeout: Option<Duration>,
+    pub stream_timeout: Option<Duration>,
+    /// `credential_list:` by name.
+    pub credentials: BTreeMap<String, Map>,
+    /// `router_settings.default_litellm_params`.
+    pub params: Map,
+}
+
+/// Empty where the entry is wrong, which is then reported; several where `organization` is a list.
+pub fn read(cx: &Context<'_>, node: &Node, index: usize, defaults: &Defaults) -> Vec<Deployment> {
+    let path = format!("model_list[{index}]");
+    let Some(entry) = Section::of(cx, node, &path) else { return Vec::new() };
+    let group = entry.text("model_name").filter(|name| !name.trim().is_empty());
+    if group.is_none() {
+        cx.error(
+            node.at,
+            &entry.path_of("model_name"),
+            "is missing: the name that clients ask for",
+            "write `model_name: NAME`",
+        );
+    }
+    let Some(mut params) = entry.section("litellm_params") else {
+        if entry.map.get("litellm_params").is_none_or(|n| n.value == Value::Null) {
+            let hint = "write `litellm_params:` with `model: PROVIDER/NAME` below it";
+            cx.error(node.at, &entry.path_of("litellm_params"), "is missing", hint);
+        }
+        return Vec::new();
+    };
+    params.at = node.at;
+    fill_from_credential(&mut params, defaults);
+    params.map.fill_from(&defaults.params);
+    let info = entry.section("model_info");
+    for stray in entry.rest() {
+        cx.unknown_key(&LITELLM_PARAMS, &stray, &entry.path_of(&stray.key));
+    }
+    let organizations = organizations(&params);
+    organizations
+        .iter()
+        .filter_map(|organization| one(&params, info.as_ref(), group.clone()?, organization.as_deref(), defaults))
+        .collect()
+}
+
+fn fill_from_credential(params: &mut Section<'_, '_>, defaults: &Defaults) {
+    let Some(name) = params.text("litellm_credential_name") else { return };
+    let at = params.entry("litellm_credential_name").map_or(params.at, |entry| entry.node.at);
+    match defaults.credentials.get(&name) {
+        Some(values) => params.map.fill_from(values),
+        None => {
+            let names: Vec<&str> = defaults.credentials.keys().map(String::as_str).collect();
+            let hint = match names.as_slice() {
+                [] => "give it in `credential_list:`".to_string(),
+                names => format!("`credential_list:` has {}", names.join(", ")),
+            };
+            params.cx.error(
+                at,
+                &params.path_of("litellm_credential_name"),
+                "names no credential of `credential_list:`",
+                hint,
+            );
+        }
+    }
+}
+
+fn organizations(params: &Section<'_, '_>) -> Vec<Option<String>> {
+    if matches!(params.map.get("organization").map(|n| &n.value), Some(Value::List(_))) {
+        let items = params.list("organization");
+        return items
+            .iter()
+            .map(|item| match params.cx.resolve(item) {
+                super::context::Resolved::Text(text) => Some(text),
+                _ => None,
+            })
+            .collect();
+    }
+    vec![params.text("organization")]
+}
+
+fn one(
+    params: &Section<'_, '_>,
+    info: Option<&Section<'_, '_>>,
+    group: String,
+    organization: Option<&str>,
+    defaults: &Defaults,
+) -> Option<Deployment> {
+    let listed = info.map(|info| info.list("supported_endpoints")).unwrap_or_default();
+    let messages_listed = listed.iter().any(|node| node.value == Value::Text("/v1/messages".into()));
+    refuse_responses_mode(params);
+    let target = target::find(params, messages_listed);
+    // The rest is read all the same, so that one run reports everything.
+    let drop_params = params.bool("drop_params").unwrap_or(defaults.drop_params);
+    let force_stream = [("auto", ForceStream::Auto), ("always", ForceStream::Always), ("never", ForceStream::Never)];
+    let force_stream = params.choice("force_stream", &force_stream).unwrap_or_default();
+    let timeouts = timeouts(params, defaults);
+    let num_retries =
+        params.small_count("num_retries").or(params.small_count("max_retries")).unwrap_or(defaults.num_retries);
+    let weight = params.small_count("weight").unwrap_or(1);
+    let order = params.small_count("order").unwrap_or(u32::MAX);
+    let price = price(params, info);
+    let max_output_tokens = params.count("max_output_tokens").or(info.and_then(|i| i.count("max_output_tokens")));
+    let context_window = info.and_then(|info| info.count("max_input_tokens"));
+    let id = info.and_then(|info| info.text("id"));
+    let drop_always = texts(params, "additional_drop_params");
+    let target = target?;
+    if target.model.contains('*') && !group.contains('*') {
+        let at = params.entry("model").map_or(params.at, |entry| entry.node.at);
+        let hint = "write a wildcard in `model_name` too, such as `model_name: \"openai/*\"`";
+        params.cx.error(at, &params.path_of("model"), "has a wildcard, but `model_name` has none", hint);
+        return None;
+    }
+    let credential = credential(params, &target);
+    let headers = headers(params, organization);
+    let overlay = overlay(params, info, &target.row.name, &target.model);
+    let known = of_model(&target.row.name, &target.model, &overlay);
+    let (request_defaults, extra_body) = body_params(params);
+    if let Some(info) = info {
+        mode(info);
+        info.finish(&MODEL_INFO);
+    }
+    let Target { row, model, dialect, base_url, .. } = target;
+    Some(Deployment {
+        id: id.unwrap_or_default(),
+        group,
+        provider: row.name.clone(),
+        model,
+        dialect,
+        base_url,
+        credential,
+        headers,
+        quirks: known.quirks,
+        overlay,
+        max_output_tokens: max_output_tokens.or(known.max_output_tokens),
+        context_window: context_window.or(known.context_window),
+        force_stream,
+        drop_params,
+        drop_always,
+        defaults: request_defaults,
+        extra_body,
+        timeouts,
+        num_retries,
+        weight,
+        order,
+        price,
+    })
+}
+
+fn mode(info: &Section<'_, '_>) {
+    let served = ["chat", "completion", "responses"];
+    if info.text("mode").is_some_and(|mode| !served.contains(&mode.as_str())) {
+        let at = info.entry("mode").map_or(info.at, |entry| entry.node.at);
+        info.cx.warning(
+            at,
+            &info.path_of("mode"),
+            "only chat models are served yet",
+            "requests to this route will fail at the provider",
+        );
+    }
+}
+
+fn refuse_responses_mode(params: &Section<'_, '_>) {
+    // Chat completions are what is used anyway.
+    params.bool("use_chat_completions_api");
+    if params.choice("api_mode", &[("auto", false), ("chat", false), ("responses", true)]) == Some(true) {
+        let at = params.entry("api_mode").map_or(params.at, |entry| entry.node.at);
+        let hint = "write `api_mode: auto` or `chat`: the provider's chat completions are used then";
+        params.cx.error(at, &params.path_of("api_mode"), "`responses` is not available yet", hint);
+    }
+}
+
+fn timeouts(params: &Section<'_, '_>, defaults: &Defaults) -> Timeouts {
+    let standard = Timeouts::default();
+    let own = params.seconds("timeout");
+    let first_byte = own.or(defaults.timeout).unwrap_or(standard.first_byte);
+    // LiteLLM's router asks for any stream timeout before it falls back to the timeouts of one-piece answers.
+    let stream = params.seconds("stream_timeout").or(defaults.stream_timeout);
+    Timeouts {
+        first_byte,
+        first_byte_stream: stream.unwrap_or(first_byte),
+        idle: stream.unwrap_or(standard.idle),
+        ..standard
+    }
+}
+
+fn price(params: &Section<'_, '_>, info: Option<&Section<'_, '_>>) -> Option<Price> {
+    let of = |key: &str| {
+        let from_info = info.and_then(|info| info.price(key));
+        params.price(key).or(from_info)
+    };
+    let (input, output) = (of("input_cost_per_token"), of("output_cost_per_token"));
+    let read = of("cache_read_input_token_cost");
+    let write = of("cache_creation_input_token_cost");
+    let long = of("cache_creation_input_token_cost_above_1hr");
+    if input.is_none() && output.is_none() {
+        return None;
+    }
+    let plain = Price::new(input.unwrap_or(0), output.unwrap_or(0));
+    let cache_write = write.unwrap_or(plain.cache_write);
+    Some(Price {
+        cache_read: read.unwrap_or(plain.cache_read),
+        cache_write,
+        cache_write_long: long.unwrap_or(cache_write),
+        ..plain
+    })
+}
+
+fn texts(params: &Section<'_, '_>, key: &str) -> Vec<String> {
+    let items = params.list(key);
+    let of = |node: &Node| match &node.value {
+        Value::Text(text) => Some(text.clone()),
+        _ => {
+            params.wrong(node, key, "a list of names");
+            None
+        }
+    };
+    items.iter().filter_map(of).collect()
+}
+
+type Members = Vec<(String, Json<'static>)>;
+
+/// Parameters of the request, and what goes into every body besides.
+fn body_params(params: &Section<'_, '_>) -> (Members, Members) {
+    let cx = params.cx;
+    let mut defaults = Members::new();
+    let mut extra = Members::new();
+    if let Some(section) = params.section("extra_body") {
+        extra.extend(section.map.entries.iter().map(|entry| (entry.key.clone(), section.json(entry))));
+    }
+    for entry in params.rest() {
+        let path = params.path_of(&entry.key);
+        let provider_reasoning = entry.key == "reasoning" && matches!(entry.node.value, Value::Map(_));
+        if OPENAI_PARAMS.contains(&entry.key) || provider_reasoning {
+            defaults.push((entry.key.clone(), params.json(&entry)));
+        } else if LITELLM_PARAMS.contains(&entry.key) {
+            if entry.node.value != Value::Null {
+                cx.not_implemented(&LITELLM_PARAMS, &entry, &path);
+            }
+        } else if let Some(near) = LITELLM_PARAMS.nearest(&entry.key).filter(|near| may_be_secret(near)) {
+            cx.error(
+                entry.at,
+                &path,
+                "is not a known key, and is too near to one that holds a secret to be sent on",
+                format!("did you mean `{near}`?"),
+            );
+        } else {
+            extra.push((entry.key.clone(), params.json(&entry)));
+            match LITELLM_PARAMS.nearest(&entry.key).or(OPENAI_PARAMS.nearest(&entry.key)) {
+                Some(near) => cx.warning(
+                    entry.at,
+                    &path,
+                    "is not a known key and is sent to the provider as it is",
+                    format!("did you mean `{near}`?"),
+                ),
+                None => cx.note(entry.at, &path, "is not a known key and is sent to the provider as it is"),
+            }
+        }
+    }
+    (defaults, extra)
+}
+
+fn may_be_secret(key: &str) -> bool {
+    ["key", "secret", "token", "password", "credential", "header"].iter().any(|word| key.contains(word))
+        && !key.contains("cost")
+}

@@ -1,0 +1,139 @@
+//! What a configuration comes down to: the only form in which the rest of the gateway sees it. No value is looked up in the
+//! environment or a file after this.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Uri};
+use tollgate_dialect::Dialect;
+use tollgate_dialect::json::Json;
+use tollgate_dialect::quirks::Quirks;
+use tollgate_policy::price::Price;
+/// Routes for `claude-*` names that no route has.
+pub use tollgate_policy::route::CatchAll;
+use tollgate_policy::route::RouteTable;
+
+use super::rewrite::RewriteRule;
+use super::secret::Secret;
+
+#[derive(Debug)]
+pub struct Config {
+    pub deployments: Vec<Deployment>,
+    /// Client-visible names to indexes of `deployments`.
+    pub routes: RouteTable,
+    pub master_key: Option<Secret>,
+    pub settings: Settings,
+    /// `environment_variables:` of the file; read by the resolver before the process environment.
+    pub environment: BTreeMap<String, Secret>,
+}
+
+#[derive(Debug)]
+pub struct Deployment {
+    /// `model_info.id`, or a stable hash of the parameters.
+    pub id: String,
+    /// The route it belongs to: `model_name`.
+    pub group: String,
+    /// The provider's row in the registry.
+    pub provider: String,
+    /// The provider's name for the model. With a wildcard in it (`*`), the matched text is put there.
+    pub model: String,
+    pub dialect: Dialect,
+    /// With neither path of the dialect nor trailing slash.
+    pub base_url: Uri,
+    /// The credential's header, value included. `None`: the provider takes none.
+    pub credential: Option<(HeaderName, Secret)>,
+    /// Further headers, from the registry, `headers:` and `extra_headers:`.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Provider row, overlaid by the model's row, overlaid by the config.
+    pub quirks: Quirks,
+    /// What the configuration alone says about capabilities; see [`Deployment::capabilities_for`].
+    pub overlay: toml::Table,
+    pub max_output_tokens: Option<u64>,
+    /// Tokens of prompt and answer together, where known.
+    pub context_window: Option<u64>,
+    pub force_stream: ForceStream,
+    pub drop_params: bool,
+    /// `additional_drop_params`: always dropped.
+    pub drop_always: Vec<String>,
+    /// OpenAI parameters given in `litellm_params`: defaults, the request wins.
+    pub defaults: Vec<(String, Json<'static>)>,
+    /// `extra_body` and unknown keys of `litellm_params`: set on the upstream body.
+    pub extra_body: Vec<(String, Json<'static>)>,
+    pub timeouts: Timeouts,
+    pub num_retries: u32,
+    pub weight: u32,
+    /// Lower goes first. Without one a deployment comes after all that have one.
+    pub order: u32,
+    pub price: Option<Price>,
+}
+
+impl Deployment {
+    /// The address of a path such as [`Dialect::path`], with a query that `api_base` may have.
+    pub fn url(&self, path: &str) -> String {
+        let whole = self.base_url.to_string();
+        let (base, query) = whole.split_once('?').map_or((whole.as_str(), None), |(base, query)| (base, Some(query)));
+        let url = format!("{}{path}", base.trim_end_matches('/'));
+        query.map_or(url.clone(), |query| format!("{url}?{query}"))
+    }
+
+    /// What must not be shown although an upstream quotes it: the key, and what the configuration puts into headers and into
+    /// the address. Shorter texts than these are no secrets, and taking them out would spoil messages.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let key = self.credential.as_ref().map(|(_, secret)| secret.expose()).filter(|key| key.len() >= 4);
+        let headers = self.headers.iter().filter(|(_, value)| value.is_sensitive());
+        let headers = headers.filter_map(|(_, value)| value.to_str().ok());
+        let query = self.base_url.query().unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
+        let others = headers.chain(query.map(|(_, value)| value)).filter(|value| value.len() >= 8);
+        key.into_iter().chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text))
+    }
+
+    /// For messages to people: the address without user names, passwords and queries.
+    pub fn shown_url(&self) -> String {
+        let host = self.base_url.authority().map_or("", |a| a.as_str().rsplit('@').next().unwrap_or_default());
+        format!(
+            "{}://{host}{}",
+            self.base_url.scheme_str().unwrap_or("https"),
+            self.base_url.path().trim_end_matches('/')
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForceStream {
+    /// Streams where the provider insists.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    pub connect: Duration,
+    /// Until the first byte of the answer: `timeout`, or `stream_timeout` for a stream.
+    pub first_byte: Duration,
+    pub first_byte_stream: Duration,
+    /// Between two pieces of a stream: `stream_timeout`, where it is given. A one-piece answer has `first_byte` for each piece.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(600),
+            first_byte_stream: Duration::from_secs(600),
+            idle: Duration::from_secs(300),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Settings {
+    pub catch_all: CatchAll,
+    pub rewrite: Vec<RewriteRule>,
+    /// `tollgate_settings.commit_after_ms`.
+    pub commit_after: Option<Duration>,
+    /// `general_settings.max_request_size_mb`.
+    pub max_request_bytes: Option<usize>,
+}

@@ -1,0 +1,236 @@
+//! The blocks beside `model_list:`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tollgate_policy::route::Alias;
+
+use super::context::{Context, Resolved};
+use super::deployment::Defaults;
+use super::known::{GENERAL_SETTINGS, LITELLM_SETTINGS, ROUTER_SETTINGS, TOLLGATE_SETTINGS};
+use super::model::{CatchAll, Settings};
+use super::problem::Pos;
+use super::rewrite;
+use super::secret::Secret;
+use super::section::Section;
+use super::yaml::{Map, Value};
+
+/// As LiteLLM's router does when nothing is said.
+const NUM_RETRIES: u32 = 2;
+
+/// LiteLLM's documentation uses it in every example.
+const WELL_KNOWN_MASTER_KEY: &str = "sk-1234";
+
+/// A name with the place where it is used, for checks once all routes are known.
+#[derive(Debug)]
+pub struct Mention {
+    pub name: String,
+    pub at: Pos,
+    pub path: String,
+}
+
+#[derive(Debug, Default)]
+pub struct Read {
+    pub defaults: Defaults,
+    pub aliases: Vec<Alias>,
+    pub master_key: Option<Secret>,
+    pub settings: Settings,
+    /// Names of routes that must exist.
+    pub mentions: Vec<Mention>,
+}
+
+/// Reads `environment_variables:` into the context, before anything refers to them.
+pub fn environment(cx: &Context<'_>, root: &Section<'_, '_>) {
+    let Some(section) = root.section("environment_variables") else { return };
+    let mut own = BTreeMap::new();
+    for entry in &section.map.entries {
+        let path = section.path_of(&entry.key);
+        match cx.resolve(&entry.node) {
+            Resolved::Text(text) => {
+                own.insert(entry.key.clone(), Secret::new(text));
+            }
+            Resolved::Missing(name) => cx.missing_variable(entry.node.at, &path, &name),
+            Resolved::Structure => section.wrong(&entry.node, &entry.key, "text"),
+        }
+    }
+    cx.set_own_environment(own);
+}
+
+pub fn read(cx: &Context<'_>, root: &Section<'_, '_>) -> Read {
+    let mut read = Read::default();
+    credentials(root, &mut read.defaults);
+    litellm(root, &mut read);
+    router(root, &mut read);
+    general(cx, root, &mut read);
+    tollgate(root, &mut read);
+    read
+}
+
+fn credentials(root: &Section<'_, '_>, defaults: &mut Defaults) {
+    for (index, node) in root.list("credential_list").iter().enumerate() {
+        let path = format!("credential_list[{index}]");
+        let Some(item) = Section::of(root.cx, node, &path) else { continue };
+        let (name, values) = (item.text("credential_name"), item.section("credential_values"));
+        item.take("credential_info");
+        match (name, values) {
+            (Some(name), Some(values)) => {
+                defaults.credentials.insert(name, values.map);
+            }
+            _ => root.cx.error(
+                node.at,
+                &path,
+                "needs `credential_name` and `credential_values`",
+                "see docs/config.md, credentials",
+            ),
+        }
+    }
+}
+
+fn litellm(root: &Section<'_, '_>, read: &mut Read) {
+    let defaults = &mut read.defaults;
+    defaults.num_retries = NUM_RETRIES;
+    let Some(section) = root.section("litellm_settings") else { return };
+    defaults.drop_params = section.bool("drop_params").unwrap_or(false);
+    defaults.timeout = section.seconds("request_timeout");
+    defaults.num_retries = section.small_count("num_retries").unwrap_or(NUM_RETRIES);
+    if let Some(aliases) = section.section("model_alias_map") {
+        read_aliases(&aliases, read);
+    }
+    section.finish(&LITELLM_SETTINGS);
+}
+
+fn router(root: &Section<'_, '_>, read: &mut Read) {
+    let Some(section) = root.section("router_settings") else { return };
+    let defaults = &mut read.defaults;
+    defaults.timeout = section.seconds("timeout").or(defaults.timeout);
+    defaults.stream_timeout = section.seconds("stream_timeout");
+    defaults.num_retries =
+        section.small_count("num_retries").or(section.small_count("max_retries")).unwrap_or(defaults.num_retries);
+    defaults.params = section.section("default_litellm_params").map(|params| params.map).unwrap_or_default();
+    if let Some(aliases) = section.section("model_group_alias") {
+        read_aliases(&aliases, read);
+    }
+    section.finish(&ROUTER_SETTINGS);
+}
+
+/// `alias: route` or `alias: {model: route, hidden: true}`.
+fn read_aliases(section: &Section<'_, '_>, read: &mut Read) {
+    for entry in &section.map.entries {
+        let path = section.path_of(&entry.key);
+        let (target, hidden) = match &entry.node.value {
+            Value::Map(_) => {
+                let Some(detail) = Section::of(section.cx, &entry.node, &path) else { continue };
+                (detail.text("model"), detail.bool("hidden").unwrap_or(false))
+            }
+            _ => (section.text(&entry.key), false),
+        };
+        let Some(target) = target else {
+            section.cx.error(
+                entry.node.at,
+                &path,
+                "names no route",
+                "write `alias: ROUTE` or `alias: {model: ROUTE, hidden: true}`",
+            );
+            continue;
+        };
+        read.mentions.push(Mention { name: target.clone(), at: entry.node.at, path });
+        read.aliases.push(Alias { name: entry.key.clone(), target, hidden });
+    }
+}
+
+fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
+    let section = root.section("general_settings");
+    if let Some(section) = &section {
+        read.master_key = master_key(section);
+        section.take("dangerously_permit_weak_or_unset_master_key");
+        read.settings.max_request_bytes =
+            section.count("max_request_size_mb").and_then(|mb| usize::try_from(mb).ok()?.checked_mul(1 << 20));
+        section.finish(&GENERAL_SETTINGS);
+    }
+    if read.master_key.is_none() {
+        read.master_key = master_key_of_environment(cx);
+    }
+}
+
+pub fn master_key_of_environment(cx: &Context<'_>) -> Option<Secret> {
+    let key = cx.variable("TOLLGATE_MASTER_KEY").or_else(|| cx.variable("LITELLM_MASTER_KEY"))?;
+    Some(Secret::new(key.trim()))
+}
+
+fn master_key(section: &Section<'_, '_>) -> Option<Secret> {
+    let cx = section.cx;
+    let node = section.take("master_key")?;
+    let path = section.path_of("master_key");
+    let key = match cx.resolve(node) {
+        Resolved::Text(key) if key.trim().is_empty() => return None,
+        Resolved::Text(key) => key.trim().to_string(),
+        Resolved::Missing(name) => {
+            // Starting without a key what was meant to have one would open it to everyone.
+            cx.error(
+                node.at,
+                &path,
+                format!("the environment variable {name} is not set"),
+                format!("set {name}, or remove `master_key`"),
+            );
+            return None;
+        }
+        Resolved::Structure => {
+            section.wrong(node, "master_key", "text");
+            return None;
+        }
+    };
+    if key == WELL_KNOWN_MASTER_KEY {
+        cx.warning(
+            node.at,
+            &path,
+            "this is the example key that everybody knows",
+            "write a key of your own, such as the output of `openssl rand -hex 24`",
+        );
+    }
+    Some(Secret::new(key))
+}
+
+fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
+    let Some(section) = root.section("tollgate_settings") else { return };
+    if let Some(tiers) = section.section("catch_all") {
+        let mut of = |key: &str| {
+            let name = tiers.text(key)?;
+            let at = tiers.entry(key).map_or(tiers.at, |entry| entry.node.at);
+            read.mentions.push(Mention { name: name.clone(), at, path: tiers.path_of(key) });
+            Some(name)
+        };
+        read.settings.catch_all =
+            CatchAll { haiku: of("haiku"), sonnet: of("sonnet"), opus: of("opus"), default: of("default") };
+        for entry in tiers.rest() {
+            let hint = "the tiers are haiku, sonnet, opus and default";
+            root.cx.error(entry.at, &tiers.path_of(&entry.key), "is no tier", hint);
+        }
+    }
+    read.settings.commit_after = section.count("commit_after_ms").map(Duration::from_millis);
+    let rules = section.list("rewrite");
+    read.settings.rewrite = rewrite::read(root.cx, &rules, &section.path_of("rewrite"));
+    section.finish(&TOLLGATE_SETTINGS);
+}
+
+/// Blocks that are known but have no effect yet, and keys that are no blocks.
+pub fn finish(root: &Section<'_, '_>) {
+    root.take("include");
+    root.take("model_list");
+    let empty = |map: &Map| map.entries.is_empty();
+    for entry in root.rest() {
+        let nothing = match &entry.node.value {
+            Value::Null => true,
+            Value::List(items) => items.is_empty(),
+            Value::Map(map) => empty(map),
+            _ => false,
+        };
+        if !nothing || !super::known::TOP_LEVEL.contains(&entry.key) {
+            let path = entry.key.clone();
+            if super::known::TOP_LEVEL.contains(&entry.key) {
+                root.cx.not_implemented(&super::known::TOP_LEVEL, &entry, &path);
+            } else {
+                root.cx.unknown_key(&super::known::TOP_LEVEL, &entry, &path);
+            }
+        }
+    }
+}

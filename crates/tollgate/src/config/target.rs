@@ -1,0 +1,240 @@
+//! Which provider a deployment means, at which address, in which dialect.
+
+use http::Uri;
+use tollgate_dialect::Dialect;
+use tollgate_policy::nearest::nearest;
+
+use crate::registry::{self, Auth, Known, Provider};
+
+use super::problem::Pos;
+use super::section::Section;
+
+pub struct Target {
+    pub row: &'static Provider,
+    /// The provider's name for the model.
+    pub model: String,
+    pub dialect: Dialect,
+    pub base_url: Uri,
+    pub auth: Auth,
+    /// Where a key is looked for when the configuration gives none.
+    pub key_variables: Vec<String>,
+    pub key_required: bool,
+}
+
+/// What `model:` and `custom_llm_provider:` say.
+struct Named {
+    row: &'static Provider,
+    prefix: String,
+    model: String,
+}
+
+/// `None` with a problem reported. `messages_listed`: `supported_endpoints` names `/v1/messages`.
+pub fn find(params: &Section<'_, '_>, messages_listed: bool) -> Option<Target> {
+    let named = named(params)?;
+    let address = address(params, &named.row.name);
+    let endpoint = params.choice("endpoint", &[("chat", Dialect::Chat), ("messages", Dialect::Messages)]);
+    let host_row = address.as_ref().and_then(|a| registry::embedded().by_host(a.uri.authority()?.as_str()));
+    let row = row_at(&named, address.as_ref(), host_row);
+    let dialect = endpoint.unwrap_or_else(|| dialect(&named, row, address.as_ref(), messages_listed));
+    let base_url = base_url(params, row, dialect, address.as_ref())?;
+
+    let mut key_variables = row.key_variables(if row.name == named.row.name { &named.prefix } else { &row.name });
+    if row.name != named.row.name {
+        // As LiteLLM does: `openai/` means OPENAI_API_KEY wherever `api_base` leads.
+        key_variables.extend(named.row.key_variables(&named.prefix));
+    }
+    let at_home = row.base_url.is_none() || row_owns(row, &base_url);
+    Some(Target {
+        row,
+        // `anthropic/` promises Anthropic's own header, wherever it leads.
+        auth: if named.row.name == "anthropic" { named.row.auth(dialect) } else { row.auth(dialect) },
+        model: named.model,
+        dialect,
+        base_url,
+        key_variables,
+        key_required: !row.key_optional && at_home,
+    })
+}
+
+fn named(params: &Section<'_, '_>) -> Option<Named> {
+    let cx = params.cx;
+    let at = params.entry("model").map_or(params.at, |entry| entry.node.at);
+    let path = params.path_of("model");
+    let Some(model) = params.text("model").filter(|model| !model.trim().is_empty()) else {
+        let hint = "write `model: PROVIDER/NAME`, such as `model: openrouter/moonshotai/kimi-k2.5`";
+        cx.error(at, &path, "is missing: a deployment needs the provider's name for the model", hint);
+        return None;
+    };
+    let provider = params.text("custom_llm_provider");
+    let (prefix, rest) = match &provider {
+        Some(name) => (name.as_str(), model.strip_prefix(&format!("{name}/")).unwrap_or(&model)),
+        None => model.split_once('/').unwrap_or(("", &model)),
+    };
+    match registry::embedded().find(prefix) {
+        Known::Provider(row) => Some(Named { row, prefix: prefix.to_string(), model: rest.to_string() }),
+        Known::Later => {
+            let hint = "take this deployment out until then; `tollgate check` names every such deployment";
+            cx.error(at, &path, format!("the provider {prefix} arrives in a later version"), hint);
+            None
+        }
+        Known::Unknown => match provider {
+            Some(_) => {
+                unknown_provider(
+                    params,
+                    params.entry("custom_llm_provider").map_or(at, |e| e.node.at),
+                    "custom_llm_provider",
+                    prefix,
+                );
+                None
+            }
+            None => unprefixed(params, at, prefix, &model),
+        },
+    }
+}
+
+/// No known provider stands before the slash, or there is no slash.
+fn unprefixed(params: &Section<'_, '_>, at: Pos, prefix: &str, model: &str) -> Option<Named> {
+    let by_address = params.text("api_base").or_else(|| params.text("base_url"));
+    let by_address = by_address.and_then(|url| url.trim().parse::<Uri>().ok());
+    let by_address = by_address.and_then(|uri| registry::embedded().by_host(uri.authority()?.as_str()));
+    if let Some(row) = by_address.or_else(|| registry::embedded().infer(model)) {
+        return Some(Named { row, prefix: row.name.clone(), model: model.to_string() });
+    }
+    unknown_provider(params, at, "model", prefix);
+    None
+}
+
+fn unknown_provider(params: &Section<'_, '_>, at: Pos, key: &str, prefix: &str) {
+    let near = nearest(prefix, registry::embedded().prefixes(), 1);
+    let hint = match near.first() {
+        Some(near) => format!(
+            "did you mean `{near}/…`? For any other OpenAI-compatible server write `openai/NAME` and its `api_base`"
+        ),
+        None => "write `PROVIDER/NAME`; for any OpenAI-compatible server `openai/NAME` and its `api_base`".to_string(),
+    };
+    let from_variable = matches!(params.entry(key).map(|e| &e.node.value), Some(super::yaml::Value::Text(t)) if t.starts_with("os.environ/"));
+    let message = match prefix {
+        "" => "does not say which provider the model belongs to".to_string(),
+        _ if from_variable => "begins with no known provider".to_string(),
+        _ => format!("no provider is called {prefix}"),
+    };
+    params.cx.error(at, &params.path_of(key), message, hint);
+}
+
+struct Address {
+    uri: Uri,
+    at: Pos,
+    key: &'static str,
+}
+
+fn address(params: &Section<'_, '_>, provider: &str) -> Option<Address> {
+    for key in ["api_base", "base_url"] {
+        if let Some(text) = params.text(key) {
+            let at = params.entry(key).map_or(params.at, |entry| entry.node.at);
+            return parse_address(params, &text, at, key);
+        }
+    }
+    let variable = format!("{}_API_BASE", provider.to_uppercase().replace('-', "_"));
+    let text = params.cx.variable(&variable)?;
+    parse_address(params, &text, params.at, "api_base")
+}
+
+fn parse_address(params: &Section<'_, '_>, text: &str, at: Pos, key: &'static str) -> Option<Address> {
+    let uri: Option<Uri> = text.trim().trim_end_matches('/').parse().ok();
+    let uri = uri
+        .filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|h| !h.is_empty()));
+    match uri {
+        Some(uri) => Some(Address { uri, at, key }),
+        None => {
+            let hint = "write it like https://api.example.com/v1";
+            params.cx.error(at, &params.path_of(key), "is no address that begins with http:// or https://", hint);
+            None
+        }
+    }
+}
+
+/// `openai/` and `anthropic/` with an `api_base` say only what is spoken there, not who speaks.
+fn row_at(named: &Named, address: Option<&Address>, host_row: Option<&'static Provider>) -> &'static Provider {
+    let family = named.row.name.as_str();
+    let Some(address) = address.filter(|_| matches!(family, "openai" | "anthropic")) else { return named.row };
+    if row_owns(named.row, &address.uri) {
+        return named.row;
+    }
+    match (family, host_row) {
+        (_, Some(row)) => row,
+        // A proxy in front of Anthropic.
+        ("anthropic", None) if named.model.contains("claude") || named.model.contains('*') => named.row,
+        ("anthropic", None) => registry::embedded().row("anthropic_like"),
+        _ if azure_v1(&address.uri) => registry::embedded().row("azure"),
+        _ => registry::embedded().row("openai_like"),
+    }
+}
+
+fn azure_v1(uri: &Uri) -> bool {
+    uri.host().is_some_and(|host| host.ends_with(".openai.azure.com")) && uri.path().contains("/openai/v1")
+}
+
+fn row_owns(row: &'static Provider, uri: &Uri) -> bool {
+    let owner = uri.authority().and_then(|host| registry::embedded().by_host(host.as_str()));
+    owner.is_some_and(|owner| owner.name == row.name)
+}
+
+fn dialect(named: &Named, row: &Provider, address: Option<&Address>, messages_listed: bool) -> Dialect {
+    if named.row.dialect() == Dialect::Messages {
+        return Dialect::Messages;
+    }
+    let path = address.map_or("", |address| address.uri.path());
+    let ends_in_messages =
+        row.messages_path().is_some_and(|end| path.trim_end_matches("/v1/messages").ends_with(&format!("/{end}")));
+    if ends_in_messages || (messages_listed && (row.has_messages() || row.name == "openai_like")) {
+        return Dialect::Messages;
+    }
+    row.dialect()
+}
+
+fn base_url(params: &Section<'_, '_>, row: &Provider, dialect: Dialect, address: Option<&Address>) -> Option<Uri> {
+    let own = match dialect {
+        Dialect::Messages if row.dialect() == Dialect::Chat => row.messages_url.as_deref(),
+        _ if dialect != row.dialect() => None,
+        _ => row.base_url.as_deref(),
+    };
+    let given = address.filter(|a| {
+        // The address of the other endpoint was repeated: the row knows this one.
+        !(dialect != row.dialect()
+            && own.is_some()
+            && Some(trimmed(&a.uri, row.dialect()).as_str()) == row.base_url.as_deref())
+    });
+    let Some(given) = given else {
+        return own.map(|url| url.parse().expect("the registry's addresses are tested")).or_else(|| {
+            let hint = "write `api_base: https://…`, the address before /chat/completions (or /v1/messages)";
+            let message = format!("{} has no address that is known: `api_base` is needed", row.name);
+            params.cx.error(params.at, &params.path_of("api_base"), message, hint);
+            None
+        });
+    };
+    let mut url = trimmed(&given.uri, dialect);
+    if let Some(path) = row.path_if_bare.as_deref().filter(|_| dialect == Dialect::Chat && given.uri.path() == "/") {
+        url.push_str(path);
+    }
+    if let Some(path) = row.api_base_path.as_deref().filter(|path| dialect == Dialect::Chat && !url.contains(*path)) {
+        let hint =
+            format!("write `api_base: https://RESOURCE.openai.azure.com{path}` to use the v1 API of the same resource");
+        let message =
+            format!("this API of {} arrives in a later version: only addresses with {path} work yet", row.name);
+        params.cx.error(given.at, &params.path_of(given.key), message, hint);
+        return None;
+    }
+    let query = given.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Some(format!("{url}{query}").parse().expect("a shortened address is an address"))
+}
+
+/// Without query, the dialect's own path and slashes at the end.
+fn trimmed(uri: &Uri, dialect: Dialect) -> String {
+    let whole = uri.to_string();
+    let url = whole.split('?').next().unwrap_or_default().trim_end_matches('/');
+    let url = url.strip_suffix(dialect.path()).unwrap_or(url).trim_end_matches('/');
+    match dialect {
+        Dialect::Messages => url.strip_suffix("/v1").unwrap_or(url).to_string(),
+        Dialect::Chat => url.to_string(),
+    }
+}

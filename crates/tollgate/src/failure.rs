@@ -1,0 +1,277 @@
+//! Everything that can end a request without an answer, and the one table of what the client is told.
+//!
+//! Statuses are chosen so that no client retries in vain (what clients do with each: Claude Code sends a generic 400 six
+//! times, a 402 or 403 once, a 401 or 429 as often as it may unless told not to).
+
+use std::time::Duration;
+
+use tollgate_dialect::error::{ErrorKind, Invalid, PublicError, Unsupported, UpstreamError};
+use tollgate_policy::failover::{Failure as AttemptFailure, Phase};
+
+#[derive(Debug)]
+pub enum Failure {
+    NoCredential,
+    WrongCredential,
+    NoSuchPath {
+        method: String,
+        path: String,
+    },
+    WrongMethod {
+        method: String,
+        path: String,
+        allowed: http::Method,
+    },
+    NotServed {
+        path: String,
+    },
+    BodyTooLarge {
+        limit: usize,
+    },
+    BodyUnreadable(String),
+    TooDeep,
+    Encoding(String),
+    Invalid(Invalid),
+    Unsupported(Unsupported),
+    UnknownModel {
+        model: String,
+        nearest: Vec<String>,
+        tier_hint: bool,
+    },
+    /// `raw`: the upstream's own error answer, where the client speaks its dialect.
+    Attempt {
+        failure: AttemptFailure,
+        raw: Option<(u16, bytes::Bytes)>,
+        deployment: String,
+        provider: String,
+        timeouts: PhaseSettings,
+    },
+    ShuttingDown,
+    Internal(&'static str),
+}
+
+/// The limits in force, for the message of a timeout.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PhaseSettings {
+    pub connect: Duration,
+    pub first_byte: Duration,
+    pub idle: Duration,
+    pub stream: bool,
+}
+
+impl From<Invalid> for Failure {
+    fn from(invalid: Invalid) -> Failure {
+        Failure::Invalid(invalid)
+    }
+}
+
+impl From<Unsupported> for Failure {
+    fn from(unsupported: Unsupported) -> Failure {
+        Failure::Unsupported(unsupported)
+    }
+}
+
+impl From<tollgate_dialect::ForwardError> for Failure {
+    fn from(error: tollgate_dialect::ForwardError) -> Failure {
+        match error {
+            tollgate_dialect::ForwardError::Invalid(invalid) => Failure::Invalid(invalid),
+            tollgate_dialect::ForwardError::Unsupported(unsupported) => Failure::Unsupported(unsupported),
+        }
+    }
+}
+
+impl Failure {
+    /// The method that the path is for, where another was used.
+    pub fn allowed(&self) -> Option<&http::Method> {
+        match self {
+            Failure::WrongMethod { allowed, .. } => Some(allowed),
+            _ => None,
+        }
+    }
+
+    /// The status that the upstream gave, if one did.
+    pub fn upstream_status(&self) -> Option<u16> {
+        match self {
+            Failure::Attempt { failure: AttemptFailure::Refused(error), .. } => Some(error.status),
+            _ => None,
+        }
+    }
+
+    /// The upstream's error answer, for clients that know its vendor's words.
+    pub fn unmodified(&self) -> Option<(u16, &bytes::Bytes)> {
+        match self {
+            Failure::Attempt { raw: Some((status, body)), .. } => Some((*status, body)),
+            _ => None,
+        }
+    }
+
+    pub fn public(&self) -> PublicError {
+        let final_word = |status, kind, message: String| PublicError {
+            should_retry: Some(false),
+            ..PublicError::new(status, kind, message)
+        };
+        match self {
+            Failure::NoCredential => final_word(
+                401,
+                ErrorKind::Authentication,
+                "No key was sent. Send the gateway's key as `Authorization: Bearer KEY` or `x-api-key: KEY` (general_settings.master_key decides which key is valid).".into(),
+            ),
+            Failure::WrongCredential => final_word(
+                401,
+                ErrorKind::Authentication,
+                "The key is not valid for this gateway. Compare it with general_settings.master_key (or LITELLM_MASTER_KEY / TOLLGATE_MASTER_KEY).".into(),
+            ),
+            Failure::NoSuchPath { method, path } => final_word(
+                404,
+                ErrorKind::NotFound,
+                format!("{method} {path} is no path of this gateway. It serves POST /v1/messages, /v1/messages/count_tokens and /v1/chat/completions, and GET /v1/models."),
+            ),
+            Failure::WrongMethod { method, path, allowed } => {
+                final_word(405, ErrorKind::InvalidRequest, format!("{path} takes {allowed}, not {method}."))
+            }
+            Failure::NotServed { path } => final_word(
+                404,
+                ErrorKind::NotFound,
+                format!("{path} is not served by this version of Tollgate. Use /v1/messages or /v1/chat/completions."),
+            ),
+            Failure::BodyTooLarge { limit } => final_word(
+                413,
+                ErrorKind::TooLarge,
+                format!("The request body is larger than {} MB (general_settings.max_request_size_mb decides).", limit / (1024 * 1024)),
+            ),
+            Failure::BodyUnreadable(why) => {
+                final_word(400, ErrorKind::InvalidRequest, format!("The request body could not be read: {why}."))
+            }
+            Failure::TooDeep => final_word(
+                400,
+                ErrorKind::InvalidRequest,
+                format!("The request body is nested deeper than {} levels.", tollgate_dialect::json::MAX_DEPTH),
+            ),
+            Failure::Encoding(name) => final_word(
+                415,
+                ErrorKind::InvalidRequest,
+                format!("content-encoding {name} is not supported; send the body as plain JSON."),
+            ),
+            Failure::Invalid(invalid) => PublicError {
+                param: invalid.param.clone(),
+                ..final_word(400, ErrorKind::InvalidRequest, invalid.message.clone())
+            },
+            Failure::Unsupported(unsupported) => PublicError {
+                param: Some(unsupported.param.clone()),
+                ..final_word(400, ErrorKind::InvalidRequest, unsupported.message.clone())
+            },
+            Failure::UnknownModel { model, nearest, tier_hint } => {
+                final_word(404, ErrorKind::NotFound, unknown_model(model, nearest, *tier_hint))
+            }
+            Failure::Attempt { failure, deployment, provider, timeouts, .. } => attempt(failure, deployment, provider, timeouts),
+            Failure::ShuttingDown => PublicError {
+                retry_after: Some(Duration::from_secs(1)),
+                ..PublicError::new(503, ErrorKind::Overloaded, "The gateway is shutting down. Try again.")
+            },
+            Failure::Internal(_) => PublicError::new(500, ErrorKind::Api, "internal error"),
+        }
+    }
+}
+
+fn unknown_model(model: &str, nearest: &[String], tier_hint: bool) -> String {
+    let mut message = format!("model: {model} is not configured here.");
+    if !nearest.is_empty() {
+        message.push_str(&format!(" Nearest: {}.", nearest.join(", ")));
+    }
+    if tier_hint {
+        message.push_str(
+            " Claude Code's background calls use claude-* names: set tollgate_settings.catch_all.{haiku,sonnet,opus,default} \
+             to one of your models, or start it with `tollgate run claude --model NAME`, which sets ANTHROPIC_MODEL and \
+             ANTHROPIC_DEFAULT_HAIKU_MODEL.",
+        );
+    } else {
+        message.push_str(" Add it to model_list, or ask GET /v1/models for the names.");
+    }
+    message
+}
+
+fn attempt(failure: &AttemptFailure, deployment: &str, provider: &str, timeouts: &PhaseSettings) -> PublicError {
+    match failure {
+        AttemptFailure::Unreachable(why) => {
+            PublicError::new(502, ErrorKind::Api, format!("{deployment}: the upstream could not be reached: {why}."))
+        }
+        AttemptFailure::TimedOut(phase) => {
+            let (what, limit, key) = match phase {
+                Phase::Connect => ("connecting to the upstream", timeouts.connect, "the connect limit, which is fixed"),
+                Phase::FirstByte if timeouts.stream => {
+                    ("waiting for the first byte of the stream", timeouts.first_byte, "litellm_params.stream_timeout")
+                }
+                Phase::FirstByte => ("waiting for the answer", timeouts.first_byte, "litellm_params.timeout"),
+                Phase::Idle if timeouts.stream => {
+                    ("waiting for more of the stream", timeouts.idle, "litellm_params.stream_timeout")
+                }
+                Phase::Idle => ("waiting for more of the answer", timeouts.first_byte, "litellm_params.timeout"),
+            };
+            PublicError::new(
+                504,
+                ErrorKind::Timeout,
+                format!("{deployment}: timed out {what} after {} s ({key} decides).", limit.as_secs_f64()),
+            )
+        }
+        AttemptFailure::Broken(why) => PublicError::new(502, ErrorKind::Api, format!("{deployment}: {why}.")),
+        AttemptFailure::Refused(error) => refused(error, deployment, provider),
+    }
+}
+
+/// What an upstream's refusal becomes. Its own words always come along.
+fn refused(error: &UpstreamError, deployment: &str, provider: &str) -> PublicError {
+    let told = |status, kind, message: String| PublicError {
+        status,
+        kind,
+        message,
+        param: error.param.clone(),
+        retry_after: error.retry_after,
+        should_retry: (!error.temporary).then_some(false),
+    };
+    let words = if error.message.is_empty() {
+        format!("status {} without a message", error.status)
+    } else {
+        error.message.clone()
+    };
+    match error.kind {
+        ErrorKind::ContextOverflow => told(400, error.kind, prompt_is_too_long(&words, error.overflow)),
+        ErrorKind::InvalidRequest | ErrorKind::ContentPolicy => {
+            let status = if (400..500).contains(&error.status) { error.status } else { 400 };
+            told(status, error.kind, words)
+        }
+        // Ours to mend, not the caller's: a client that saw 401 or 403 would log its user out.
+        ErrorKind::Authentication | ErrorKind::Permission => PublicError {
+            should_retry: Some(false),
+            ..told(
+                502,
+                ErrorKind::Api,
+                format!(
+                    "{deployment}: the upstream refused the gateway's credential for {provider} (status {}): {words}",
+                    error.status
+                ),
+            )
+        },
+        ErrorKind::Billing => told(402, error.kind, format!("{deployment}: {words}")),
+        ErrorKind::NotFound => told(404, error.kind, format!("{deployment}: {words}")),
+        ErrorKind::TooLarge => told(413, error.kind, words),
+        ErrorKind::RateLimited => told(429, error.kind, format!("{deployment}: {words}")),
+        ErrorKind::Overloaded => told(529, error.kind, format!("{deployment}: {words}")),
+        ErrorKind::Timeout => told(504, error.kind, format!("{deployment}: {words}")),
+        ErrorKind::Api => {
+            let status = if error.status >= 500 { error.status } else { 502 };
+            told(status, error.kind, format!("{deployment}: {words}"))
+        }
+    }
+}
+
+/// The text that makes Claude Code compact and go on. The vendor's words follow, for people.
+fn prompt_is_too_long(words: &str, overflow: Option<(u64, u64)>) -> String {
+    if words.contains("prompt is too long") {
+        return words.to_string();
+    }
+    match overflow {
+        Some((tokens, maximum)) => {
+            format!("prompt is too long: {tokens} tokens > {maximum} maximum. The upstream said: {words}")
+        }
+        None => format!("prompt is too long. The upstream said: {words}"),
+    }
+}

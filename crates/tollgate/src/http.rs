@@ -1,0 +1,136 @@
+//! Every URL of the gateway, in one table.
+
+use http::Method;
+use tollgate_dialect::Dialect;
+
+/// What a path is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A model call in the client's dialect. `model`: from the path, where it stands there.
+    Generate {
+        dialect: Dialect,
+        model: Option<String>,
+    },
+    CountTokens,
+    Models,
+    Model(String),
+    Alive,
+    Ready,
+    Health,
+    /// Claude Code warms its connection with `HEAD /api/hello`.
+    Hello,
+    /// A path of the product that this version does not serve.
+    NotServed,
+}
+
+/// Why a request has no endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoEndpoint {
+    UnknownPath,
+    /// The path is for another method.
+    WrongMethod {
+        allowed: Method,
+    },
+}
+
+/// Finds the endpoint. Queries never matter.
+pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let unversioned = path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    let (allowed, found) = match unversioned {
+        "/messages" => (Method::POST, Endpoint::Generate { dialect: Dialect::Messages, model: None }),
+        "/messages/count_tokens" => (Method::POST, Endpoint::CountTokens),
+        "/chat/completions" => (Method::POST, Endpoint::Generate { dialect: Dialect::Chat, model: None }),
+        "/models" => (Method::GET, Endpoint::Models),
+        "/health/liveliness" | "/health/liveness" => (Method::GET, Endpoint::Alive),
+        "/health/readiness" => (Method::GET, Endpoint::Ready),
+        "/health" => (Method::GET, Endpoint::Health),
+        "/api/hello" | "" => (Method::GET, Endpoint::Hello),
+        "/completions"
+        | "/embeddings"
+        | "/images/generations"
+        | "/images/edits"
+        | "/audio/transcriptions"
+        | "/audio/speech"
+        | "/moderations"
+        | "/rerank"
+        | "/responses" => (Method::POST, Endpoint::NotServed),
+        other => return nested(method, other),
+    };
+    if *method == Method::HEAD && allowed == Method::GET {
+        return Ok(found);
+    }
+    only(allowed, method, found)
+}
+
+fn only(allowed: Method, method: &Method, found: Endpoint) -> Result<Endpoint, NoEndpoint> {
+    if *method == allowed { Ok(found) } else { Err(NoEndpoint::WrongMethod { allowed }) }
+}
+
+fn nested(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
+    if let Some(id) = path.strip_prefix("/models/").filter(|id| !id.is_empty()) {
+        return only(Method::GET, method, Endpoint::Model(percent_decode(id)));
+    }
+    for prefix in ["/openai/deployments/", "/engines/"] {
+        if let Some(model) = path.strip_prefix(prefix).and_then(|rest| rest.strip_suffix("/chat/completions")) {
+            let found = Endpoint::Generate { dialect: Dialect::Chat, model: Some(percent_decode(model)) };
+            return only(Method::POST, method, found);
+        }
+    }
+    Err(NoEndpoint::UnknownPath)
+}
+
+/// Model names may hold slashes and colons, which clients send encoded or not.
+fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let pair = tail.get(..2).and_then(|p| std::str::from_utf8(p).ok()).and_then(|p| u8::from_str_radix(p, 16).ok());
+        match pair {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(method: Method, path: &str) -> Result<Endpoint, NoEndpoint> {
+        endpoint(&method, path)
+    }
+
+    #[test]
+    fn every_v1_path_also_works_without_v1() {
+        for path in ["/v1/messages", "/messages", "/v1/messages/"] {
+            assert_eq!(at(Method::POST, path), Ok(Endpoint::Generate { dialect: Dialect::Messages, model: None }));
+        }
+        assert_eq!(at(Method::POST, "/v1/messages/count_tokens"), Ok(Endpoint::CountTokens));
+        assert_eq!(at(Method::GET, "/models"), Ok(Endpoint::Models));
+    }
+
+    #[test]
+    fn a_model_in_the_path_may_be_encoded() {
+        let expected = Endpoint::Generate { dialect: Dialect::Chat, model: Some("moonshot/kimi k2".into()) };
+        assert_eq!(at(Method::POST, "/openai/deployments/moonshot%2Fkimi%20k2/chat/completions"), Ok(expected));
+        assert_eq!(
+            at(Method::GET, "/v1/models/anthropic/kimi-k2.5"),
+            Ok(Endpoint::Model("anthropic/kimi-k2.5".into()))
+        );
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_apart_from_a_wrong_path() {
+        assert_eq!(at(Method::GET, "/v1/messages"), Err(NoEndpoint::WrongMethod { allowed: Method::POST }));
+        assert_eq!(at(Method::POST, "/v1/message"), Err(NoEndpoint::UnknownPath));
+        assert_eq!(at(Method::HEAD, "/api/hello"), Ok(Endpoint::Hello));
+    }
+}

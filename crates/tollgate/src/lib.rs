@@ -1,0 +1,13 @@
+//! The gateway. Read `pipeline.rs` first.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod failure;
+pub mod http;
+pub mod pipeline;
+pub mod registry;
+pub mod server;
+pub mod telemetry;
+pub mod tokens;
+pub mod upstream;

@@ -1,0 +1,79 @@
+//! READ THIS FIRST: what happens to a request, top to bottom.
+//!
+//! ```text
+//! client ─▶ authenticate ▶ read ▶ route ▶ [ prepare ▶ send ▶ relay ] per attempt ─▶ client
+//! ```
+//!
+//! Each step's result is a typed value that the next one needs. The part in brackets is one future, the *driver*: until the
+//! answer is committed the handler polls it, after that the response body does. So nothing is spawned, and a client that goes
+//! away drops the driver and with it the connection to the upstream.
+
+mod attempt;
+mod authenticate;
+mod body;
+mod catalog;
+mod count;
+mod inbound;
+mod line;
+mod prepare;
+mod record;
+mod relay;
+mod reply;
+mod restore;
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use tollgate_dialect::Dialect;
+
+use crate::app::{App, Live};
+use crate::failure::Failure;
+use crate::http::{Endpoint, NoEndpoint, endpoint};
+use record::Record;
+pub use reply::{Reply, ReplyBody};
+
+/// Answers any request. Errors are answers too, in the dialect of the path.
+pub async fn handle(app: Arc<App>, request: http::Request<Incoming>) -> Reply {
+    let mut record = Record::begin(app.clone(), &request);
+    let found = endpoint(request.method(), request.uri().path());
+    let dialect = match &found {
+        Ok(Endpoint::Generate { dialect, .. }) => *dialect,
+        Ok(Endpoint::CountTokens) => Dialect::Messages,
+        _ => authenticate::dialect_of(request.headers()),
+    };
+    let live = app.live();
+    match answer(app, &live, request, found, &mut record).await {
+        Ok(reply) => reply,
+        Err(failure) => reply::error(dialect, &failure, &live.config, &mut record).into(),
+    }
+}
+
+async fn answer(
+    app: Arc<App>,
+    live: &Arc<Live>,
+    request: http::Request<Incoming>,
+    found: Result<Endpoint, NoEndpoint>,
+    record: &mut Record,
+) -> Result<Reply, Failure> {
+    let endpoint = found.map_err(|why| inbound::no_endpoint(&request, why))?;
+    match endpoint {
+        Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => return Ok(catalog::health(&endpoint, record)),
+        _ => {}
+    }
+    authenticate::caller(&live.config, request.headers())?;
+    match endpoint {
+        Endpoint::Generate { dialect, model } => {
+            let inbound = inbound::read(live, dialect, model, request).await?;
+            record.requested(&inbound);
+            let plan = attempt::plan(live, &inbound.model)?;
+            let driver = attempt::Driver::new(app, live.clone(), inbound, plan, record.take());
+            Ok(reply::from_driver(driver).await)
+        }
+        Endpoint::CountTokens => count::answer(live, request, record).await,
+        Endpoint::Models => Ok(catalog::models(live, request.headers(), record)),
+        Endpoint::Model(id) => catalog::model(live, &id, request.headers(), record),
+        Endpoint::Health => Ok(catalog::deployments(live, record)),
+        Endpoint::NotServed => Err(Failure::NotServed { path: request.uri().path().to_string() }),
+        Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Ok(catalog::health(&endpoint, record)),
+    }
+}

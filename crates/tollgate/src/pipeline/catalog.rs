@@ -1,0 +1,132 @@
+//! What is here and how it is: models and health.
+
+use http::HeaderMap;
+use tollgate_dialect::json::Writer;
+
+use super::record::Record;
+use super::reply::{self, Reply};
+use crate::app::Live;
+use crate::failure::Failure;
+use crate::http::Endpoint;
+
+/// The creation date of models that have none of their own; clients want one.
+const CREATED_S: u64 = 1_767_225_600;
+const CREATED_AT: &str = "2026-01-01T00:00:00Z";
+
+/// `GET /v1/models`. Claude Code's discovery only keeps ids that begin with `claude` or `anthropic/`, so for it every other
+/// route is also listed as `anthropic/NAME`.
+pub fn models(live: &Live, headers: &HeaderMap, record: &mut Record) -> Reply {
+    let names: Vec<&str> = live.config.routes.names().collect();
+    let mut w = Writer::default();
+    if headers.contains_key("anthropic-version") {
+        let aliases: Vec<String> =
+            names.iter().filter(|n| !is_claude_name(n)).map(|n| format!("anthropic/{n}")).collect();
+        let all: Vec<(&str, &str)> = names
+            .iter()
+            .map(|n| (*n, *n))
+            .chain(aliases.iter().map(|a| (a.as_str(), a.trim_start_matches("anthropic/"))))
+            .collect();
+        w.open_object().key("data").open_array();
+        for (id, name) in &all {
+            anthropic_model(live, &mut w, id, name);
+        }
+        w.close_array().key("has_more").bool(false);
+        for (key, edge) in [("first_id", all.first()), ("last_id", all.last())] {
+            w.key(key);
+            match edge {
+                Some((id, _)) => w.str(id),
+                None => w.null(),
+            };
+        }
+        w.close_object();
+    } else {
+        w.open_object().key("object").str("list").key("data").open_array();
+        for name in &names {
+            openai_model(live, &mut w, name);
+        }
+        w.close_array().close_object();
+    }
+    reply::json(w.out, record)
+}
+
+pub fn model(live: &Live, id: &str, headers: &HeaderMap, record: &mut Record) -> Result<Reply, Failure> {
+    if let Err(unknown) = live.config.routes.resolve(id) {
+        return Err(Failure::UnknownModel { model: id.to_string(), nearest: unknown.nearest, tier_hint: false });
+    }
+    let mut w = Writer::default();
+    if headers.contains_key("anthropic-version") {
+        anthropic_model(live, &mut w, id, id);
+    } else {
+        openai_model(live, &mut w, id);
+    }
+    Ok(reply::json(w.out, record))
+}
+
+fn is_claude_name(name: &str) -> bool {
+    name.starts_with("claude") || name.starts_with("anthropic/")
+}
+
+fn anthropic_model(live: &Live, w: &mut Writer, id: &str, name: &str) {
+    w.open_object()
+        .key("type")
+        .str("model")
+        .key("id")
+        .str(id)
+        .key("display_name")
+        .str(name)
+        .key("created_at")
+        .str(CREATED_AT);
+    if let Ok(resolved) = live.config.routes.resolve(id)
+        && let Some(deployment) = resolved.deployments.first().map(|&i| &live.config.deployments[i])
+    {
+        if let Some(window) = deployment.context_window {
+            w.key("max_input_tokens").number(window);
+        }
+        if let Some(tokens) = deployment.max_output_tokens {
+            w.key("max_tokens").number(tokens);
+        }
+    }
+    w.close_object();
+}
+
+fn openai_model(live: &Live, w: &mut Writer, id: &str) {
+    let owner = live.config.routes.resolve(id).ok().and_then(|r| r.deployments.first().copied());
+    let owner = owner.map_or("tollgate", |i| live.config.deployments[i].provider.as_str());
+    w.open_object()
+        .key("id")
+        .str(id)
+        .key("object")
+        .str("model")
+        .key("created")
+        .number(CREATED_S)
+        .key("owned_by")
+        .str(owner)
+        .close_object();
+}
+
+pub fn health(endpoint: &Endpoint, record: &mut Record) -> Reply {
+    let body: &[u8] = match endpoint {
+        Endpoint::Alive => b"\"I'm alive!\"",
+        Endpoint::Ready => br#"{"status":"healthy","db":"Not connected"}"#,
+        _ => br#"{"name":"tollgate"}"#,
+    };
+    record.quiet = true;
+    reply::json(body.to_vec(), record)
+}
+
+/// `GET /health`: the deployments, as far as known without calling them.
+pub fn deployments(live: &Live, record: &mut Record) -> Reply {
+    let mut w = Writer::default();
+    w.open_object().key("healthy_endpoints").open_array();
+    for deployment in &live.config.deployments {
+        w.open_object();
+        w.key("model").str(&format!("{}/{}", deployment.provider, deployment.model));
+        w.key("model_name").str(&deployment.group);
+        w.key("model_id").str(&deployment.id);
+        w.close_object();
+    }
+    w.close_array().key("unhealthy_endpoints").open_array().close_array();
+    w.key("healthy_count").number(live.config.deployments.len() as u64).key("unhealthy_count").number(0);
+    w.close_object();
+    reply::json(w.out, record)
+}

@@ -1,0 +1,44 @@
+//! `POST /v1/messages/count_tokens`, for every model, without asking anyone.
+
+use std::sync::LazyLock;
+
+use hyper::body::Incoming;
+use tokio::sync::Semaphore;
+use tollgate_dialect::json::Writer;
+use tollgate_dialect::{Dialect, decode_count_request};
+
+use super::attempt;
+use super::inbound;
+use super::record::Record;
+use super::reply::{self, Reply};
+use crate::app::Live;
+use crate::failure::Failure;
+use crate::tokens;
+
+/// Bodies above this are counted on another thread, so that they hold up nobody's stream.
+const COUNT_HERE: usize = 64 * 1024;
+
+/// Claude Code asks for 25 counts at once. More threads than cores make them no faster, and each keeps megabytes for good.
+static COUNTING: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Semaphore::new(cores.min(4))
+});
+
+pub async fn answer(live: &Live, request: http::Request<Incoming>, record: &mut Record) -> Result<Reply, Failure> {
+    let inbound = inbound::read(live, Dialect::Messages, None, request).await?;
+    record.requested(&inbound);
+    let first = attempt::plan(live, &inbound.model)?.first();
+    let body = inbound.body.clone();
+    let count = move || decode_count_request(&body).map(|request| tokens::count_request(&request));
+    let counted = if inbound.body.len() <= COUNT_HERE {
+        count()
+    } else {
+        let _turn = COUNTING.acquire().await.map_err(|_| Failure::Internal("counting tokens is over"))?;
+        tokio::task::spawn_blocking(count).await.map_err(|_| Failure::Internal("counting tokens failed"))?
+    };
+    let ours = counted?;
+    let tokens = first.map_or(ours, |index| live.abilities[index].calibration.calibrated(ours));
+    let mut w = Writer::default();
+    w.open_object().key("input_tokens").number(tokens).close_object();
+    Ok(reply::json(w.out, record))
+}

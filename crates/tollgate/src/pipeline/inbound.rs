@@ -1,0 +1,187 @@
+//! A client's request, read and checked as far as routing needs it.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use hyper::body::Incoming;
+use tollgate_dialect::Dialect;
+use tollgate_dialect::error::{Change, Invalid};
+use tollgate_dialect::json::{Json, Text, Uncut, members};
+
+use super::body;
+use crate::app::Live;
+use crate::config::rewrite;
+use crate::failure::Failure;
+use crate::http::NoEndpoint;
+
+pub struct Inbound {
+    pub dialect: Dialect,
+    /// The client's bytes, rewritten by the rules of the configuration where one matches.
+    pub body: Bytes,
+    /// The name that the client asked for.
+    pub model: String,
+    /// The client wants a stream. Rules that set `stream` change what goes up, never what the client gets.
+    pub stream: bool,
+    pub stream_usage: bool,
+    /// `stream` as a rewrite rule set it.
+    pub stream_upstream: bool,
+    pub max_tokens: Option<u64>,
+    /// The client's `anthropic-*` and `x-claude-code-*` headers, which belong to the upstream in the same-dialect lane.
+    pub forward: Vec<(HeaderName, HeaderValue)>,
+    pub changes: Vec<Change>,
+}
+
+/// The top-level fields that decide before anything is translated.
+#[derive(Default)]
+struct Head<'a> {
+    model: Option<Json<'a>>,
+    stream: Option<Json<'a>>,
+    stream_options: Option<Json<'a>>,
+    max_tokens: Option<Json<'a>>,
+    max_completion_tokens: Option<Json<'a>>,
+}
+
+pub async fn read(
+    live: &Live,
+    dialect: Dialect,
+    path_model: Option<String>,
+    request: http::Request<Incoming>,
+) -> Result<Inbound, Failure> {
+    let (parts, incoming) = request.into_parts();
+    plain_encoding(&parts.headers)?;
+    let limit = live.config.settings.max_request_bytes.unwrap_or(body::DEFAULT_LIMIT);
+    let body = body::read(incoming, limit).await?;
+    let client = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or("").to_string();
+    let asked = head(&body)?;
+    let model = match (path_model, &asked.model) {
+        (Some(model), _) => model,
+        (None, Some(model)) => text("model", model)?.decode().into_owned(),
+        (None, None) => return Err(Invalid::new("model", "Field required").into()),
+    };
+    let stream = flag("stream", asked.stream.as_ref())?;
+    let stream_usage = wants_usage(asked.stream_options.as_ref());
+    let mut inbound = Inbound {
+        dialect,
+        max_tokens: max_tokens(&asked),
+        stream_upstream: stream,
+        body: Bytes::new(),
+        model,
+        stream,
+        stream_usage,
+        forward: parts
+            .headers
+            .iter()
+            .filter(|(n, _)| belongs_upstream(n))
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect(),
+        changes: Vec::new(),
+    };
+    drop(asked);
+    match rewrite::apply(&live.config.settings.rewrite, &body, &inbound.model, &client) {
+        Some((rewritten, changes)) => inbound.rewritten(Bytes::from(rewritten), changes)?,
+        None => inbound.body = body,
+    }
+    Ok(inbound)
+}
+
+fn max_tokens(head: &Head<'_>) -> Option<u64> {
+    head.max_completion_tokens.as_ref().or(head.max_tokens.as_ref()).and_then(Json::as_count)
+}
+
+impl Inbound {
+    /// Takes over what the rules of the configuration made of the body.
+    fn rewritten(&mut self, body: Bytes, changes: Vec<Change>) -> Result<(), Failure> {
+        let head = head(&body)?;
+        self.max_tokens = max_tokens(&head);
+        self.stream_upstream = flag("stream", head.stream.as_ref())?;
+        if let Some(model) = head.model.as_ref().filter(|_| changes.iter().any(|c| c.field == "model")) {
+            self.model = text("model", model)?.decode().into_owned();
+        }
+        drop(head);
+        self.body = body;
+        self.changes = changes;
+        Ok(())
+    }
+}
+
+fn head(body: &[u8]) -> Result<Head<'_>, Failure> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(Invalid::new("", "The request body is empty; send a JSON object.").into());
+    }
+    let text = std::str::from_utf8(body).map_err(|error| {
+        Invalid::new("", format!("The request body is not valid UTF-8 (byte {}).", error.valid_up_to()))
+    })?;
+    if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+        let error = serde_json::from_slice::<serde::de::IgnoredAny>(body).err();
+        let message = match error {
+            Some(error) => format!("The request body is not valid JSON: {error}"),
+            None => "The request body must be a JSON object.".to_string(),
+        };
+        return Err(Invalid::new("", message).into());
+    }
+    let members = match members(text) {
+        Ok(members) => members,
+        Err(Uncut::TooDeep) => return Err(Failure::TooDeep),
+        Err(Uncut::NoObject) => {
+            let why = serde_json::from_str::<serde::de::IgnoredAny>(text)
+                .err()
+                .map_or_else(String::new, |e| format!(": {e}"));
+            return Err(Invalid::new("", format!("The request body is not valid JSON{why}")).into());
+        }
+    };
+    let mut head = Head::default();
+    for (name, value) in members {
+        let field = match name {
+            "model" => &mut head.model,
+            "stream" => &mut head.stream,
+            "stream_options" => &mut head.stream_options,
+            "max_tokens" => &mut head.max_tokens,
+            "max_completion_tokens" => &mut head.max_completion_tokens,
+            _ => continue,
+        };
+        *field = Some(
+            Json::parse(value).map_err(|error| Invalid::new(name, format!("Input should be valid JSON: {error}")))?,
+        );
+    }
+    Ok(head)
+}
+
+fn wants_usage(options: Option<&Json<'_>>) -> bool {
+    options.is_some_and(|options| options.to_value()["include_usage"] == true)
+}
+
+fn text<'a>(field: &str, value: &'a Json<'_>) -> Result<Text<'a>, Failure> {
+    value
+        .as_text()
+        .filter(|t| !t.is_empty())
+        .ok_or_else(|| Invalid::new(field, "Input should be a valid string").into())
+}
+
+fn flag(field: &str, value: Option<&Json<'_>>) -> Result<bool, Failure> {
+    match value {
+        None => Ok(false),
+        Some(value) if value.is_null() => Ok(false),
+        Some(value) => value.as_bool().ok_or_else(|| Invalid::new(field, "Input should be a valid boolean").into()),
+    }
+}
+
+fn plain_encoding(headers: &HeaderMap) -> Result<(), Failure> {
+    match headers.get(http::header::CONTENT_ENCODING).and_then(|v| v.to_str().ok()) {
+        None | Some("" | "identity") => Ok(()),
+        Some(other) => Err(Failure::Encoding(other.chars().take(40).collect())),
+    }
+}
+
+/// Claude Code's gateway protocol asks for these to be passed on as an open list.
+fn belongs_upstream(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("anthropic-") || name.starts_with("x-claude-code-")
+}
+
+pub fn no_endpoint(request: &http::Request<Incoming>, why: NoEndpoint) -> Failure {
+    let method = request.method().to_string();
+    let path = request.uri().path().to_string();
+    match why {
+        NoEndpoint::WrongMethod { allowed } => Failure::WrongMethod { method, path, allowed },
+        NoEndpoint::UnknownPath => Failure::NoSuchPath { method, path },
+    }
+}

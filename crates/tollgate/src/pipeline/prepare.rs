@@ -1,0 +1,182 @@
+//! A body for one deployment, made from the client's.
+
+use tollgate_dialect::answer;
+use tollgate_dialect::error::Change;
+use tollgate_dialect::json::{Json, Text, Writer};
+use tollgate_dialect::quirks::Replay;
+use tollgate_dialect::sealed::Seal;
+use tollgate_dialect::{Dialect, Target, answer_context, decode_request, encode_request, forward_request};
+
+use super::inbound::Inbound;
+use super::restore::{self, Conversation};
+use crate::app::Known;
+use crate::config::model::{Deployment, ForceStream};
+use crate::failure::Failure;
+use crate::tokens::{self, Counted};
+
+/// What goes up, and what is needed to understand the answer.
+pub struct Prepared {
+    pub body: Vec<u8>,
+    pub changes: Vec<Change>,
+    /// The upstream is asked for a stream.
+    pub stream: bool,
+    /// Client and deployment speak the same dialect.
+    pub same_dialect: bool,
+    pub context: answer::Context,
+    /// The prompt's tokens by our own count, where they were counted.
+    pub counted_input: Option<Counted>,
+    /// Where thoughts of this answer are to be kept for the client's next turn.
+    pub conversation: Option<Conversation>,
+}
+
+pub struct Preparation<'p> {
+    pub inbound: &'p Inbound,
+    pub deployment: &'p Deployment,
+    pub known: &'p Known,
+    pub upstream_model: &'p str,
+    pub seal: &'p Seal,
+    pub recall: &'p tollgate_store::recall::Recall,
+}
+
+pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
+    let Preparation { inbound, deployment, known, .. } = job;
+    let stream = upstream_stream(inbound, deployment, known);
+    let label = format!("{}/{}", deployment.provider, job.upstream_model);
+    let target = Target {
+        model: job.upstream_model,
+        label: &label,
+        quirks: &known.quirks,
+        drop_params: deployment.drop_params,
+        max_output_tokens: known.max_output_tokens,
+        stream,
+        seal: job.seal,
+    };
+    let same_dialect = inbound.dialect == deployment.dialect;
+    let mut prepared = if same_dialect && !needs_rewriting(deployment.dialect, known) {
+        let encoded = forward_request(deployment.dialect, &inbound.body, &target)?;
+        Prepared {
+            body: encoded.body,
+            changes: encoded.changes,
+            stream,
+            same_dialect,
+            context: answer::Context::default(),
+            counted_input: None,
+            conversation: None,
+        }
+    } else {
+        translate(job, &target, same_dialect)?
+    };
+    if !(deployment.defaults.is_empty() && deployment.extra_body.is_empty() && deployment.drop_always.is_empty()) {
+        configure(&mut prepared, deployment);
+    }
+    Ok(prepared)
+}
+
+fn translate(job: &Preparation<'_>, target: &Target<'_>, same_dialect: bool) -> Result<Prepared, Failure> {
+    let inbound = job.inbound;
+    let mut request = decode_request(inbound.dialect, &inbound.body)?;
+    let mut changes = Vec::new();
+    let mut conversation = None;
+    if target.quirks.replay != Replay::Never {
+        let here = Conversation::of(&request, &job.deployment.group);
+        if restore::thoughts(&mut request, &here, job.recall) {
+            changes.push(Change::new(tollgate_dialect::error::ChangeKind::Restored, "thinking"));
+        }
+        conversation = Some(here);
+    }
+    let encoded = encode_request(job.deployment.dialect, &request, target)?;
+    changes.extend(encoded.changes);
+    let counted_input =
+        (inbound.stream && inbound.dialect == Dialect::Messages).then(|| tokens::count_quickly(&request));
+    Ok(Prepared {
+        body: encoded.body,
+        changes,
+        stream: target.stream,
+        same_dialect,
+        context: answer_context(job.deployment.dialect, &request, target),
+        counted_input,
+        conversation,
+    })
+}
+
+/// Chat servers whose history needs more than passing on get it re-encoded even from a chat client.
+fn needs_rewriting(dialect: Dialect, known: &Known) -> bool {
+    use tollgate_dialect::quirks::IdForm;
+    dialect == Dialect::Chat
+        && (known.quirks.replay != Replay::Never
+            || known.quirks.string_content
+            || known.quirks.strict_alternation
+            || known.quirks.tool_ids != IdForm::Any)
+}
+
+fn upstream_stream(inbound: &Inbound, deployment: &Deployment, known: &Known) -> bool {
+    match deployment.force_stream {
+        ForceStream::Always => true,
+        ForceStream::Never => false,
+        ForceStream::Auto => {
+            let asked = inbound.max_tokens.unwrap_or(0);
+            let tokens = known.max_output_tokens.map_or(asked, |cap| asked.min(cap));
+            inbound.stream
+                || inbound.stream_upstream
+                || known.quirks.stream_only
+                || known.quirks.nonstream_max_tokens.is_some_and(|limit| tokens > limit)
+        }
+    }
+}
+
+/// What the deployment's configuration says about the body: defaults where the request has nothing, `extra_body` in any case,
+/// and `additional_drop_params` never. Additions go to the front, so that the conversation's bytes keep their place.
+fn configure(prepared: &mut Prepared, deployment: &Deployment) {
+    let (defaults, extra, dropped) = (&deployment.defaults, &deployment.extra_body, &deployment.drop_always);
+    let Ok(fields) = serde_json::from_slice::<Fields<'_>>(&prepared.body) else { return };
+    let mut out = Writer::with_capacity(prepared.body.len() + 256);
+    out.open_object();
+    for (name, value) in extra {
+        out.key(name).json(value);
+    }
+    for (name, value) in defaults {
+        if !fields.has(name) && !extra.iter().any(|(n, _)| n == name) {
+            out.key(name).json(value);
+        }
+    }
+    for (name, value) in &fields.0 {
+        if dropped.iter().any(|n| *n == *name.decode()) {
+            prepared.changes.push(Change::dropped(name.decode()));
+        } else if !extra.iter().any(|(n, _)| *n == *name.decode()) {
+            out.key(name.escaped()).json(value);
+        }
+    }
+    out.close_object();
+    prepared.body = out.out;
+}
+
+/// The top-level fields of an object, in order.
+struct Fields<'a>(Vec<(Text<'a>, Json<'a>)>);
+
+impl Fields<'_> {
+    /// The two names of the token limit count as one.
+    fn has(&self, name: &str) -> bool {
+        let either = ["max_tokens", "max_completion_tokens"];
+        self.0.iter().any(|(n, _)| n.escaped() == name || (either.contains(&name) && either.contains(&n.escaped())))
+    }
+}
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Fields<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    fields.push(entry);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}

@@ -1,0 +1,433 @@
+//! From the upstream's answer to the client's, event by event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tollgate_dialect::answer::Shaper;
+use tollgate_dialect::error::{AnswerError, Change, ChangeKind};
+use tollgate_dialect::event::Event;
+use tollgate_dialect::frame::sse::{Frame, Piece, SseReader};
+use tollgate_dialect::quirks::Quirks;
+use tollgate_dialect::usage::Usage;
+use tollgate_dialect::{
+    Collector, Dialect, Forwarded, StreamDecoder, decode_response, forward_frame, forward_response,
+};
+use tollgate_policy::failover::{Failure, Phase};
+
+use super::attempt::{Failed, Whole};
+use super::inbound::Inbound;
+use super::line::Line;
+use super::prepare::Prepared;
+use super::record::Record;
+use crate::app::App;
+use crate::config::model::Deployment;
+use crate::tokens::{self, Calibration};
+
+/// A one-piece answer larger than this is no answer.
+const MAX_PIECE: usize = 256 * 1024 * 1024;
+/// As much is collected for one write while the upstream has more ready.
+const BURST: usize = 32 * 1024;
+
+pub struct Relay<'r> {
+    pub line: &'r mut Line,
+    pub record: &'r mut Record,
+    pub deployment: &'r Deployment,
+    pub quirks: &'r Quirks,
+    pub prepared: Prepared,
+    pub app: &'r App,
+    pub calibration: &'r Arc<Calibration>,
+    pub inbound: &'r Inbound,
+}
+
+/// Where the events go.
+enum Sink {
+    /// The client's stream.
+    Encoder,
+    /// One body for the client.
+    Collector(Box<Collector>),
+    /// The upstream's own bytes go on; events are only watched.
+    Bytes,
+}
+
+impl Relay<'_> {
+    /// Some servers label their streams and bodies wrongly, so the first bytes decide what the answer is, not its label.
+    pub async fn run(mut self, answer: http::Response<Incoming>) -> Result<Option<Whole>, Failed> {
+        let (parts, mut body) = answer.into_parts();
+        let headers = &parts.headers;
+        let mut first = Bytes::new();
+        while first.iter().all(u8::is_ascii_whitespace) {
+            match self.next_chunk(&mut body).await? {
+                Some(chunk) => first = chunk,
+                None => return Err(Failure::Broken("the upstream sent an empty answer".into()).into()),
+            }
+        }
+        match first.iter().find(|b| !b.is_ascii_whitespace()) {
+            Some(b'{' | b'[') => self.piece(headers, body, first).await,
+            Some(b'<') => Err(Failure::Broken(format!(
+                "the upstream answered with an HTML page where an answer of the model was due; is api_base {} right",
+                self.deployment.shown_url()
+            ))
+            .into()),
+            _ => self.stream(headers, body, first).await,
+        }
+    }
+
+    async fn next_chunk(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
+        let timeouts = &self.deployment.timeouts;
+        // Many servers send the head of a one-piece answer before they make the answer.
+        let idle = if self.prepared.stream { timeouts.idle } else { timeouts.first_byte };
+        let passthrough = self.prepared.same_dialect;
+        loop {
+            let next =
+                self.line.patient(idle, passthrough, body.frame()).await.map_err(|_| Failure::TimedOut(Phase::Idle))?;
+            match next {
+                None => return Ok(None),
+                Some(Err(_)) => return Err(broken_off()),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What has arrived already is taken at once, so that a burst of events becomes one write. Before waiting for more, the
+    /// client gets all there is.
+    async fn next_in_stream(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
+        if self.line.waiting_bytes() < BURST {
+            if let Some(ready) = body.frame().now_or_never() {
+                return data_of(ready);
+            }
+            // The connection hands over one piece at a time and needs its turn for the next.
+            self.line.gather().await;
+            if let Some(ready) = body.frame().now_or_never() {
+                return data_of(ready);
+            }
+        }
+        if self.line.committed() {
+            self.line.drained().await;
+        }
+        self.next_chunk(body).await
+    }
+
+    // ---- one piece
+
+    async fn piece(&mut self, headers: &HeaderMap, mut body: Incoming, first: Bytes) -> Result<Option<Whole>, Failed> {
+        let mut whole = first.to_vec();
+        while let Some(chunk) = self.next_chunk(&mut body).await? {
+            if whole.len() + chunk.len() > MAX_PIECE {
+                return Err(Failure::Broken("the upstream's answer is larger than 256 MB".into()).into());
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        let mut sink = self.sink(false);
+        let mut shaper = Shaper::new(std::mem::take(&mut self.prepared.context));
+        let mut flow = Flow::default();
+        let mut broken = None;
+        let decoded = decode_response(self.deployment.dialect, &whole, self.quirks, &mut |event| {
+            broken = broken.take().or(self.pass(event, &mut sink, &mut shaper, &mut flow).err());
+        });
+        decoded.and(broken.map_or(Ok(()), Err)).map_err(failure)?;
+        let usage = self.end(&mut sink, shaper, &mut flow)?;
+        let body = match sink {
+            Sink::Encoder => {
+                self.line.drained().await;
+                self.settle(usage);
+                return Ok(None);
+            }
+            Sink::Collector(collector) => {
+                collector.check().map_err(failure)?;
+                collector.finish()
+            }
+            Sink::Bytes => forward_response(self.deployment.dialect, &whole).unwrap_or(whole),
+        };
+        self.settle(usage);
+        Ok(Some(self.whole(headers, body)))
+    }
+
+    fn whole(&mut self, upstream: &HeaderMap, body: Vec<u8>) -> Whole {
+        self.record.status = Some(200);
+        let mut headers = super::reply::headers(self.record);
+        limits_of(upstream, &mut headers);
+        Whole { status: StatusCode::OK, headers, body }
+    }
+
+    // ---- stream
+
+    async fn stream(&mut self, headers: &HeaderMap, mut body: Incoming, first: Bytes) -> Result<Option<Whole>, Failed> {
+        limits_of(headers, &mut self.line.headers);
+        let mut sink = self.sink(true);
+        let mut shaper = Shaper::new(std::mem::take(&mut self.prepared.context));
+        let mut decoder = StreamDecoder::new(self.deployment.dialect, self.quirks);
+        let mut reader = SseReader::default();
+        let mut flow = Flow::default();
+        let mut next = Some(first).filter(|f| !f.is_empty());
+        let mut ended = false;
+        while !ended {
+            let chunk = match next.take() {
+                Some(chunk) => Some(chunk),
+                None => self.next_in_stream(&mut body).await?,
+            };
+            let at_end = chunk.is_none();
+            if let Some(chunk) = chunk {
+                reader.feed(&chunk);
+            }
+            while let Some(piece) = if at_end { reader.finish() } else { reader.next() } {
+                match piece.map_err(|error| Failure::Broken(error.to_string()))? {
+                    Piece::Frame(frame) => {
+                        ended |= is_end(&frame);
+                        self.frame(&frame, &mut sink, &mut decoder, &mut shaper, &mut flow).map_err(failure)?;
+                    }
+                    Piece::KeepAlive(_) => {}
+                }
+            }
+            ended |= at_end || shaper.is_stopped();
+        }
+        let mut last = Ok(());
+        if !shaper.is_stopped() {
+            let finished = decoder.finish(&mut |event| {
+                last = std::mem::replace(&mut last, Ok(())).and(self.pass(event, &mut sink, &mut shaper, &mut flow));
+            });
+            finished.and(last).map_err(failure)?;
+            spare(body);
+        }
+        let usage = self.end(&mut sink, shaper, &mut flow)?;
+        if let Sink::Collector(collector) = sink {
+            collector.check().map_err(failure)?;
+            self.settle(usage);
+            return Ok(Some(self.whole(headers, collector.finish())));
+        }
+        self.line.drained().await;
+        self.settle(usage);
+        Ok(None)
+    }
+
+    fn frame(
+        &mut self,
+        frame: &Frame<'_>,
+        sink: &mut Sink,
+        decoder: &mut StreamDecoder,
+        shaper: &mut Shaper,
+        flow: &mut Flow,
+    ) -> Result<(), AnswerError> {
+        let mut broken = Ok(());
+        decoder.push(frame, &mut |event| {
+            broken = std::mem::replace(&mut broken, Ok(())).and(self.pass(event, sink, shaper, flow));
+        })?;
+        broken?;
+        if let Sink::Bytes = sink {
+            match forward_frame(self.deployment.dialect, frame, self.inbound.stream_usage) {
+                Forwarded::AsIs => flow.held_bytes.extend_from_slice(frame.raw),
+                Forwarded::Replace(bytes) => flow.held_bytes.extend_from_slice(&bytes),
+                Forwarded::Drop => {}
+            }
+            if flow.content {
+                self.line.commit();
+                self.line.content_sent = true;
+                let bytes = std::mem::take(&mut flow.held_bytes);
+                self.line.write(|out| out.extend_from_slice(&bytes));
+            }
+        }
+        Ok(())
+    }
+
+    // ---- events
+
+    /// Client and upstream want the same kind of answer in the same dialect: bytes go on as they are.
+    fn sink(&self, upstream_streams: bool) -> Sink {
+        let same = self.prepared.same_dialect && upstream_streams == self.line.stream && !self.line.opened;
+        match (same, self.line.stream) {
+            (true, _) => Sink::Bytes,
+            (false, true) => Sink::Encoder,
+            (false, false) => {
+                Sink::Collector(Box::new(Collector::new(self.line.dialect, self.line.answer_head(), self.line.seal())))
+            }
+        }
+    }
+
+    fn pass(
+        &mut self,
+        event: Event<'_>,
+        sink: &mut Sink,
+        shaper: &mut Shaper,
+        flow: &mut Flow,
+    ) -> Result<(), AnswerError> {
+        shaper.push(event, &mut |event| deliver(&event, sink, self.line, flow))
+    }
+
+    /// The answer is complete: what was held back, the usage, the end.
+    fn end(&mut self, sink: &mut Sink, mut shaper: Shaper, flow: &mut Flow) -> Result<Usage, Failed> {
+        shaper.finish(&mut |event| deliver(&event, sink, self.line, flow)).map_err(failure)?;
+        let usage = self.complete_usage(&shaper);
+        self.keep_thoughts(&shaper);
+        match sink {
+            Sink::Encoder => {
+                flow.release(self.line);
+                self.line.encode(|encoder, out| {
+                    encoder.push(&Event::Usage(usage), out);
+                    encoder.finish(out);
+                });
+            }
+            Sink::Collector(collector) => collector.push(&Event::Usage(usage)),
+            Sink::Bytes => {
+                if self.line.stream {
+                    self.line.commit();
+                    let bytes = std::mem::take(&mut flow.held_bytes);
+                    self.line.write(|out| out.extend_from_slice(&bytes));
+                }
+            }
+        }
+        Ok(usage)
+    }
+
+    /// Counts that the upstream did not give are our own.
+    fn complete_usage(&mut self, shaper: &Shaper) -> Usage {
+        let mut usage = shaper.usage();
+        if usage.output.is_none() {
+            usage.output = Some(tokens::count_output(shaper.sample()));
+            usage.estimated = true;
+        }
+        if usage.input.is_none() {
+            let ours = self.exact_count().or_else(|| count(self.inbound.dialect, &self.inbound.body)).unwrap_or(0);
+            let cached = usage.cache_read.unwrap_or(0) + usage.cache_write.unwrap_or(0);
+            usage.input = Some(self.calibration.calibrated(ours).saturating_sub(cached));
+            usage.estimated = true;
+        }
+        if usage.estimated {
+            self.record.change(Change::new(ChangeKind::Estimated, "usage"));
+        }
+        usage
+    }
+
+    fn exact_count(&self) -> Option<u64> {
+        self.prepared.counted_input.filter(|counted| counted.exact).map(|counted| counted.tokens)
+    }
+
+    fn settle(&mut self, usage: Usage) {
+        self.record.usage = usage;
+        self.record.cost_nanos = self.deployment.price.as_ref().map(|price| price.cost_nanos(&usage));
+        if usage.estimated {
+            return;
+        }
+        let theirs = usage.total_input();
+        match self.exact_count() {
+            Some(ours) => self.calibration.observe(theirs, ours),
+            None if self.worth_counting() => {
+                let (calibration, dialect) = (self.calibration.clone(), self.inbound.dialect);
+                let body = self.inbound.body.clone();
+                tokio::task::spawn_blocking(move || {
+                    if let Some(ours) = count(dialect, &body) {
+                        calibration.observe(theirs, ours);
+                    }
+                });
+            }
+            None => {}
+        }
+    }
+
+    /// What was estimated is counted afterwards, so that the next turn finds it known; what was not looked at is counted now and
+    /// then, for clients that ask for counts.
+    fn worth_counting(&self) -> bool {
+        let wanted = self.prepared.counted_input.is_some() || self.calibration.wants_more();
+        self.inbound.dialect == Dialect::Messages && wanted && tokens::is_warm()
+    }
+
+    /// The client may drop these thoughts, and the model may want them back with the next turn.
+    fn keep_thoughts(&self, shaper: &Shaper) {
+        if let (Some(conversation), Some(thoughts)) = (&self.prepared.conversation, shaper.thinking()) {
+            conversation.remember(&self.app.recall, shaper.tool_ids(), thoughts);
+        }
+    }
+}
+
+fn count(dialect: Dialect, body: &[u8]) -> Option<u64> {
+    let request = tollgate_dialect::decode_request(dialect, body).ok()?;
+    Some(tokens::count_request(&request))
+}
+
+/// What has come so far and is not yet with the client.
+#[derive(Default)]
+struct Flow {
+    /// Something that the client sees has come: no other deployment can take over.
+    content: bool,
+    /// Events before the first content.
+    held: Vec<Event<'static>>,
+    /// In the same-dialect lane, the bytes before the first content.
+    held_bytes: Vec<u8>,
+}
+
+impl Flow {
+    /// Commits the answer and sends what was held back.
+    fn release(&mut self, line: &mut Line) {
+        line.commit();
+        line.content_sent = true;
+        for event in self.held.drain(..) {
+            line.encode(|encoder, out| encoder.push(&event, out));
+        }
+    }
+}
+
+fn deliver(event: &Event<'_>, sink: &mut Sink, line: &mut Line, flow: &mut Flow) {
+    flow.content |= event.bears_content();
+    match sink {
+        Sink::Encoder if flow.content => {
+            flow.release(line);
+            line.encode(|encoder, out| encoder.push(event, out));
+        }
+        Sink::Encoder => flow.held.push(event.clone().into_owned()),
+        Sink::Collector(collector) => collector.push(event),
+        Sink::Bytes => {}
+    }
+}
+
+fn data_of(next: Option<Result<http_body::Frame<Bytes>, hyper::Error>>) -> Result<Option<Bytes>, Failure> {
+    match next {
+        None => Ok(None),
+        Some(Err(_)) => Err(broken_off()),
+        Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
+    }
+}
+
+fn broken_off() -> Failure {
+    Failure::Broken("the upstream broke the connection before the answer was complete".into())
+}
+
+fn is_end(frame: &Frame<'_>) -> bool {
+    frame.data == b"[DONE]" || frame.event == "message_stop"
+}
+
+fn failure(error: AnswerError) -> Failed {
+    match error {
+        AnswerError::Upstream(error) => Failure::Refused(*error).into(),
+        other => Failure::Broken(other.to_string()).into(),
+    }
+}
+
+/// After the end marker only the end of the transfer is due. Reading it lets the connection be used again.
+fn spare(mut body: Incoming) {
+    match body.frame().now_or_never() {
+        Some(None) => {}
+        _ => {
+            tokio::spawn(async move {
+                let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+                let _ = tokio::time::timeout(Duration::from_millis(500), rest).await;
+            });
+        }
+    }
+}
+
+/// Rate-limit headers of the provider are the client's to see.
+fn limits_of(upstream: &HeaderMap, headers: &mut HeaderMap) {
+    for (name, value) in upstream {
+        let text = name.as_str();
+        if text.starts_with("anthropic-ratelimit-") || text.starts_with("x-ratelimit-") {
+            headers.insert(name, value.clone());
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Answers on their way out.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use tollgate_dialect::error::PublicError;
+use tollgate_dialect::{Dialect, encode_error};
+
+use super::attempt::{Driver, Whole};
+use super::line::Outlet;
+use super::record::Record;
+use crate::config::model::{Config, Deployment};
+use crate::failure::Failure;
+
+pub type Reply = http::Response<ReplyBody>;
+
+type Driving = Pin<Box<dyn Future<Output = Option<Whole>> + Send>>;
+
+pub enum ReplyBody {
+    Whole(Option<Bytes>),
+    /// A committed stream: polling the body drives the request on.
+    Stream {
+        driving: Option<Driving>,
+        outlet: Outlet,
+    },
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut *self {
+            ReplyBody::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            ReplyBody::Stream { driving, outlet } => {
+                if let Some(bytes) = take(outlet) {
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                let Some(driver) = driving else { return Poll::Ready(None) };
+                let over = driver.as_mut().poll(cx).is_ready();
+                if over {
+                    *driving = None;
+                }
+                match take(outlet) {
+                    Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                    None if over => Poll::Ready(None),
+                    None => Poll::Pending,
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            ReplyBody::Whole(bytes) => bytes.is_none(),
+            ReplyBody::Stream { .. } => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            ReplyBody::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            ReplyBody::Stream { .. } => SizeHint::default(),
+        }
+    }
+}
+
+fn take(outlet: &Outlet) -> Option<Bytes> {
+    let mut state = outlet.lock();
+    (!state.bytes.is_empty() && !state.gathering).then(|| Bytes::from(std::mem::take(&mut state.bytes)))
+}
+
+impl From<Whole> for Reply {
+    fn from(whole: Whole) -> Reply {
+        let mut reply = http::Response::new(ReplyBody::Whole(Some(Bytes::from(whole.body))));
+        *reply.status_mut() = whole.status;
+        *reply.headers_mut() = whole.headers;
+        reply.headers_mut().entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        reply
+    }
+}
+
+/// Runs the driver until the answer is whole or committed.
+pub async fn from_driver(driver: Driver) -> Reply {
+    let outlet = driver.outlet();
+    let dialect = driver.dialect();
+    let mut driving: Driving = Box::pin(driver.run());
+    let over = poll_fn(|cx| match driving.as_mut().poll(cx) {
+        Poll::Ready(whole) => Poll::Ready(Some(whole)),
+        Poll::Pending if outlet.lock().head.is_some() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await;
+    if let Some(Some(whole)) = over {
+        return whole.into();
+    }
+    let head = outlet.lock().head.take().unwrap_or_default();
+    let mut reply = http::Response::new(ReplyBody::Stream { driving: over.is_none().then_some(driving), outlet });
+    let kind = match dialect {
+        Dialect::Messages | Dialect::Chat => "text/event-stream; charset=utf-8",
+    };
+    let headers = reply.headers_mut();
+    *headers = head;
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Proxies such as nginx would otherwise collect the stream before passing it on.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    reply
+}
+
+/// What the client is told of a failure. Vendors like to quote the key they refuse, so our credentials are taken out.
+pub fn public(failure: &Failure, config: &Config) -> PublicError {
+    let mut public = failure.public();
+    for secret in credentials(config) {
+        if public.message.contains(secret) {
+            public.message = public.message.replace(secret, "[redacted]");
+        }
+    }
+    public
+}
+
+fn credentials(config: &Config) -> impl Iterator<Item = &str> {
+    config.deployments.iter().flat_map(Deployment::secrets)
+}
+
+/// An error as a whole answer.
+pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut Record) -> Whole {
+    let public = public(failure, config);
+    let unmodified = failure
+        .unmodified()
+        .filter(|(_, body)| !credentials(config).any(|secret| memchr::memmem::find(body, secret.as_bytes()).is_some()));
+    let (status, body) = match unmodified {
+        Some((status, body)) => (status, body.to_vec()),
+        None => (status_for(dialect, public.status), encode_error(dialect, &public, &record.id)),
+    };
+    record.status = Some(status);
+    record.ended = true;
+    let mut headers = headers(record);
+    if let Some(after) = public.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs_f64().ceil() as u64));
+    }
+    if let Some(again) = public.should_retry {
+        headers.insert("x-should-retry", HeaderValue::from_static(if again { "true" } else { "false" }));
+    }
+    if let Some(allowed) = failure.allowed().and_then(|method| HeaderValue::from_str(method.as_str()).ok()) {
+        headers.insert(ALLOW, allowed);
+    }
+    if let Some(status) = failure.upstream_status() {
+        headers.insert("x-tollgate-upstream-status", HeaderValue::from(status));
+    }
+    record.error = Some(public.message);
+    Whole { status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), headers, body }
+}
+
+/// 529 is Anthropic's own; what knows OpenAI's errors expects 503.
+fn status_for(dialect: Dialect, status: u16) -> u16 {
+    match (dialect, status) {
+        (Dialect::Chat, 529) => 503,
+        _ => status,
+    }
+}
+
+/// A JSON answer of ours.
+pub fn json(body: Vec<u8>, record: &mut Record) -> Reply {
+    record.status = Some(200);
+    record.ended = true;
+    Whole { status: StatusCode::OK, headers: headers(record), body }.into()
+}
+
+/// The headers that every answer has, as far as they are known.
+pub fn headers(record: &Record) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(12);
+    let mut put = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    put("request-id", &record.id);
+    put("x-request-id", &record.id);
+    put("x-litellm-call-id", &record.id);
+    put("x-litellm-version", concat!("tollgate-", env!("CARGO_PKG_VERSION")));
+    if let Some(deployment) = &record.deployment {
+        put("x-tollgate-deployment", deployment);
+        put("x-litellm-model-id", deployment);
+        put("x-litellm-model-group", record.model());
+        put("x-tollgate-attempts", &record.attempts.to_string());
+    }
+    if let Some(changes) = record.changes_header() {
+        put("x-tollgate-changes", &changes);
+    }
+    if let Some(nanos) = record.cost_nanos {
+        put("x-litellm-response-cost", &tollgate_policy::price::dollars(nanos));
+    }
+    headers
+}

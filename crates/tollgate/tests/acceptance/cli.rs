@@ -1,0 +1,286 @@
+//! S31, S37 and config errors: the binary as people and containers start it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tollgate_sim::{Sim, SimConfig};
+
+use crate::stage::{PROVIDER_KEY, Upstream, config, has};
+use crate::support::client::run;
+use crate::support::{Run, isolated};
+
+fn binary(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.current_dir(dir).env_clear().env("HOME", dir).env("PATH", format!("{}/bin:/usr/bin:/bin", dir.display()));
+    command
+}
+
+fn folder(config_yaml: &str) -> TempDir {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(dir.path().join("config.yaml"), config_yaml).expect("the config can be written");
+    dir
+}
+
+/// `tollgate serve` on a config that it must refuse.
+pub async fn serve_file(config_yaml: &str, args: &[&str]) -> Run {
+    let dir = folder(config_yaml);
+    let mut command = binary(dir.path());
+    command.args(["serve", "--port", "0", "--config", "config.yaml"]).args(args);
+    run(command).await
+}
+
+async fn started(dir: &TempDir, args: &[&str], env: &[(&str, &str)]) -> Run {
+    let mut command = binary(dir.path());
+    command.args(args).envs(env.iter().copied());
+    run(command).await
+}
+
+#[test]
+fn s03_api_mode_responses_is_a_config_error_with_the_way_on() {
+    isolated(|| async {
+        let sim = Sim::start(SimConfig::default()).await;
+        let config = config(&[Upstream::Chat.entry(&sim, "m", json!({"api_mode": "responses"}))]).to_string();
+        for args in [vec!["check", "config.yaml"], vec!["serve", "--port", "0", "--config", "config.yaml"]] {
+            let dir = folder(&config);
+            let run = started(&dir, &args, &[]).await;
+            assert_eq!(run.code, Some(2), "{run:?}");
+            has(&run.stderr, "model_list[0].litellm_params.api_mode");
+            has(&run.stderr, "config.yaml:1:");
+            has(&run.stderr, "`api_mode: auto` or `chat`");
+        }
+        let dir = folder(&config.replace("responses", "sometimes"));
+        let run = started(&dir, &["check", "config.yaml"], &[]).await;
+        assert_eq!(run.code, Some(2), "{run:?}");
+        has(&run.stderr, "api_mode");
+    });
+}
+
+#[test]
+fn s31_the_arguments_of_litellms_images_are_taken() {
+    isolated(|| async {
+        let sim = Sim::start(SimConfig::default()).await;
+        let config = config(&[Upstream::Chat.entry(&sim, "m", json!({}))]).to_string();
+        for subcommand in [&["serve"][..], &[]] {
+            let dir = folder(&config);
+            let port = crate::support::gateway::free_port().to_string();
+            let mut command = binary(dir.path());
+            command.args(subcommand).args(["--config", "config.yaml", "--host", "0.0.0.0", "--port", &port]);
+            command.args(["--num_workers", "2", "--detailed_debug"]).kill_on_drop(true);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+            let mut child = command.spawn().expect("the gateway starts");
+            let url = format!("http://127.0.0.1:{port}/health/liveliness");
+            let alive = async {
+                while crate::support::http::try_send(http::Method::GET, &url, &[], "").await.is_err() {
+                    assert_eq!(child.try_wait().unwrap(), None, "the gateway ended");
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(std::time::Duration::from_secs(20), alive).await.expect("it is ready");
+        }
+    });
+}
+
+#[test]
+fn s31_without_a_master_key_the_gateway_listens_on_loopback_only_and_says_so() {
+    isolated(|| async {
+        let sim = Sim::start(SimConfig::default()).await;
+        let open = json!({"model_list": [Upstream::Chat.entry(&sim, "m", json!({}))]});
+        for (config, listens) in [(open.clone(), "127.0.0.1"), (config(&[open["model_list"][0].clone()]), "0.0.0.0")] {
+            let dir = folder(&config.to_string());
+            let port = crate::support::gateway::free_port().to_string();
+            let log = dir.path().join("log");
+            let mut command = binary(dir.path());
+            command.args(["--config", "config.yaml", "--host", "0.0.0.0", "--port", &port]).kill_on_drop(true);
+            command.stderr(std::fs::File::create(&log).expect("a log"));
+            let _gateway = command.spawn().expect("the gateway starts");
+            let says = async {
+                loop {
+                    let said = std::fs::read_to_string(&log).expect("the log");
+                    if said.contains("\"listening\"") {
+                        return said;
+                    }
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            };
+            let said = tokio::time::timeout(std::time::Duration::from_secs(20), says).await.expect("it listens");
+            has(&said, &format!("http://{listens}:{port}"));
+            assert_eq!(said.contains("general_settings.master_key"), listens == "127.0.0.1", "{said}");
+        }
+    });
+}
+
+#[test]
+fn s31_an_unknown_flag_is_one_line_that_lists_the_flags_and_ends_with_2() {
+    isolated(|| async {
+        let dir = folder("");
+        for args in
+            [&["--telemetry"][..], &["serve", "--telemetry", "False"], &["--config", "config.yaml", "--gunicorn"]]
+        {
+            let run = started(&dir, args, &[]).await;
+            assert_eq!(run.code, Some(2), "{run:?}");
+            assert_eq!(run.stdout, "");
+            assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+            has(&run.stderr, args.iter().find(|a| a.starts_with("--t") || a.starts_with("--g")).unwrap());
+            for flag in ["--config", "--port", "--host", "--num_workers", "--detailed_debug"] {
+                has(&run.stderr, flag);
+            }
+        }
+        let run = started(&dir, &["--port", "many"], &[]).await;
+        assert_eq!((run.code, run.stderr.lines().count()), (Some(2), 1), "{run:?}");
+    });
+}
+
+/// A program called `claude` that writes down its environment and arguments, and calls the gateway once.
+fn with_fake_claude(dir: &TempDir, exit_code: u8) -> PathBuf {
+    let bin = dir.path().join("bin");
+    std::fs::create_dir(&bin).expect("a folder");
+    let script = format!(
+        r#"#!/bin/sh
+env > "$HOME/environment"
+printf '%s\n' "$@" > "$HOME/arguments"
+curl -s --noproxy '*' "$ANTHROPIC_BASE_URL/v1/messages" -H "authorization: Bearer $ANTHROPIC_AUTH_TOKEN" \
+  -H 'content-type: application/json' -o "$HOME/answer" \
+  -d "{{\"model\":\"$ANTHROPIC_MODEL\",\"max_tokens\":10,\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}"
+echo this is the client
+exit {exit_code}
+"#
+    );
+    let path = bin.join("claude");
+    std::fs::write(&path, script).expect("a script");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("an executable script");
+    path
+}
+
+const CONFLICTS: [&str; 6] = [
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_SMALL_FAST_MODEL",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_VERTEX",
+    "AWS_BEARER_TOKEN_BEDROCK",
+];
+
+/// Every variable by which Claude Code chooses a model for main, background and subagent calls.
+const MODELS: [&str; 5] = [
+    "ANTHROPIC_MODEL",
+    "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+    "ANTHROPIC_DEFAULT_SONNET_MODEL",
+    "ANTHROPIC_DEFAULT_OPUS_MODEL",
+    "CLAUDE_CODE_SUBAGENT_MODEL",
+];
+
+#[test]
+fn s37_run_claude_sets_every_variable_removes_what_conflicts_and_ends_with_the_clients_code() {
+    isolated(|| async {
+        let sim = Sim::start(SimConfig::default().key(PROVIDER_KEY)).await;
+        let mut priced = Upstream::Chat.entry(&sim, "kimi-k2.5", json!({}));
+        priced["model_info"] = json!({"input_cost_per_token": 0.001, "output_cost_per_token": 0.002});
+        let other = Upstream::Chat.entry(&sim, "other", json!({}));
+        let dir = folder(&config(&[other, priced]).to_string());
+        with_fake_claude(&dir, 42);
+        let before: Vec<(&str, &str)> = CONFLICTS.iter().map(|name| (*name, "from before")).collect();
+        let args =
+            ["run", "claude", "--model", "kimi-k2.5", "--config", "config.yaml", "--", "-p", "two words", "--resume"];
+        let run = started(&dir, &args, &before).await;
+
+        assert_eq!(run.code, Some(42), "{run:?}");
+        assert_eq!(run.stdout, "this is the client\n", "standard output is the client's alone");
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("the script wrote it");
+        assert_eq!(read("arguments"), "-p\ntwo words\n--resume\n");
+        let environment = read("environment");
+        let get = |name: &str| environment.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+        for name in MODELS {
+            assert_eq!(get(name), Some("kimi-k2.5"), "{name}");
+        }
+        for name in CONFLICTS {
+            assert_eq!(get(name), None, "{name}");
+        }
+        has(get("ANTHROPIC_BASE_URL").unwrap(), "http://127.0.0.1:");
+        assert!(!get("ANTHROPIC_BASE_URL").unwrap().ends_with("/v1"));
+        assert!(!environment.contains(PROVIDER_KEY), "the provider's key is none of the client's business");
+        assert_ne!(get("ANTHROPIC_AUTH_TOKEN"), None);
+
+        has(&read("answer"), "\"type\":\"message\"");
+        let call: serde_json::Value = serde_json::from_str(&read("answer")).unwrap();
+        let tokens = |name: &str| call["usage"][name].as_u64().unwrap();
+        let cost = tokens("input_tokens") as f64 * 0.001 + tokens("output_tokens") as f64 * 0.002;
+        has(&run.stderr, "1 requests");
+        has(&run.stderr, &format!("cost ${}", format!("{cost:.6}").trim_end_matches('0')));
+    });
+}
+
+#[test]
+fn s37_run_without_a_config_uses_the_running_gateway_that_is_named() {
+    isolated(|| async {
+        let sim = Sim::start(SimConfig::default().key(PROVIDER_KEY)).await;
+        let config = config(&[Upstream::Chat.entry(&sim, "kimi-k2.5", json!({}))]).to_string();
+        let gateway = crate::support::Gateway::start(&config, &[]).await;
+        let dir = folder("");
+        with_fake_claude(&dir, 3);
+        let url = gateway.url("");
+        let env = [("TOLLGATE_BASE_URL", url.as_str()), ("TOLLGATE_API_KEY", crate::stage::MASTER_KEY)];
+        let run = started(&dir, &["run", "claude", "--model", "kimi-k2.5"], &env).await;
+        assert_eq!(run.code, Some(3), "{run:?}");
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("the script wrote it");
+        has(&read("environment"), &format!("ANTHROPIC_BASE_URL={url}\n"));
+        has(&read("answer"), "\"type\":\"message\"");
+        assert_eq!(sim.requests().len(), 1);
+    });
+}
+
+#[test]
+fn s37_run_says_in_a_line_what_is_wrong() {
+    isolated(|| async {
+        let sim = Sim::start(SimConfig::default()).await;
+        let dir = folder(&config(&[Upstream::Chat.entry(&sim, "kimi-k2.5", json!({}))]).to_string());
+        let run = started(&dir, &["run", "claude", "--model", "kimi-k2.4", "--config", "config.yaml"], &[]).await;
+        assert_eq!(run.code, Some(2), "{run:?}");
+        has(&run.stderr, "kimi-k2.5");
+        let run = started(&dir, &["run", "claude", "--config", "config.yaml"], &[]).await;
+        assert_eq!(run.code, Some(1), "{run:?}");
+        has(&run.stderr, "npm install -g @anthropic-ai/claude-code");
+    });
+}
+
+/// Runs a script made by `tollgate env` in a real shell, and gives the environment that it leaves.
+async fn evaluated(dir: &TempDir, script: &str) -> String {
+    let mut shell = Command::new("/bin/bash");
+    let script = format!("{script}\nenv");
+    shell.args(["--noprofile", "--norc", "-c", &script]).current_dir(dir.path()).env_clear();
+    shell.env("PATH", "/usr/bin:/bin").envs(CONFLICTS.iter().map(|name| (*name, "from before")));
+    run(shell).await.stdout
+}
+
+#[test]
+fn s37_env_claude_prints_lines_for_three_shells() {
+    isolated(|| async {
+        let dir = folder("");
+        let with = [("TOLLGATE_API_KEY", "sk-it's"), ("TOLLGATE_BASE_URL", "http://127.0.0.1:4242")];
+        let env = async |more: &[&str]| {
+            let args = [&["env", "claude", "--model", "kimi-k2.5"], more].concat();
+            let run = started(&dir, &args, &with).await;
+            assert_eq!(run.code, Some(0), "{run:?}");
+            run.stdout
+        };
+        let environment = evaluated(&dir, &env(&[]).await).await;
+        let get = |name: &str| environment.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+        assert_eq!(get("ANTHROPIC_BASE_URL"), Some("http://127.0.0.1:4242"));
+        assert_eq!(get("ANTHROPIC_AUTH_TOKEN"), Some("sk-it's"));
+        for name in MODELS {
+            assert_eq!(get(name), Some("kimi-k2.5"), "{name}");
+        }
+        for name in CONFLICTS {
+            assert_eq!(get(name), None, "{name}");
+        }
+        assert_eq!(env(&["--shell", "bash"]).await, env(&[]).await);
+        let fish = env(&["--shell", "fish"]).await;
+        has(&fish, "set -gx ANTHROPIC_AUTH_TOKEN 'sk-it\\'s'\n");
+        has(&fish, "set -e ANTHROPIC_API_KEY\n");
+        let powershell = env(&["--shell", "powershell"]).await;
+        has(&powershell, "$env:ANTHROPIC_AUTH_TOKEN = 'sk-it''s'\n");
+        has(&powershell, "Remove-Item Env:ANTHROPIC_API_KEY");
+    });
+}

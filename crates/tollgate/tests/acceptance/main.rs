@@ -1,0 +1,18 @@
+//! The acceptance rows over real HTTP: the gateway as users start it, before strict simulated providers.
+//!
+//! A test that shows a row begins with the row's id.
+
+mod calls;
+mod cli;
+mod failures;
+mod keys;
+mod names;
+mod output_limits;
+mod overflow;
+mod params;
+mod rules;
+mod stage;
+#[path = "../support/mod.rs"]
+mod support;
+mod thinking;
+mod tiers;

@@ -1,0 +1,17 @@
+//! The vendors' own Python SDKs against the gateway, in front of strict simulated providers: Anthropic's and OpenAI's, each
+//! with an upstream of its own dialect and of the other.
+//!
+//! A test gives the calls as JSON and gets back what the SDK made of the answers; what went up is read from the simulator.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod content;
+mod counting;
+mod desk;
+mod documents;
+mod errors;
+mod headers;
+mod models;
+mod tools;

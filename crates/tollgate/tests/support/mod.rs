@@ -1,0 +1,13 @@
+//! A harness for end-to-end tests of the real binary: its own network, the gateway as a process, real clients, plain HTTP.
+//!
+//! Everything runs inside [`isolated`], on 127.0.0.1 only.
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
+
+pub mod client;
+pub mod gateway;
+pub mod http;
+pub mod network;
+
+pub use client::{Run, Session, installed, run};
+pub use gateway::Gateway;
+pub use network::isolated;

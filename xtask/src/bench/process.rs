@@ -1,0 +1,115 @@
+//! A gateway's process tree: start, CPU time, memory, end.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The kernel counts CPU time in hundredths of a second on every platform that Linux runs on today.
+const TICK: Duration = Duration::from_millis(10);
+const GATEWAY_CORE: &str = "0";
+const LOAD_CORE: &str = "1";
+
+pub struct Process(Child);
+
+/// Whether there are two cores and the program to choose one.
+fn can_pin() -> bool {
+    std::thread::available_parallelism().is_ok_and(|cores| cores.get() >= 2)
+        && Command::new("taskset").arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// Puts mock and load generator on a core of their own.
+pub fn pin_this_process() {
+    let own = std::process::id().to_string();
+    let pinned = can_pin()
+        && Command::new("taskset").args(["-acp", LOAD_CORE, &own]).output().is_ok_and(|output| output.status.success());
+    if !pinned {
+        eprintln!("xtask: not pinned to cores: figures will vary more");
+    }
+}
+
+impl Process {
+    /// Starts a gateway on its core and waits until it takes connections.
+    pub fn start(command: Command, log: &Path, addr: SocketAddr) -> Result<Self, String> {
+        let out = File::create(log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+        let err = out.try_clone().map_err(|error| error.to_string())?;
+        let mut pinned = command;
+        if can_pin() {
+            let mut taskset = Command::new("taskset");
+            taskset.args(["-c", GATEWAY_CORE]).arg(pinned.get_program()).args(pinned.get_args());
+            pinned = taskset;
+        }
+        let child = pinned
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .map_err(|error| format!("{pinned:?}: {error}"))?;
+        let process = Self(child);
+        let start = Instant::now();
+        while TcpStream::connect(addr).is_err() {
+            if start.elapsed() > Duration::from_secs(20) {
+                return Err(format!("no answer on {addr}; see {}", log.display()));
+            }
+            pause();
+        }
+        Ok(process)
+    }
+
+    /// CPU time of the tree so far.
+    pub fn cpu(&self) -> Duration {
+        let ticks = |pid: u32| {
+            let fields = stat(pid)?;
+            // utime and stime, and those of children that have ended.
+            fields.get(11..15)?.iter().map(|field| field.parse::<u32>().ok()).sum::<Option<u32>>()
+        };
+        tree(self.0.id()).into_iter().filter_map(ticks).sum::<u32>() * TICK
+    }
+
+    pub fn peak_memory_kib(&self) -> u64 {
+        let peak = |pid: u32| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok())
+        };
+        tree(self.0.id()).into_iter().filter_map(peak).sum()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Children first: a worker that outlives its master would keep the port.
+        for pid in tree(self.0.id()).into_iter().rev() {
+            let _ = Command::new("kill").arg(pid.to_string()).stderr(Stdio::null()).status();
+        }
+        let _ = self.0.wait();
+    }
+}
+
+/// The fields of `/proc/PID/stat` after the name of the program.
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
+}
+
+/// The process and its descendants, parents first.
+fn tree(root: u32) -> Vec<u32> {
+    let all: Vec<u32> = fs::read_dir("/proc")
+        .map(|dir| dir.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
+        .unwrap_or_default();
+    let parent = |pid: u32| stat(pid)?.get(1)?.parse::<u32>().ok();
+    let parents: Vec<(u32, u32)> = all.into_iter().filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut tree = vec![root];
+    let mut next = 0;
+    while next < tree.len() {
+        let at = tree[next];
+        tree.extend(parents.iter().filter(|(_, parent)| *parent == at).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    tree
+}
+
+#[expect(clippy::disallowed_methods, reason = "there is no runtime here whose thread this could block")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
+}

@@ -1,0 +1,65 @@
+//! Everything a developer runs that is not cargo.
+
+mod bench;
+mod clients;
+mod run;
+mod test;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Everything a developer runs that is not cargo")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install the real clients that the end-to-end tests use, at fixed versions, into target/clients
+    Clients,
+    /// The whole gate: formatting, lints, clients, all tests
+    Test {
+        /// Leave out the tests that run real clients, and do not install these
+        #[arg(long)]
+        quick: bool,
+        /// Arguments for the test runner
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Check licences, advisories and sources of the dependencies, if cargo-deny is installed
+    Deny,
+    /// Measure CPU per request of the release binary beside nginx as a plain proxy
+    Bench {
+        /// Seconds per scenario
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        /// Measure this binary instead of building one
+        #[arg(long)]
+        binary: Option<std::path::PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Clients => clients::install(),
+        Command::Test { quick, args } => test::run(quick, &args),
+        Command::Deny => test::deny(),
+        Command::Bench { seconds, binary } => bench::run(seconds, binary),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository")
+}
