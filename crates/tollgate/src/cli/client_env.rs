@@ -15,7 +15,8 @@ pub struct ClientEnv {
 pub struct Access<'a> {
     pub base_url: &'a str,
     pub key: &'a str,
-    pub model: &'a str,
+    /// `None`: the client asks for its own names, for which the gateway has routes or a `catch_all`.
+    pub model: Option<&'a str>,
     /// Tokens that the model can take, where known.
     pub context_window: Option<u64>,
 }
@@ -30,21 +31,26 @@ pub fn client_env(client: Client, access: &Access<'_>) -> Result<ClientEnv, CliE
     }
 }
 
+const CLAUDE_MODELS: [&str; 5] = [
+    "ANTHROPIC_MODEL",
+    "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+    "ANTHROPIC_DEFAULT_SONNET_MODEL",
+    "ANTHROPIC_DEFAULT_OPUS_MODEL",
+    "CLAUDE_CODE_SUBAGENT_MODEL",
+];
+
 /// Claude Code 2.1: variables as in its documentation (code.claude.com/docs/en/env-vars, 2026-11). The small, subagent and tier
 /// models are all set, so that no background call asks for a `claude-*` name that is not configured.
 fn claude(access: &Access<'_>) -> ClientEnv {
-    let model = || access.model.to_string();
     let mut set = vec![
         ("ANTHROPIC_BASE_URL", access.base_url.to_string()),
         ("ANTHROPIC_AUTH_TOKEN", access.key.to_string()),
-        ("ANTHROPIC_MODEL", model()),
-        ("ANTHROPIC_DEFAULT_HAIKU_MODEL", model()),
-        ("ANTHROPIC_DEFAULT_SONNET_MODEL", model()),
-        ("ANTHROPIC_DEFAULT_OPUS_MODEL", model()),
-        ("CLAUDE_CODE_SUBAGENT_MODEL", model()),
         ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".into()),
         ("CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY", "1".into()),
     ];
+    if let Some(model) = access.model {
+        set.extend(CLAUDE_MODELS.map(|name| (name, model.to_string())));
+    }
     // It takes an unknown model to have a window of a million tokens and would compact too late.
     if let Some(window) = access.context_window {
         set.push(("CLAUDE_CODE_MAX_CONTEXT_TOKENS", window.to_string()));
@@ -98,7 +104,12 @@ mod tests {
     use super::*;
 
     fn access() -> Access<'static> {
-        Access { base_url: "http://127.0.0.1:4000", key: "sk-it's", model: "kimi-k2.5", context_window: Some(262_144) }
+        Access {
+            base_url: "http://127.0.0.1:4000",
+            key: "sk-it's",
+            model: Some("kimi-k2.5"),
+            context_window: Some(262_144),
+        }
     }
 
     #[test]

@@ -401,8 +401,10 @@ fn may_pass_unmodified(dialect: Dialect, error: &UpstreamError, body: &[u8]) -> 
 
 /// `retry-after-ms` (milliseconds) and `retry-after` (seconds; dates are rare and left out).
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    // A year is longer than anybody waits, and far from what a duration cannot hold.
+    const YEAR_MS: f64 = 365.0 * 24.0 * 60.0 * 60.0 * 1000.0;
     let number = |name: &str| {
-        headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0)
+        headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok().filter(|n| (0.0..YEAR_MS).contains(n))
     };
     number("retry-after-ms")
         .map(|ms| Duration::from_secs_f64(ms / 1000.0))

@@ -284,3 +284,16 @@ fn s37_env_claude_prints_lines_for_three_shells() {
         has(&powershell, "Remove-Item Env:ANTHROPIC_API_KEY");
     });
 }
+
+#[test]
+fn s37_env_claude_without_key_or_model_still_leads_to_the_gateway_and_says_what_is_missing() {
+    isolated(|| async {
+        let dir = folder("");
+        let run = started(&dir, &["env", "claude"], &[]).await;
+        assert_eq!(run.code, Some(0), "{run:?}");
+        has(&run.stdout, "export ANTHROPIC_BASE_URL='http://127.0.0.1:4000'\n");
+        has(&run.stdout, "export ANTHROPIC_AUTH_TOKEN='");
+        assert!(!run.stdout.contains("ANTHROPIC_MODEL"), "{run:?}");
+        has(&run.stderr, "set TOLLGATE_API_KEY");
+    });
+}
