@@ -21,14 +21,19 @@ pub struct Access<'a> {
     pub context_window: Option<u64>,
 }
 
-pub fn client_env(client: Client, access: &Access<'_>) -> Result<ClientEnv, CliError> {
+/// An error for clients that this version cannot start.
+pub fn served(client: Client) -> Result<(), CliError> {
     match client {
-        Client::Claude => Ok(claude(access)),
+        Client::Claude => Ok(()),
         Client::Codex | Client::Opencode | Client::Gemini => Err(CliError::usage(format!(
             "{} is not served by this version; `claude` is",
             format!("{client:?}").to_lowercase()
         ))),
     }
+}
+
+pub fn client_env(client: Client, access: &Access<'_>) -> Result<ClientEnv, CliError> {
+    served(client).map(|()| claude(access))
 }
 
 const CLAUDE_MODELS: [&str; 5] = [

@@ -6,7 +6,7 @@ use std::process::{ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::client_env::{Access, ClientEnv, client_env};
+use super::client_env::{Access, ClientEnv, client_env, served};
 use super::{CliError, Client, EnvArgs, RunArgs, data_dir, environment, serve};
 use crate::app::App;
 use crate::config::model::Config;
@@ -18,6 +18,7 @@ const DEFAULT_GATEWAY: &str = "http://127.0.0.1:4000";
 /// Starts a client and ends with its exit code: against the running gateway that `TOLLGATE_BASE_URL` names, if no configuration is
 /// given, else against a private one.
 pub fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
+    served(args.client)?;
     match (&args.config, environment("TOLLGATE_BASE_URL")) {
         (None, Some(base_url)) => {
             let env = of_running_gateway(args.client, args.model.as_deref(), &base_url)?;

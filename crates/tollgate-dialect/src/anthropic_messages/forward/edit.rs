@@ -76,26 +76,44 @@ impl<'b> Edits<'b> {
     pub fn apply(mut self) -> Vec<u8> {
         self.list.sort_by_key(|(range, _)| (range.start, !range.is_empty()));
         let more: usize = self.list.iter().map(|(_, text)| text.len()).sum();
-        let mut out = Vec::with_capacity(self.body.len() + more);
+        let mut out = Out { bytes: Vec::with_capacity(self.body.len() + more), comma: None };
         let mut done = 0;
         for (range, text) in &self.list {
             // What lies inside something that is gone needs no edit.
             if range.start < done {
                 continue;
             }
-            keep(&mut out, &self.body[done..range.start]);
-            out.extend_from_slice(text.as_bytes());
+            out.keep(&self.body[done..range.start]);
+            out.put(text);
             done = range.end;
         }
-        keep(&mut out, &self.body[done..]);
-        out
+        out.keep(&self.body[done..]);
+        out.bytes
     }
 }
 
-/// Goes on with the client's bytes. A comma behind an added member is one too many where the object ends.
-fn keep(out: &mut Vec<u8>, bytes: &str) {
-    if out.last() == Some(&b',') && bytes.trim_start().starts_with('}') {
-        out.pop();
+struct Out {
+    bytes: Vec<u8>,
+    /// Where a comma behind an added member stands that has only white space after it.
+    comma: Option<usize>,
+}
+
+impl Out {
+    fn put(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.bytes.extend_from_slice(text.as_bytes());
+            self.comma = text.ends_with(',').then(|| self.bytes.len() - 1);
+        }
     }
-    out.extend_from_slice(bytes.as_bytes());
+
+    /// Goes on with the client's bytes. A comma is one too many where the object ends.
+    fn keep(&mut self, bytes: &str) {
+        if let Some(first) = bytes.trim_start().chars().next()
+            && let Some(comma) = self.comma.take()
+            && first == '}'
+        {
+            self.bytes.remove(comma);
+        }
+        self.bytes.extend_from_slice(bytes.as_bytes());
+    }
 }

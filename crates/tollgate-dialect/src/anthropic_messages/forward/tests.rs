@@ -523,3 +523,15 @@ fn a_frame_without_its_name_gets_one() {
     let out = passed("", "{\"type\":\"content_block_stop\",\n\"index\":0}").unwrap();
     assert_eq!(out, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\", \"index\":0}\n\n");
 }
+
+/// Found by fuzzing: two members added to an object without any, and to one that loses the ones it has.
+#[test]
+fn members_added_to_an_object_that_is_or_becomes_empty_are_parted_by_commas_only() {
+    let quirks = layer(MessagesQuirks { refuses: vec!["zzz".into()], ..MessagesQuirks::default() });
+    let seal = seal();
+    for body in ["{} ", "{\n}", r#"{"zzz":1}"#, r#"{ "zzz" : 1 , "zzz" : [2] }"#] {
+        let encoded = request(body.as_bytes(), &Target { stream: true, ..target(&quirks, &seal) }).unwrap();
+        let out = value(&encoded.body);
+        assert_eq!((&out["model"], &out["stream"]), (&json!("claude-up"), &json!(true)), "{body}");
+    }
+}
