@@ -322,9 +322,11 @@ impl Relay<'_> {
                 let (calibration, dialect) = (self.calibration.clone(), self.inbound.dialect);
                 let body = self.inbound.body.clone();
                 tokio::task::spawn_blocking(move || {
-                    if let Some(ours) = count(dialect, &body) {
-                        calibration.observe(theirs, ours);
-                    }
+                    calibration.alone(|| {
+                        if let Some(ours) = count(dialect, &body) {
+                            calibration.observe(theirs, ours);
+                        }
+                    });
                 });
             }
             None => {}

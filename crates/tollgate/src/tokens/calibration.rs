@@ -1,12 +1,14 @@
 //! How our counts compare with an upstream's.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Upstream tokens per token of ours, for one deployment, as seen lately. Shared without a lock.
 #[derive(Debug, Default)]
 pub struct Calibration {
     /// The observations so far (high half) and the ratio as an `f32` (low half). All zero: none yet.
     state: AtomicU64,
+    /// Somebody counts a prompt in the background just now.
+    counting: AtomicBool,
 }
 
 /// A ratio outside these says that something else is counted, such as a hidden prompt or only a part.
@@ -36,6 +38,14 @@ impl Calibration {
     /// Few observations yet: another one is worth a count.
     pub fn wants_more(&self) -> bool {
         unpack(self.state.load(Ordering::Relaxed)).0 < 8
+    }
+
+    /// Runs `count` unless another background count is under way: one at a time is enough to learn from.
+    pub fn alone(&self, count: impl FnOnce()) {
+        if !self.counting.swap(true, Ordering::Acquire) {
+            count();
+            self.counting.store(false, Ordering::Release);
+        }
     }
 
     pub fn ratio(&self) -> f32 {
