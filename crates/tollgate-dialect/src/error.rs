@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::json::Text;
-
 /// The kinds of failure that some client or some routing decision treats differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -179,9 +177,4 @@ impl Unsupported {
         let param = param.into();
         Unsupported { message: format!("{param}: {}", message.into()), param }
     }
-}
-
-/// Turns a borrowed token into an owned message part.
-pub fn message_of(text: &Text<'_>) -> String {
-    text.decode().into_owned()
 }
