@@ -65,6 +65,8 @@ pub struct Faults {
     pub no_event_names: bool,
     /// The body in pieces of this many bytes, also through characters.
     pub split_bytes: Option<usize>,
+    /// The body in pieces of 1 to 40 bytes, drawn from this seed.
+    pub split_seed: Option<u64>,
     /// The end marker (`[DONE]`, `message_stop`) is left out.
     pub no_end_marker: bool,
     pub shape: Option<Shape>,
@@ -158,10 +160,21 @@ async fn stop_here(sent: usize, faults: &Faults, error_event: Option<&'static st
     Ok(false)
 }
 
+/// The next number of a linear congruential generator (Knuth's MMIX constants).
+fn drawn(last: u64) -> u64 {
+    last.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
+}
+
 async fn send(bytes: Bytes, faults: &Faults, to: &Sender) -> Result<(), Gone> {
     let size = faults.split_bytes.unwrap_or(bytes.len()).max(1);
+    // Frames of one length are not all cut alike.
+    let mut chance = faults.split_seed.map(|seed| bytes.iter().fold(seed, |seed, byte| drawn(seed ^ u64::from(*byte))));
     let mut rest = bytes;
     while !rest.is_empty() {
+        let size = chance.as_mut().map_or(size, |chance| {
+            *chance = drawn(*chance);
+            1 + (*chance >> 33) as usize % 40
+        });
         to.send(rest.split_to(size.min(rest.len()))).await?;
     }
     Ok(())

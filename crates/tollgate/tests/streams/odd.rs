@@ -452,13 +452,18 @@ fn texts(blocks: &[Block]) -> String {
     texts.collect()
 }
 
-/// Sizes of the pieces that the upstream's bytes come in.
-const SIZES: [Option<usize>; 4] = [None, Some(1), Some(7), Some(64)];
+/// The pieces that the upstream's bytes come in: whole frames, a fixed number of bytes, or sizes drawn from a seed.
+fn cuts() -> Vec<Faults> {
+    let fixed = [None, Some(1), Some(7), Some(64)].map(|split_bytes| Faults { split_bytes, ..Faults::default() });
+    let drawn = [1, 20_261_121, u64::MAX].map(|seed| Faults { split_seed: Some(seed), ..Faults::default() });
+    fixed.into_iter().chain(drawn).collect()
+}
 
 async fn each_in_every_cut(stage: &Stage, check: impl AsyncFn(&Case, &Stage)) {
-    for size in SIZES {
+    for cut in cuts() {
         for mut case in all() {
-            case.step.faults.split_bytes = size;
+            case.step.faults.split_bytes = cut.split_bytes;
+            case.step.faults.split_seed = cut.split_seed;
             stage.sim.replace_script([case.step.clone().always()]);
             check(&case, stage).await;
         }
@@ -566,9 +571,8 @@ fn arguments_that_are_no_json_are_never_made_up() {
 fn think_tags_become_thinking_where_the_provider_is_known_to_send_them() {
     let setup = Setup { model: "ollama/qwen3", ..Setup::default() };
     setup.play(|stage| async move {
-        for size in SIZES {
+        for faults in cuts() {
             let answer = Answer::thinking("Hm, let me see.").and_text("Done.").thinking_as(Thinking::Tags);
-            let faults = Faults { split_bytes: size, ..Faults::default() };
             stage.sim.replace_script([Step::answer(answer).faults(faults).always()]);
             let answer = stage.messages(&ask(true)).await;
             let seen = checker::stream(&answer.body);
@@ -582,12 +586,11 @@ fn think_tags_become_thinking_where_the_provider_is_known_to_send_them() {
 fn a_chat_client_gets_valid_chunks_from_an_anthropic_upstream() {
     let setup = Setup { model: "anthropic/claude-sonnet-5", ..Setup::default() };
     setup.play(|stage| async move {
-        for size in SIZES {
+        for faults in cuts() {
             let answer = Answer::thinking("Hm.")
                 .and_text("Two things.")
                 .and_tool("toolu_1", "Bash", &json!({"command": "ls"}))
                 .and_tool("toolu_2", "Bash", &json!({}));
-            let faults = Faults { split_bytes: size, ..Faults::default() };
             stage.sim.replace_script([Step::answer(answer).faults(faults).always()]);
             let mut body = ask_chat(true);
             body["stream_options"] = json!({"include_usage": true});
