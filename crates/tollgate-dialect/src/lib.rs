@@ -36,6 +36,13 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Messages => "messages",
+            Dialect::Chat => "chat",
+        }
+    }
+
     /// Where a provider of this dialect takes requests, under its base URL.
     pub fn path(self) -> &'static str {
         match self {

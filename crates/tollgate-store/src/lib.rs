@@ -1,4 +1,7 @@
 //! What the gateway remembers between requests and restarts.
 
+pub mod affinity;
 pub mod learned;
 pub mod recall;
+pub mod record;
+pub mod records;

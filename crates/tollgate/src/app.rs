@@ -3,15 +3,21 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
+
+use tokio::time::Instant;
 
 use arc_swap::ArcSwap;
 use tollgate_dialect::quirks::Quirks;
 use tollgate_dialect::sealed::Seal;
+use tollgate_policy::health::{Health, Rest};
 use tollgate_policy::repair::Fact;
+use tollgate_policy::retry::RetryBudget;
+use tollgate_store::affinity::Affinity;
 use tollgate_store::learned::LearnedFacts;
 use tollgate_store::recall::Recall;
+use tollgate_store::records::Records;
 
 use crate::config::model::{Config, Deployment};
 use crate::tokens::Calibration;
@@ -21,9 +27,12 @@ pub struct App {
     live: ArcSwap<Live>,
     pub client: Client,
     pub recall: Recall,
+    pub records: Records,
+    pub affinity: Affinity,
     learned: LearnedFacts,
-    calibrations: Mutex<HashMap<String, Arc<Calibration>>>,
+    lasting: Mutex<Lasting>,
     pub totals: Totals,
+    started: Instant,
 }
 
 /// One configuration in force, with what was learned about its deployments. Requests keep the one they began with.
@@ -38,6 +47,19 @@ pub struct Abilities {
     /// By the provider's name for the model: one, but for a deployment behind a wildcard.
     known: Mutex<HashMap<String, Arc<Known>>>,
     pub calibration: Arc<Calibration>,
+    health: Arc<Mutex<Health>>,
+    /// The route's.
+    retries: Arc<Mutex<RetryBudget>>,
+}
+
+/// What is kept over a change of the configuration.
+#[derive(Default)]
+struct Lasting {
+    /// By deployment.
+    calibrations: HashMap<String, Arc<Calibration>>,
+    healths: HashMap<String, Arc<Mutex<Health>>>,
+    /// By route.
+    retries: HashMap<String, Arc<Mutex<RetryBudget>>>,
 }
 
 /// Models behind one wildcard of which is remembered what they can do.
@@ -47,6 +69,8 @@ const MAX_MODELS: usize = 1000;
 pub struct Known {
     pub quirks: Quirks,
     pub max_output_tokens: Option<u64>,
+    /// Tokens of prompt and answer together.
+    pub context_window: Option<u64>,
 }
 
 /// Sums over the life of this process.
@@ -61,22 +85,26 @@ pub struct Totals {
 impl App {
     /// `data_dir`: where learned facts are kept; `None` keeps them in memory.
     pub fn new(config: Config, data_dir: Option<PathBuf>) -> std::io::Result<App> {
-        let learned = match data_dir {
+        let learned = match &data_dir {
             Some(dir) => {
-                std::fs::create_dir_all(&dir)?;
+                std::fs::create_dir_all(dir)?;
                 LearnedFacts::open(dir.join("learned.json"))?
             }
             None => LearnedFacts::in_memory(),
         };
-        let calibrations = Mutex::default();
-        let live = Live::new(config, &calibrations);
+        let mut lasting = Lasting::default();
+        let affinity = Affinity::new(config.routing.affinity.unwrap_or_default());
+        let live = Live::new(config, &mut lasting);
         Ok(App {
             live: ArcSwap::from_pointee(live),
             client: Client::new(),
             recall: Recall::default(),
+            records: Records::open(data_dir.as_deref())?,
+            affinity,
             learned,
-            calibrations,
+            lasting: Mutex::new(lasting),
             totals: Totals::default(),
+            started: Instant::now(),
         })
     }
 
@@ -86,7 +114,12 @@ impl App {
 
     /// Puts a new configuration in force. Requests under way finish with the old one.
     pub fn reload(&self, config: Config) {
-        self.live.store(Arc::new(Live::new(config, &self.calibrations)));
+        self.live.store(Arc::new(Live::new(config, &mut lock(&self.lasting))));
+    }
+
+    /// Milliseconds since the process began, for what policies remember.
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// What a deployment can do with a model.
@@ -106,9 +139,17 @@ impl App {
     fn look_up(&self, deployment: &Deployment, model: &str) -> Known {
         let mut known = if deployment.model.contains('*') {
             let capabilities = deployment.capabilities_for(model);
-            Known { quirks: capabilities.quirks, max_output_tokens: capabilities.max_output_tokens }
+            Known {
+                quirks: capabilities.quirks,
+                max_output_tokens: capabilities.max_output_tokens,
+                context_window: capabilities.context_window,
+            }
         } else {
-            Known { quirks: deployment.quirks.clone(), max_output_tokens: deployment.max_output_tokens }
+            Known {
+                quirks: deployment.quirks.clone(),
+                max_output_tokens: deployment.max_output_tokens,
+                context_window: deployment.context_window,
+            }
         };
         for learned in self.learned.of(&learned_under(deployment, model), SystemTime::now()) {
             learned.fact.apply(&mut known.quirks, &mut known.max_output_tokens);
@@ -127,6 +168,31 @@ impl App {
     }
 }
 
+impl Abilities {
+    pub fn health(&self) -> MutexGuard<'_, Health> {
+        lock(&self.health)
+    }
+
+    pub fn retries(&self) -> MutexGuard<'_, RetryBudget> {
+        lock(&self.retries)
+    }
+
+    /// Counts a request as under way for as long as the value lives.
+    pub fn carry(&self, now_ms: u64) -> Carried {
+        self.health().began(now_ms);
+        Carried(self.health.clone())
+    }
+}
+
+/// A request that a deployment carries.
+pub struct Carried(Arc<Mutex<Health>>);
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        lock(&self.0).ended();
+    }
+}
+
 fn learned_under(deployment: &Deployment, model: &str) -> String {
     if deployment.model.contains('*') { format!("{} {model}", deployment.id) } else { deployment.id.clone() }
 }
@@ -136,14 +202,28 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Live {
-    fn new(config: Config, calibrations: &Mutex<HashMap<String, Arc<Calibration>>>) -> Live {
+    fn new(config: Config, lasting: &mut Lasting) -> Live {
         let secret = config.master_key.as_ref().map_or("tollgate", |key| key.expose());
-        let mut calibrations = lock(calibrations);
         let abilities = config.deployments.iter().map(|deployment| Abilities {
             known: Mutex::default(),
-            calibration: calibrations.entry(deployment.id.clone()).or_default().clone(),
+            calibration: lasting.calibrations.entry(deployment.id.clone()).or_default().clone(),
+            health: lasting.healths.entry(deployment.id.clone()).or_default().clone(),
+            retries: lasting.retries.entry(deployment.group.clone()).or_default().clone(),
         });
         Live { seal: Seal::new(secret.as_bytes()), abilities: abilities.collect(), config }
+    }
+}
+
+impl Live {
+    /// A deployment begins to rest; a refused credential rests with all that use it.
+    pub fn share_rest(&self, index: usize, rest: &Rest) {
+        let deployments = &self.config.deployments;
+        let own = &deployments[index];
+        for (other, deployment) in deployments.iter().enumerate() {
+            if other != index && deployment.credential == own.credential && deployment.base_url == own.base_url {
+                self.abilities[other].health().begin_rest(rest.clone());
+            }
+        }
     }
 }
 

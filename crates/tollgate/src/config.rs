@@ -12,6 +12,7 @@ mod load;
 pub mod model;
 mod problem;
 pub mod rewrite;
+pub mod routing;
 pub mod secret;
 mod section;
 mod settings;

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use tollgate_dialect::error::{ErrorKind, Invalid, PublicError, Unsupported, UpstreamError};
-use tollgate_policy::failover::{Failure as AttemptFailure, Phase};
+use tollgate_policy::failover::{self, Failure as AttemptFailure, Phase};
+use tollgate_policy::health::RestFailure;
 
 #[derive(Debug)]
 pub enum Failure {
@@ -44,6 +45,21 @@ pub enum Failure {
         deployment: String,
         provider: String,
         timeouts: PhaseSettings,
+    },
+    /// Every deployment of the route rests because its upstream asked for it: none was asked again.
+    Resting {
+        route: String,
+        retry_after: Duration,
+        failure: RestFailure,
+    },
+    /// The prompt fits into the window of no deployment.
+    PromptTooLong {
+        route: String,
+        tokens: u64,
+        window: u64,
+    },
+    NoDeploymentWithTags {
+        tags: Vec<String>,
     },
     ShuttingDown,
     Internal(&'static str),
@@ -92,6 +108,17 @@ impl Failure {
     pub fn upstream_status(&self) -> Option<u16> {
         match self {
             Failure::Attempt { failure: AttemptFailure::Refused(error), .. } => Some(error.status),
+            Failure::Resting { failure, .. } => failure.status,
+            _ => None,
+        }
+    }
+
+    /// One word for what happened at the upstream, for `x-tollgate-reason`.
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Failure::Attempt { failure, .. } => Some(failover::reason(failure)),
+            Failure::Resting { .. } => Some("resting"),
+            Failure::PromptTooLong { .. } => Some("context_overflow"),
             _ => None,
         }
     }
@@ -163,6 +190,23 @@ impl Failure {
                 final_word(404, ErrorKind::NotFound, unknown_model(model, nearest, *tier_hint))
             }
             Failure::Attempt { failure, deployment, provider, timeouts, .. } => attempt(failure, deployment, provider, timeouts),
+            Failure::Resting { route, retry_after, failure } => resting(route, *retry_after, failure),
+            Failure::PromptTooLong { route, tokens, window } => final_word(
+                400,
+                ErrorKind::ContextOverflow,
+                format!(
+                    "prompt is too long: {tokens} tokens > {window} maximum (counted by the gateway before asking {route}; \
+                     model_info.max_input_tokens decides, litellm_settings.context_window_fallbacks names a route with more room)"
+                ),
+            ),
+            Failure::NoDeploymentWithTags { tags } => final_word(
+                400,
+                ErrorKind::InvalidRequest,
+                format!(
+                    "No deployment of this model has the tags {} (litellm_params.tags, with router_settings.enable_tag_filtering), and none is tagged `default`.",
+                    tags.join(", ")
+                ),
+            ),
             Failure::ShuttingDown => PublicError {
                 retry_after: Some(Duration::from_secs(1)),
                 ..PublicError::new(503, ErrorKind::Overloaded, "The gateway is shutting down. Try again.")
@@ -217,6 +261,20 @@ fn attempt(failure: &AttemptFailure, deployment: &str, provider: &str, timeouts:
     }
 }
 
+/// Nobody was asked: what the upstream said last, and when it may be asked again.
+fn resting(route: &str, retry_after: Duration, failure: &RestFailure) -> PublicError {
+    let (status, kind) = match failure.status {
+        Some(429) | None => (429, ErrorKind::RateLimited),
+        Some(_) => (529, ErrorKind::Overloaded),
+    };
+    let seconds = retry_after.as_secs_f64().ceil();
+    let message = format!(
+        "{route}: every deployment rests for another {seconds} s because the upstream asked for it (retry-after). The upstream said: {}",
+        failure.words
+    );
+    PublicError { retry_after: Some(retry_after), ..PublicError::new(status, kind, message) }
+}
+
 /// What an upstream's refusal becomes. Its own words always come along.
 fn refused(error: &UpstreamError, deployment: &str, provider: &str) -> PublicError {
     let told = |status, kind, message: String| PublicError {
@@ -251,10 +309,18 @@ fn refused(error: &UpstreamError, deployment: &str, provider: &str) -> PublicErr
             )
         },
         ErrorKind::Billing => told(402, error.kind, format!("{deployment}: {words}")),
-        ErrorKind::NotFound => told(404, error.kind, format!("{deployment}: {words}")),
+        ErrorKind::NotFound => told(
+            404,
+            error.kind,
+            format!("{deployment}: the provider does not have this model, or no longer (model_gone): {words}"),
+        ),
         ErrorKind::TooLarge => told(413, error.kind, words),
         ErrorKind::RateLimited => told(429, error.kind, format!("{deployment}: {words}")),
-        ErrorKind::Overloaded => told(529, error.kind, format!("{deployment}: {words}")),
+        ErrorKind::Overloaded => told(
+            529,
+            error.kind,
+            format!("{deployment}: the model is unavailable for now (temporarily_unavailable): {words}"),
+        ),
         ErrorKind::Timeout => told(504, error.kind, format!("{deployment}: {words}")),
         ErrorKind::Api => {
             let status = if error.status >= 500 { error.status } else { 502 };

@@ -13,13 +13,20 @@ mod authenticate;
 mod body;
 mod catalog;
 mod count;
+mod exchange;
+mod fit;
+mod flow;
 mod inbound;
 mod line;
 mod prepare;
-mod record;
+mod recorder;
 mod relay;
 mod reply;
 mod restore;
+mod route;
+mod said;
+mod session;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -29,12 +36,12 @@ use tollgate_dialect::Dialect;
 use crate::app::{App, Live};
 use crate::failure::Failure;
 use crate::http::{Endpoint, NoEndpoint, endpoint};
-use record::Record;
+use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
 
 /// Answers any request. Errors are answers too, in the dialect of the path.
 pub async fn handle(app: Arc<App>, request: http::Request<Incoming>) -> Reply {
-    let mut record = Record::begin(app.clone(), &request);
+    let mut record = Recorder::begin(app.clone(), &request);
     let found = endpoint(request.method(), request.uri().path());
     let dialect = match &found {
         Ok(Endpoint::Generate { dialect, .. }) => *dialect,
@@ -53,7 +60,7 @@ async fn answer(
     live: &Arc<Live>,
     request: http::Request<Incoming>,
     found: Result<Endpoint, NoEndpoint>,
-    record: &mut Record,
+    record: &mut Recorder,
 ) -> Result<Reply, Failure> {
     let endpoint = found.map_err(|why| inbound::no_endpoint(&request, why))?;
     // Whether the gateway is there is nobody's secret.
@@ -64,8 +71,8 @@ async fn answer(
         Endpoint::Generate { dialect, model } => {
             let inbound = inbound::read(live, dialect, model, request).await?;
             record.requested(&inbound);
-            let plan = attempt::plan(live, &inbound.model)?;
-            let driver = attempt::Driver::new(app, live.clone(), inbound, plan, record.take());
+            let route = route::find(live, &inbound.model, &inbound.wishes.tags)?;
+            let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
             Ok(reply::from_driver(driver).await)
         }
         Endpoint::CountTokens => count::answer(live, request, record).await,

@@ -10,7 +10,7 @@ use super::capabilities::{of_model, overlay};
 use super::context::Context;
 use super::credential::{credential, headers};
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
-use super::model::{Deployment, ForceStream, Timeouts};
+use super::model::{Deployment, ForceStream, Limits, Timeouts};
 use super::section::Section;
 use super::target::{self, Target};
 use super::yaml::{Map, Node, Value};
@@ -115,7 +115,14 @@ fn one(
     let timeouts = timeouts(params, defaults);
     let num_retries =
         params.small_count("num_retries").or(params.small_count("max_retries")).unwrap_or(defaults.num_retries);
-    let weight = params.small_count("weight").unwrap_or(1);
+    let weight = params.small_count("weight");
+    let limits = Limits {
+        parallel: params.small_count("max_parallel_requests").filter(|n| *n > 0),
+        requests: params.count("rpm").filter(|n| *n > 0),
+        tokens: params.count("tpm").filter(|n| *n > 0),
+    };
+    let cooldown = params.span("cooldown_time");
+    let tags = texts(params, "tags");
     let order = params.small_count("order").unwrap_or(u32::MAX);
     let price = price(params, info);
     let max_output_tokens = params.count("max_output_tokens").or(info.and_then(|i| i.count("max_output_tokens")));
@@ -160,6 +167,10 @@ fn one(
         timeouts,
         num_retries,
         weight,
+        share: 1,
+        limits,
+        cooldown,
+        tags,
         order,
         price,
     })

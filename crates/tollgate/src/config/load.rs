@@ -169,6 +169,7 @@ fn config(cx: &Context<'_>, root: Map) -> Config {
     }
     settings::finish(&root);
     name(&mut deployments);
+    share(&mut deployments);
     let groups = deployments.iter().map(|d| d.group.as_str());
     let routes = RouteTable::new(groups, read.aliases, read.settings.catch_all.clone());
     check_mentions(cx, &routes, &read.mentions, models.len(), deployments.len());
@@ -177,6 +178,7 @@ fn config(cx: &Context<'_>, root: Map) -> Config {
         routes,
         master_key: read.master_key,
         settings: read.settings,
+        routing: read.routing,
         environment: cx.own_environment(),
     }
 }
@@ -192,7 +194,31 @@ fn check_mentions(cx: &Context<'_>, routes: &RouteTable, mentions: &[Mention], m
                 [] => "write the `model_name` of an entry of `model_list`".to_string(),
                 near => format!("did you mean {}?", near.join(" or ")),
             };
-            cx.error(mention.at, &mention.path, "leads to no route", hint);
+            if mention.binding {
+                cx.error(mention.at, &mention.path, "leads to no route", hint);
+            } else {
+                cx.warning(mention.at, &mention.path, "is the name of no route, so nothing comes of it", hint);
+            }
+        }
+    }
+}
+
+/// Within a route the first of these that any deployment has decides the shares of all: `weight`, `rpm`, `tpm`.
+fn share(deployments: &mut [Deployment]) {
+    let mut by_group: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, deployment) in deployments.iter().enumerate() {
+        by_group.entry(deployment.group.clone()).or_default().push(index);
+    }
+    for members in by_group.values() {
+        let of = |part: fn(&Deployment) -> Option<u64>| {
+            let parts: Vec<Option<u64>> = members.iter().map(|&index| part(&deployments[index])).collect();
+            parts.iter().any(Option::is_some).then_some(parts)
+        };
+        let parts =
+            of(|d| d.weight.map(u64::from)).or_else(|| of(|d| d.limits.requests)).or_else(|| of(|d| d.limits.tokens));
+        let Some(parts) = parts else { continue };
+        for (&index, part) in members.iter().zip(parts) {
+            deployments[index].share = u32::try_from(part.unwrap_or(1)).unwrap_or(u32::MAX);
         }
     }
 }

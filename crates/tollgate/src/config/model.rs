@@ -14,6 +14,7 @@ pub use tollgate_policy::route::CatchAll;
 use tollgate_policy::route::RouteTable;
 
 use super::rewrite::RewriteRule;
+use super::routing::Routing;
 use super::secret::Secret;
 
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Config {
     pub routes: RouteTable,
     pub master_key: Option<Secret>,
     pub settings: Settings,
+    pub routing: Routing,
     /// `environment_variables:` of the file; read by the resolver before the process environment.
     pub environment: BTreeMap<String, Secret>,
 }
@@ -61,7 +63,13 @@ pub struct Deployment {
     pub extra_body: Vec<(String, Json<'static>)>,
     pub timeouts: Timeouts,
     pub num_retries: u32,
-    pub weight: u32,
+    pub weight: Option<u32>,
+    /// Its part of the route's traffic: its weight, else its limit of requests or tokens.
+    pub share: u32,
+    pub limits: Limits,
+    /// `cooldown_time`, where it has one of its own.
+    pub cooldown: Option<Duration>,
+    pub tags: Vec<String>,
     /// Lower goes first. Without one a deployment comes after all that have one.
     pub order: u32,
     pub price: Option<Price>,
@@ -128,12 +136,38 @@ impl Default for Timeouts {
     }
 }
 
+/// What a deployment takes, as configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// `max_parallel_requests`.
+    pub parallel: Option<u32>,
+    /// `rpm`.
+    pub requests: Option<u64>,
+    /// `tpm`.
+    pub tokens: Option<u64>,
+}
+
+/// What follows when a stream breaks after the client has seen part of the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MidStream {
+    /// An error event.
+    #[default]
+    Error,
+    /// Another attempt goes on where the text stopped, if nothing but text was sent.
+    Continue,
+}
+
 #[derive(Debug, Default)]
 pub struct Settings {
     pub catch_all: CatchAll,
     pub rewrite: Vec<RewriteRule>,
     /// `tollgate_settings.commit_after_ms`.
     pub commit_after: Option<Duration>,
+    /// `tollgate_settings.hold_ms` and `hold_events`: the start of a stream is held back until so much time has passed or so many
+    /// events have come since its first content.
+    pub hold: Duration,
+    pub hold_events: usize,
+    pub mid_stream: MidStream,
     /// `general_settings.max_request_size_mb`.
     pub max_request_bytes: Option<usize>,
 }

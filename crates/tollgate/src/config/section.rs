@@ -128,6 +128,11 @@ impl<'c, 'e> Section<'c, 'e> {
         })
     }
 
+    /// Like [`Section::seconds`], none at all included.
+    pub fn span(&self, key: &str) -> Option<Duration> {
+        self.parsed(key, "a number of seconds, 0 or more", |text| Duration::try_from_secs_f64(text.parse().ok()?).ok())
+    }
+
     /// Femto-dollars per token.
     pub fn price(&self, key: &str) -> Option<u64> {
         self.parsed(key, "a price in dollars per token, such as 0.000003", |text| price::per_token(text).ok())

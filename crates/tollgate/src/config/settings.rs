@@ -8,9 +8,10 @@ use tollgate_policy::route::Alias;
 use super::context::{Context, Resolved};
 use super::deployment::Defaults;
 use super::known::{GENERAL_SETTINGS, LITELLM_SETTINGS, ROUTER_SETTINGS, TOLLGATE_SETTINGS};
-use super::model::{CatchAll, Settings};
+use super::model::{CatchAll, MidStream, Settings};
 use super::problem::Pos;
 use super::rewrite;
+use super::routing::{self, Routing};
 use super::secret::Secret;
 use super::section::Section;
 use super::yaml::{Map, Value};
@@ -27,6 +28,8 @@ pub struct Mention {
     pub name: String,
     pub at: Pos,
     pub path: String,
+    /// A name that leads nowhere is an error; else it is only worth a warning.
+    pub binding: bool,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +38,7 @@ pub struct Read {
     pub aliases: Vec<Alias>,
     pub master_key: Option<Secret>,
     pub settings: Settings,
+    pub routing: Routing,
     /// Names of routes that must exist.
     pub mentions: Vec<Mention>,
 }
@@ -96,6 +100,7 @@ fn litellm(root: &Section<'_, '_>, read: &mut Read) {
     if let Some(aliases) = section.section("model_alias_map") {
         read_aliases(&aliases, read);
     }
+    routing::read_shared(&section, &mut read.routing, &mut read.mentions);
     section.finish(&LITELLM_SETTINGS);
 }
 
@@ -109,6 +114,10 @@ fn router(root: &Section<'_, '_>, read: &mut Read) {
     defaults.params = section.section("default_litellm_params").map(|params| params.map).unwrap_or_default();
     if let Some(aliases) = section.section("model_group_alias") {
         read_aliases(&aliases, read);
+    }
+    routing::read_router(&section, &mut read.routing, &mut read.mentions);
+    if section.bool("enable_mid_stream_fallback_continuation").unwrap_or(false) {
+        read.settings.mid_stream = MidStream::Continue;
     }
     section.finish(&ROUTER_SETTINGS);
 }
@@ -133,7 +142,7 @@ fn read_aliases(section: &Section<'_, '_>, read: &mut Read) {
             );
             continue;
         };
-        read.mentions.push(Mention { name: target.clone(), at: entry.node.at, path });
+        read.mentions.push(Mention { name: target.clone(), at: entry.node.at, path, binding: true });
         read.aliases.push(Alias { name: entry.key.clone(), target, hidden });
     }
 }
@@ -196,7 +205,7 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
         let mut of = |key: &str| {
             let name = tiers.text(key)?;
             let at = tiers.entry(key).map_or(tiers.at, |entry| entry.node.at);
-            read.mentions.push(Mention { name: name.clone(), at, path: tiers.path_of(key) });
+            read.mentions.push(Mention { name: name.clone(), at, path: tiers.path_of(key), binding: true });
             Some(name)
         };
         read.settings.catch_all =
@@ -207,6 +216,22 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
         }
     }
     read.settings.commit_after = section.count("commit_after_ms").map(Duration::from_millis);
+    if let Some(ms) = section.count("hold_ms") {
+        read.settings.hold = Duration::from_millis(ms);
+    }
+    if let Some(events) = section.count("hold_events") {
+        read.settings.hold_events = usize::try_from(events).unwrap_or(usize::MAX);
+    }
+    let words = [("error", MidStream::Error), ("continue", MidStream::Continue)];
+    if let Some(mid_stream) = section.choice("mid_stream", &words) {
+        read.settings.mid_stream = mid_stream;
+    }
+    if let Some(time) = section.seconds("model_gone_s") {
+        read.routing.rests.gone_for = time;
+    }
+    if section.bool("session_affinity") == Some(false) {
+        read.routing.affinity = None;
+    }
     let rules = section.list("rewrite");
     read.settings.rewrite = rewrite::read(root.cx, &rules, &section.path_of("rewrite"));
     section.finish(&TOLLGATE_SETTINGS);

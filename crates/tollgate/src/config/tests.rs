@@ -9,6 +9,7 @@ mod documentation;
 mod environment;
 mod litellm;
 mod parameters;
+mod routing;
 mod secrets;
 
 /// A folder with a configuration, and variables.

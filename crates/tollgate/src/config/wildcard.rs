@@ -11,6 +11,7 @@ use super::deployment::{self, Defaults};
 use super::load::{Outcome, name};
 use super::model::{Config, Deployment, Settings};
 use super::problem::{Pos, Problem, Severity};
+use super::routing::Routing;
 use super::settings::master_key_of_environment;
 use super::yaml::{Entry, Map, Node, Value};
 
@@ -64,7 +65,14 @@ pub fn from_environment(env: Env<'_>) -> Outcome {
     match cx.finish() {
         (problems, true) => Err(problems),
         (problems, false) => Ok((
-            Config { deployments, routes, master_key, settings: Settings::default(), environment: Default::default() },
+            Config {
+                deployments,
+                routes,
+                master_key,
+                settings: Settings::default(),
+                routing: Routing::default(),
+                environment: Default::default(),
+            },
             problems,
         )),
     }

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use tollgate_dialect::json::Writer;
 
-use super::record::Record;
+use super::recorder::Recorder;
 use super::reply::{self, Reply};
 use crate::app::Live;
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ const CREATED_AT: &str = "2026-01-01T00:00:00Z";
 
 /// `GET /v1/models`. Claude Code's discovery only keeps ids that begin with `claude` or `anthropic/`, so for it every other
 /// route is also listed as `anthropic/NAME`.
-pub fn models(live: &Live, headers: &HeaderMap, record: &mut Record) -> Reply {
+pub fn models(live: &Live, headers: &HeaderMap, record: &mut Recorder) -> Reply {
     let names: Vec<&str> = live.config.routes.names().collect();
     let mut w = Writer::default();
     if headers.contains_key("anthropic-version") {
@@ -49,7 +49,7 @@ pub fn models(live: &Live, headers: &HeaderMap, record: &mut Record) -> Reply {
     reply::json(w.out, record)
 }
 
-pub fn model(live: &Live, id: &str, headers: &HeaderMap, record: &mut Record) -> Result<Reply, Failure> {
+pub fn model(live: &Live, id: &str, headers: &HeaderMap, record: &mut Recorder) -> Result<Reply, Failure> {
     if let Err(unknown) = live.config.routes.resolve(id) {
         return Err(Failure::UnknownModel { model: id.to_string(), nearest: unknown.nearest, tier_hint: false });
     }
@@ -104,7 +104,7 @@ fn openai_model(live: &Live, w: &mut Writer, id: &str) {
         .close_object();
 }
 
-pub fn health(endpoint: &Endpoint, record: &mut Record) -> Reply {
+pub fn health(endpoint: &Endpoint, record: &mut Recorder) -> Reply {
     let body: &[u8] = match endpoint {
         Endpoint::Alive => b"\"I'm alive!\"",
         Endpoint::Ready => br#"{"status":"healthy","db":"Not connected"}"#,
@@ -115,7 +115,7 @@ pub fn health(endpoint: &Endpoint, record: &mut Record) -> Reply {
 }
 
 /// `GET /health`: the deployments, as far as known without calling them.
-pub fn deployments(live: &Live, record: &mut Record) -> Reply {
+pub fn deployments(live: &Live, record: &mut Recorder) -> Reply {
     let mut w = Writer::default();
     w.open_object().key("healthy_endpoints").open_array();
     for deployment in &live.config.deployments {

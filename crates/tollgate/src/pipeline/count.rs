@@ -7,10 +7,10 @@ use tokio::sync::Semaphore;
 use tollgate_dialect::json::Writer;
 use tollgate_dialect::{Dialect, decode_count_request};
 
-use super::attempt;
 use super::inbound;
-use super::record::Record;
+use super::recorder::Recorder;
 use super::reply::{self, Reply};
+use super::route;
 use crate::app::Live;
 use crate::failure::Failure;
 use crate::tokens;
@@ -24,10 +24,10 @@ static COUNTING: LazyLock<Semaphore> = LazyLock::new(|| {
     Semaphore::new(cores.min(4))
 });
 
-pub async fn answer(live: &Live, request: http::Request<Incoming>, record: &mut Record) -> Result<Reply, Failure> {
+pub async fn answer(live: &Live, request: http::Request<Incoming>, record: &mut Recorder) -> Result<Reply, Failure> {
     let inbound = inbound::read(live, Dialect::Messages, None, request).await?;
     record.requested(&inbound);
-    let first = attempt::plan(live, &inbound.model)?.first();
+    let first = route::find(live, &inbound.model, &inbound.wishes.tags)?.deployments.first().copied();
     let body = inbound.body.clone();
     let count = move || decode_count_request(&body).map(|request| tokens::count_request(&request));
     let counted = if inbound.body.len() <= COUNT_HERE {

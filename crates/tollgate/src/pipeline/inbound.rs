@@ -8,6 +8,8 @@ use tollgate_dialect::error::{Change, Invalid};
 use tollgate_dialect::json::{Json, Text, Uncut, members};
 
 use super::body;
+use super::session::{self, Conversation};
+use super::wishes::{self, Wishes};
 use crate::app::Live;
 use crate::config::rewrite;
 use crate::failure::Failure;
@@ -28,6 +30,10 @@ pub struct Inbound {
     /// The client's `anthropic-*` and `x-claude-code-*` headers, which belong to the upstream in the same-dialect lane.
     pub forward: Vec<(HeaderName, HeaderValue)>,
     pub changes: Vec<Change>,
+    /// The client's name for itself.
+    pub client: String,
+    pub conversation: Conversation,
+    pub wishes: Wishes,
 }
 
 /// The top-level fields that decide before anything is translated.
@@ -38,6 +44,11 @@ struct Head<'a> {
     stream_options: Option<Json<'a>>,
     max_tokens: Option<Json<'a>>,
     max_completion_tokens: Option<Json<'a>>,
+    /// The conversation's name, where the body has one.
+    session: Option<Json<'a>>,
+    wishes: Wishes,
+    /// Members that are for us alone.
+    ours: bool,
 }
 
 pub async fn read(
@@ -52,6 +63,10 @@ pub async fn read(
     let body = body::read(incoming, limit).await?;
     let client = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or("").to_string();
     let asked = head(&body)?;
+    let conversation = session::named(&parts.headers, asked.session.as_ref());
+    let mut wishes = asked.wishes.clone();
+    wishes.read_headers(&parts.headers);
+    let ours = asked.ours;
     let model = match (path_model, &asked.model) {
         (Some(model), _) => model,
         (None, Some(model)) => text("model", model)?.decode().into_owned(),
@@ -74,9 +89,13 @@ pub async fn read(
             .map(|(n, v)| (n.clone(), v.clone()))
             .collect(),
         changes: Vec::new(),
+        client,
+        conversation,
+        wishes,
     };
     drop(asked);
-    match rewrite::apply(&live.config.settings.rewrite, &body, &inbound.model, &client) {
+    let body = if ours { wishes::without_ours(&body) } else { body };
+    match rewrite::apply(&live.config.settings.rewrite, &body, &inbound.model, &inbound.client) {
         Some((rewritten, changes)) => inbound.rewritten(Bytes::from(rewritten), changes)?,
         None => inbound.body = body,
     }
@@ -136,7 +155,11 @@ fn head(body: &[u8]) -> Result<Head<'_>, Failure> {
             "stream_options" => &mut head.stream_options,
             "max_tokens" => &mut head.max_tokens,
             "max_completion_tokens" => &mut head.max_completion_tokens,
-            _ => continue,
+            "prompt_cache_key" | "litellm_session_id" => &mut head.session,
+            _ => {
+                head.ours |= head.wishes.read_member(name, value);
+                continue;
+            }
         };
         *field = Some(
             Json::parse(value).map_err(|error| Invalid::new(name, format!("Input should be valid JSON: {error}")))?,

@@ -14,6 +14,8 @@ use http::HeaderMap;
 use tokio::time::{Instant, Sleep};
 use tollgate_dialect::{AnswerHead, Dialect, StreamEncoder, sealed::Seal};
 
+use super::said::Said;
+
 /// Clients give up on a silent stream (Claude Code's stall watchdog after about 20 s): something goes out well before.
 const PING_AFTER: Duration = Duration::from_secs(8);
 pub const DEFAULT_COMMIT_AFTER: Duration = Duration::from_secs(10);
@@ -54,6 +56,8 @@ pub struct Line {
     pub opened: bool,
     /// Something that the client sees has gone out: from here on nobody can take over.
     pub content_sent: bool,
+    /// What the client has seen, where an answer that breaks off is to be continued.
+    pub said: Option<Said>,
     /// Headers as of now, for an early commit.
     pub headers: HeaderMap,
 }
@@ -79,6 +83,7 @@ impl Line {
             seal,
             opened: false,
             content_sent: false,
+            said: None,
             headers: HeaderMap::new(),
         }
     }

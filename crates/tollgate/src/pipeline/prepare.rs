@@ -4,6 +4,7 @@ use tollgate_dialect::answer;
 use tollgate_dialect::error::Change;
 use tollgate_dialect::json::{Json, Text, Writer};
 use tollgate_dialect::quirks::Replay;
+use tollgate_dialect::request::{Message, Part, Request, Role, TextPart};
 use tollgate_dialect::sealed::Seal;
 use tollgate_dialect::{Dialect, Target, answer_context, decode_request, encode_request, forward_request};
 
@@ -36,6 +37,8 @@ pub struct Preparation<'p> {
     pub upstream_model: &'p str,
     pub seal: &'p Seal,
     pub recall: &'p tollgate_store::recall::Recall,
+    /// The text of an answer that broke off and is to be gone on with.
+    pub continuing: Option<&'p str>,
 }
 
 pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
@@ -52,7 +55,8 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         seal: job.seal,
     };
     let same_dialect = inbound.dialect == deployment.dialect;
-    let mut prepared = if same_dialect && !needs_rewriting(deployment.dialect, known) {
+    let as_is = same_dialect && job.continuing.is_none() && !needs_rewriting(deployment.dialect, known);
+    let mut prepared = if as_is {
         let encoded = forward_request(deployment.dialect, &inbound.body, &target)?;
         Prepared {
             body: encoded.body,
@@ -77,6 +81,9 @@ fn translate(job: &Preparation<'_>, target: &Target<'_>, same_dialect: bool) -> 
     let mut request = decode_request(inbound.dialect, &inbound.body)?;
     let mut changes = Vec::new();
     let mut conversation = None;
+    if let Some(said) = job.continuing {
+        go_on(&mut request, said, job.deployment.dialect, target);
+    }
     if target.quirks.replay != Replay::Never {
         let here = Conversation::of(&request, &job.deployment.group);
         if restore::thoughts(&mut request, &here, job.recall) {
@@ -97,6 +104,23 @@ fn translate(job: &Preparation<'_>, target: &Target<'_>, same_dialect: bool) -> 
         counted_input,
         conversation,
     })
+}
+
+/// What the user says where the beginning of an answer is not taken as such.
+const GO_ON: &str = "Your last message was cut off by a fault of the network. Continue it exactly where it stops: repeat nothing, and \
+                     write no introduction.";
+
+/// Adds an answer that broke off. A Messages model without thoughts goes on with what stands last; every other is asked to, since chat
+/// servers take a last message of the assistant and then begin a new one.
+fn go_on(request: &mut Request<'_>, said: &str, dialect: Dialect, target: &Target<'_>) {
+    let prefills = dialect == Dialect::Messages && target.quirks.messages.prefill && request.reasoning.is_none();
+    // A beginning that ends in white space is refused (Anthropic).
+    let said = if prefills { said.trim_end() } else { said };
+    let text = |text: &str| Part::Text(TextPart { text: Text::plain(text), cache: None });
+    request.messages.push(Message { role: Role::Assistant, parts: vec![text(said)] });
+    if !prefills {
+        request.messages.push(Message { role: Role::User, parts: vec![text(GO_ON)] });
+    }
 }
 
 /// Chat servers whose history needs more than passing on get it re-encoded even from a chat client.

@@ -1,6 +1,5 @@
 //! From the upstream's answer to the client's, event by event.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +7,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use tollgate_dialect::answer::Shaper;
 use tollgate_dialect::error::{AnswerError, Change, ChangeKind};
 use tollgate_dialect::event::Event;
@@ -19,14 +19,16 @@ use tollgate_dialect::{
 };
 use tollgate_policy::failover::{Failure, Phase};
 
-use super::attempt::{Failed, Whole};
+use super::attempt::Whole;
+use super::exchange::Failed;
+use super::flow::{Flow, Sink, deliver};
 use super::inbound::Inbound;
 use super::line::Line;
 use super::prepare::Prepared;
-use super::record::Record;
-use crate::app::App;
-use crate::config::model::Deployment;
-use crate::tokens::{self, Calibration};
+use super::recorder::Recorder;
+use crate::app::{Abilities, App};
+use crate::config::model::{Deployment, Settings};
+use crate::tokens;
 
 /// A one-piece answer larger than this is no answer.
 const MAX_PIECE: usize = 256 * 1024 * 1024;
@@ -35,23 +37,18 @@ const BURST: usize = 32 * 1024;
 
 pub struct Relay<'r> {
     pub line: &'r mut Line,
-    pub record: &'r mut Record,
+    pub record: &'r mut Recorder,
+    pub abilities: &'r Abilities,
     pub deployment: &'r Deployment,
     pub quirks: &'r Quirks,
     pub prepared: Prepared,
     pub app: &'r App,
-    pub calibration: &'r Arc<Calibration>,
     pub inbound: &'r Inbound,
-}
-
-/// Where the events go.
-enum Sink {
-    /// The client's stream.
-    Encoder,
-    /// One body for the client.
-    Collector(Box<Collector>),
-    /// The upstream's own bytes go on; events are only watched.
-    Bytes,
+    pub settings: &'r Settings,
+    /// When the request went up.
+    pub began: Instant,
+    /// The client has the beginning of the answer from another attempt.
+    pub continues: bool,
 }
 
 impl Relay<'_> {
@@ -66,6 +63,8 @@ impl Relay<'_> {
                 None => return Err(Failure::Broken("the upstream sent an empty answer".into()).into()),
             }
         }
+        self.record.first_byte();
+        self.abilities.health().answering(self.app.now_ms(), self.began.elapsed());
         match first.iter().find(|b| !b.is_ascii_whitespace()) {
             Some(b'{' | b'[') => self.piece(headers, body, first).await,
             Some(b'<') => Err(Failure::Broken(format!(
@@ -99,7 +98,12 @@ impl Relay<'_> {
 
     /// What has arrived already is taken at once, so that a burst of events becomes one write. Before waiting for more, the
     /// client gets all there is.
-    async fn next_in_stream(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
+    async fn next_in_stream(
+        &mut self,
+        body: &mut Incoming,
+        sink: &mut Sink,
+        flow: &mut Flow,
+    ) -> Result<Option<Bytes>, Failure> {
         if self.line.waiting_bytes() < BURST {
             if let Some(ready) = body.frame().now_or_never() {
                 return data_of(ready);
@@ -113,7 +117,38 @@ impl Relay<'_> {
         if self.line.committed() {
             self.line.drained().await;
         }
+        if let Some(until) = flow.holding() {
+            let passthrough = self.prepared.same_dialect;
+            let left = until.saturating_duration_since(Instant::now());
+            match self.line.patient(left, passthrough, body.frame()).await {
+                Ok(ready) => return data_of(ready),
+                // Long enough: what was held back goes out, and the wait goes on.
+                Err(_) => self.let_go(sink, flow),
+            }
+        }
         self.next_chunk(body).await
+    }
+
+    fn flow(&self) -> Flow {
+        Flow::new(self.settings.hold, self.settings.hold_events, self.continues)
+    }
+
+    /// Ends the holding back.
+    fn let_go(&mut self, sink: &mut Sink, flow: &mut Flow) {
+        flow.may_go = true;
+        match sink {
+            Sink::Encoder => flow.release(self.line, self.record),
+            Sink::Bytes => self.pass_bytes(flow),
+            Sink::Collector(_) => {}
+        }
+    }
+
+    fn pass_bytes(&mut self, flow: &mut Flow) {
+        self.line.commit();
+        self.line.content_sent = true;
+        self.record.first_content();
+        let bytes = std::mem::take(&mut flow.held_bytes);
+        self.line.write(|out| out.extend_from_slice(&bytes));
     }
 
     // ---- one piece
@@ -128,7 +163,7 @@ impl Relay<'_> {
         }
         let mut sink = self.sink(false);
         let mut shaper = Shaper::new(std::mem::take(&mut self.prepared.context));
-        let mut flow = Flow::default();
+        let mut flow = self.flow();
         let mut broken = None;
         let decoded = decode_response(self.deployment.dialect, &whole, self.quirks, &mut |event| {
             broken = broken.take().or(self.pass(event, &mut sink, &mut shaper, &mut flow).err());
@@ -166,13 +201,13 @@ impl Relay<'_> {
         let mut shaper = Shaper::new(std::mem::take(&mut self.prepared.context));
         let mut decoder = StreamDecoder::new(self.deployment.dialect, self.quirks);
         let mut reader = SseReader::default();
-        let mut flow = Flow::default();
+        let mut flow = self.flow();
         let mut next = Some(first).filter(|f| !f.is_empty());
         let mut ended = false;
         while !ended {
             let chunk = match next.take() {
                 Some(chunk) => Some(chunk),
-                None => self.next_in_stream(&mut body).await?,
+                None => self.next_in_stream(&mut body, &mut sink, &mut flow).await?,
             };
             let at_end = chunk.is_none();
             if let Some(chunk) = chunk {
@@ -227,11 +262,8 @@ impl Relay<'_> {
                 Forwarded::Replace(bytes) => flow.held_bytes.extend_from_slice(&bytes),
                 Forwarded::Drop => {}
             }
-            if flow.content {
-                self.line.commit();
-                self.line.content_sent = true;
-                let bytes = std::mem::take(&mut flow.held_bytes);
-                self.line.write(|out| out.extend_from_slice(&bytes));
+            if flow.may_go {
+                self.pass_bytes(flow);
             }
         }
         Ok(())
@@ -241,7 +273,10 @@ impl Relay<'_> {
 
     /// Client and upstream want the same kind of answer in the same dialect: bytes go on as they are.
     fn sink(&self, upstream_streams: bool) -> Sink {
-        let same = self.prepared.same_dialect && upstream_streams == self.line.stream && !self.line.opened;
+        let same = self.prepared.same_dialect
+            && upstream_streams == self.line.stream
+            && !self.line.opened
+            && self.line.said.is_none();
         match (same, self.line.stream) {
             (true, _) => Sink::Bytes,
             (false, true) => Sink::Encoder,
@@ -258,17 +293,17 @@ impl Relay<'_> {
         shaper: &mut Shaper,
         flow: &mut Flow,
     ) -> Result<(), AnswerError> {
-        shaper.push(event, &mut |event| deliver(&event, sink, self.line, flow))
+        shaper.push(event, &mut |event| deliver(&event, sink, self.line, self.record, flow))
     }
 
     /// The answer is complete: what was held back, the usage, the end.
     fn end(&mut self, sink: &mut Sink, mut shaper: Shaper, flow: &mut Flow) -> Result<Usage, Failed> {
-        shaper.finish(&mut |event| deliver(&event, sink, self.line, flow)).map_err(failure)?;
+        shaper.finish(&mut |event| deliver(&event, sink, self.line, self.record, flow)).map_err(failure)?;
         let usage = self.complete_usage(&shaper);
         self.keep_thoughts(&shaper);
         match sink {
             Sink::Encoder => {
-                flow.release(self.line);
+                flow.release(self.line, self.record);
                 self.line.encode(|encoder, out| {
                     encoder.push(&Event::Usage(usage), out);
                     encoder.finish(out);
@@ -296,7 +331,7 @@ impl Relay<'_> {
         if usage.input.is_none() {
             let ours = self.exact_count().or_else(|| count(self.inbound.dialect, &self.inbound.body)).unwrap_or(0);
             let cached = usage.cache_read.unwrap_or(0) + usage.cache_write.unwrap_or(0);
-            usage.input = Some(self.calibration.calibrated(ours).saturating_sub(cached));
+            usage.input = Some(self.abilities.calibration.calibrated(ours).saturating_sub(cached));
             usage.estimated = true;
         }
         if usage.estimated {
@@ -317,9 +352,9 @@ impl Relay<'_> {
         }
         let theirs = usage.total_input();
         match self.exact_count() {
-            Some(ours) => self.calibration.observe(theirs, ours),
+            Some(ours) => self.abilities.calibration.observe(theirs, ours),
             None if self.worth_counting() => {
-                let (calibration, dialect) = (self.calibration.clone(), self.inbound.dialect);
+                let (calibration, dialect) = (self.abilities.calibration.clone(), self.inbound.dialect);
                 let body = self.inbound.body.clone();
                 tokio::task::spawn_blocking(move || {
                     calibration.alone(|| {
@@ -336,7 +371,7 @@ impl Relay<'_> {
     /// What was estimated is counted afterwards, so that the next turn finds it known; what was not looked at is counted now and
     /// then, for clients that ask for counts.
     fn worth_counting(&self) -> bool {
-        let wanted = self.prepared.counted_input.is_some() || self.calibration.wants_more();
+        let wanted = self.prepared.counted_input.is_some() || self.abilities.calibration.wants_more();
         self.inbound.dialect == Dialect::Messages && wanted && tokens::is_warm()
     }
 
@@ -351,41 +386,6 @@ impl Relay<'_> {
 fn count(dialect: Dialect, body: &[u8]) -> Option<u64> {
     let request = tollgate_dialect::decode_request(dialect, body).ok()?;
     Some(tokens::count_request(&request))
-}
-
-/// What has come so far and is not yet with the client.
-#[derive(Default)]
-struct Flow {
-    /// Something that the client sees has come: no other deployment can take over.
-    content: bool,
-    /// Events before the first content.
-    held: Vec<Event<'static>>,
-    /// In the same-dialect lane, the bytes before the first content.
-    held_bytes: Vec<u8>,
-}
-
-impl Flow {
-    /// Commits the answer and sends what was held back.
-    fn release(&mut self, line: &mut Line) {
-        line.commit();
-        line.content_sent = true;
-        for event in self.held.drain(..) {
-            line.encode(|encoder, out| encoder.push(&event, out));
-        }
-    }
-}
-
-fn deliver(event: &Event<'_>, sink: &mut Sink, line: &mut Line, flow: &mut Flow) {
-    flow.content |= event.bears_content();
-    match sink {
-        Sink::Encoder if flow.content => {
-            flow.release(line);
-            line.encode(|encoder, out| encoder.push(event, out));
-        }
-        Sink::Encoder => flow.held.push(event.clone().into_owned()),
-        Sink::Collector(collector) => collector.push(event),
-        Sink::Bytes => {}
-    }
 }
 
 fn data_of(next: Option<Result<http_body::Frame<Bytes>, hyper::Error>>) -> Result<Option<Bytes>, Failure> {

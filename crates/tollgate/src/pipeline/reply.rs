@@ -14,7 +14,7 @@ use tollgate_dialect::{Dialect, encode_error};
 
 use super::attempt::{Driver, Whole};
 use super::line::Outlet;
-use super::record::Record;
+use super::recorder::Recorder;
 use crate::config::model::{Config, Deployment};
 use crate::failure::Failure;
 
@@ -117,12 +117,17 @@ pub async fn from_driver(driver: Driver) -> Reply {
 /// What the client is told of a failure. Vendors like to quote the key they refuse, so our credentials are taken out.
 pub fn public(failure: &Failure, config: &Config) -> PublicError {
     let mut public = failure.public();
+    public.message = without_secrets(public.message, config);
+    public
+}
+
+pub fn without_secrets(mut text: String, config: &Config) -> String {
     for secret in credentials(config) {
-        if public.message.contains(secret) {
-            public.message = public.message.replace(secret, "[redacted]");
+        if text.contains(secret) {
+            text = text.replace(secret, "[redacted]");
         }
     }
-    public
+    text
 }
 
 fn credentials(config: &Config) -> impl Iterator<Item = &str> {
@@ -130,7 +135,7 @@ fn credentials(config: &Config) -> impl Iterator<Item = &str> {
 }
 
 /// An error as a whole answer.
-pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut Record) -> Whole {
+pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut Recorder) -> Whole {
     let public = public(failure, config);
     let unmodified = failure
         .unmodified()
@@ -154,6 +159,9 @@ pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut 
     if let Some(status) = failure.upstream_status() {
         headers.insert("x-tollgate-upstream-status", HeaderValue::from(status));
     }
+    if let Some(reason) = failure.reason() {
+        headers.insert("x-tollgate-reason", HeaderValue::from_static(reason));
+    }
     record.error = Some(public.message);
     Whole { status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), headers, body }
 }
@@ -167,14 +175,14 @@ fn status_for(dialect: Dialect, status: u16) -> u16 {
 }
 
 /// A JSON answer of ours.
-pub fn json(body: Vec<u8>, record: &mut Record) -> Reply {
+pub fn json(body: Vec<u8>, record: &mut Recorder) -> Reply {
     record.status = Some(200);
     record.ended = true;
     Whole { status: StatusCode::OK, headers: headers(record), body }.into()
 }
 
 /// The headers that every answer has, as far as they are known.
-pub fn headers(record: &Record) -> HeaderMap {
+pub fn headers(record: &Recorder) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     let mut put = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {

@@ -131,10 +131,16 @@ fn every_failure_of_an_upstream_has_its_status_type_headers_and_words_in_both_di
     isolated(|| async {
         for row in rows() {
             // Two deployments' worth of waiting would hide nothing here: each failure is told after one request.
-            let stage =
-                Stage::chat(SimConfig::default().step(row.step.clone().always()), json!({"num_retries": 0})).await;
+            let sim = || SimConfig::default().step(row.step.clone().always());
+            let mut stage = Stage::chat(sim(), json!({"num_retries": 0})).await;
+            let mut sent = 0;
             for client in BOTH {
                 for stream in [false, true] {
+                    if row.retry_after.is_some() {
+                        // Else the deployment would rest and not be asked.
+                        sent += stage.sent().len();
+                        stage = Stage::chat(sim(), json!({"num_retries": 0})).await;
+                    }
                     let answer = stage.ask(client, &client.hello(json!({"stream": stream}))).await;
                     let what = format!("{} {client:?} stream={stream}: {}", row.words, answer.text());
                     let (status, kind) = match client {
@@ -160,7 +166,7 @@ fn every_failure_of_an_upstream_has_its_status_type_headers_and_words_in_both_di
                     stage.gateway.logged(answer.header("request-id").unwrap()).await;
                 }
             }
-            assert_eq!(stage.sent().len(), 4, "{}", row.words);
+            assert_eq!(sent + stage.sent().len(), 4, "{}", row.words);
         }
     });
 }
@@ -183,9 +189,9 @@ fn failures_of_an_anthropic_upstream_reach_chat_clients_in_their_own_form() {
         ];
         for (upstream, name, status, kind, code, should_retry) in rows {
             let body = json!({"type": "error", "error": {"type": name, "message": "the vendor's words"}, "request_id": "req_1"});
-            let sim = SimConfig::default().step(Step::json(upstream, &body).header("retry-after", "9").always());
-            let stage = Stage::start(sim, Upstream::Messages, json!({"num_retries": 0}), json!({})).await;
             for stream in [false, true] {
+                let sim = SimConfig::default().step(Step::json(upstream, &body).header("retry-after", "9").always());
+                let stage = Stage::start(sim, Upstream::Messages, json!({"num_retries": 0}), json!({})).await;
                 let answer = stage.ask(Client::Chat, &Client::Chat.hello(json!({"stream": stream}))).await;
                 assert_eq!(answer.status, status, "{name}: {}", answer.text());
                 let (found, message) = Client::Chat.error(&answer);
@@ -195,8 +201,8 @@ fn failures_of_an_anthropic_upstream_reach_chat_clients_in_their_own_form() {
                 assert_eq!(answer.header("x-tollgate-upstream-status"), Some(upstream.to_string().as_str()));
                 assert_eq!(answer.header("x-should-retry"), should_retry, "{name}");
                 assert_eq!(answer.header("retry-after"), Some("9"), "{name}");
+                assert_eq!(stage.sent().len(), 1, "{name}");
             }
-            assert_eq!(stage.sent().len(), 2, "{name}");
         }
     });
 }

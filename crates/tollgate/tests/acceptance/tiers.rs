@@ -133,10 +133,10 @@ fn s36_anthropics_errors_reach_its_clients_unmodified() {
             (529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#),
         ];
         for (status, body) in bodies {
-            let sim = SimConfig::default()
-                .step(Step::http(status, "application/json", body).header("retry-after", "7").always());
-            let tiers = Tiers::start(sim, "anthropic/claude-sonnet-4-6", "openai/x").await;
             for stream in [false, true] {
+                let sim = SimConfig::default()
+                    .step(Step::http(status, "application/json", body).header("retry-after", "7").always());
+                let tiers = Tiers::start(sim, "anthropic/claude-sonnet-4-6", "openai/x").await;
                 let asked = Client::Messages.hello(json!({"model": "claude", "stream": stream})).to_string();
                 let answer = tiers.raw("/v1/messages", &[], &asked).await;
                 assert_eq!((answer.status.as_u16(), answer.text().as_str()), (status, body));

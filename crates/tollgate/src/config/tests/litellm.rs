@@ -73,7 +73,7 @@ fn anchors_share_settings_and_a_repeated_name_is_one_route() {
   api_key: sk-one
   timeout: 120
   stream_timeout: 30
-  rpm: 100
+  max_file_size_mb: 5
 model_list:
   - model_name: glm
     litellm_params: {<<: *shared, model: openai/glm-5, weight: 3, order: 1}
@@ -84,7 +84,7 @@ model_list:
       api_key: sk-two
       num_retries: 0
 router_settings:
-  routing_strategy: simple-shuffle
+  polling_interval: 5
   num_retries: 5
   timeout: 900
 ",
@@ -94,15 +94,16 @@ router_settings:
         problems,
         [
             "config.yaml:1:1: warning: shared: is not a known key and has no effect\n    hint: remove it, or look up its name in docs/config.md",
-            "config.yaml:6:3: warning: model_list[0].litellm_params.rpm: is accepted but has no effect yet (nor in 1 more place)",
-            "config.yaml:17:3: warning: router_settings.routing_strategy: is accepted but has no effect yet",
+            "config.yaml:6:3: warning: model_list[0].litellm_params.max_file_size_mb: is accepted but has no effect yet (nor in 1 more place)",
+            "config.yaml:17:3: warning: router_settings.polling_interval: is accepted but has no effect yet",
         ]
     );
     let [one, two] = to(&config, "glm")[..] else { panic!("two") };
     assert_eq!(one.timeouts.first_byte, Duration::from_secs(120));
     assert_eq!(one.timeouts.first_byte_stream, Duration::from_secs(30));
-    assert_eq!((one.weight, one.order, one.num_retries), (3, 1, 5));
-    assert_eq!((two.weight, two.order, two.num_retries), (1, u32::MAX, 0));
+    assert_eq!((one.weight, one.order, one.num_retries), (Some(3), 1, 5));
+    assert_eq!((two.weight, two.order, two.num_retries), (None, u32::MAX, 0));
+    assert_eq!((one.share, two.share), (3, 1));
     assert_eq!(two.credential.as_ref().expect("a key").1.expose(), "Bearer sk-two");
     assert_ne!(one.id, two.id);
 }

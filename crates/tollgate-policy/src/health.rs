@@ -1,0 +1,313 @@
+//! How a deployment is doing: what it carries now, how fast it answers, and whether it rests.
+//!
+//! A deployment *rests* when asking it would be in vain or would do harm. A rest that the upstream asked for (`Retry-After`)
+//! is kept in any case. Every other rest is our own guess: the deployment is passed over while another can serve, and asked
+//! all the same when none can.
+
+use std::time::Duration;
+
+use tollgate_dialect::error::ErrorKind;
+
+use crate::failover::{Class, Failure, asked_rest, treatment};
+
+#[cfg(test)]
+mod tests;
+
+/// When a deployment is sent to rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestRules {
+    /// Failures within a minute that are borne; one more, and it rests.
+    pub allowed_fails: u32,
+    pub allowed_fails_by_class: Vec<(Class, u32)>,
+    /// The first rest after too many failures; each further one in a row is twice as long.
+    pub cooldown: Duration,
+    /// For a model that the provider says it does not have (any more).
+    pub gone_for: Duration,
+    /// Only what the upstream asks for is kept.
+    pub disabled: bool,
+}
+
+impl Default for RestRules {
+    fn default() -> Self {
+        // LiteLLM 1.109.1: DEFAULT_ALLOWED_FAILS 3, DEFAULT_COOLDOWN_TIME_SECONDS 5.
+        RestRules {
+            allowed_fails: 3,
+            allowed_fails_by_class: Vec::new(),
+            cooldown: Duration::from_secs(5),
+            gone_for: Duration::from_secs(600),
+            disabled: false,
+        }
+    }
+}
+
+impl RestRules {
+    fn allowed(&self, class: Class) -> u32 {
+        self.allowed_fails_by_class.iter().find(|(of, _)| *of == class).map_or(self.allowed_fails, |(_, n)| *n)
+    }
+}
+
+/// Why a deployment rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestReason {
+    /// The upstream named a time.
+    Asked,
+    RateLimited,
+    /// Too many failures in a row.
+    Failing,
+    /// The credential is refused, or has no money left.
+    Credential,
+    /// The provider does not have the model (any more).
+    Gone,
+}
+
+impl RestReason {
+    pub fn word(self) -> &'static str {
+        match self {
+            RestReason::Asked => "retry_after",
+            RestReason::RateLimited => "rate_limited",
+            RestReason::Failing => "failing",
+            RestReason::Credential => "credential_refused",
+            RestReason::Gone => "model_gone",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<RestReason> {
+        use RestReason::*;
+        [Asked, RateLimited, Failing, Credential, Gone].into_iter().find(|reason| reason.word() == word)
+    }
+
+    /// Nobody is sent to the deployment before the time, whatever else there is.
+    pub fn is_binding(self) -> bool {
+        self == RestReason::Asked
+    }
+
+    /// What holds for one deployment holds for every deployment with the same credential.
+    pub fn is_of_credential(self) -> bool {
+        self == RestReason::Credential
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    pub until_ms: u64,
+    pub reason: RestReason,
+    /// The failure that led to it, for people and for the requests that it turns away.
+    pub failure: RestFailure,
+}
+
+/// So much of a failure as a rest keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RestFailure {
+    /// The upstream's status, where it gave one.
+    pub status: Option<u16>,
+    pub words: String,
+}
+
+const MAX_WORDS: usize = 300;
+
+impl RestFailure {
+    fn of(failure: &Failure) -> RestFailure {
+        let (status, words) = match failure {
+            Failure::Refused(error) => (Some(error.status), error.message.clone()),
+            Failure::Unreachable(why) | Failure::Broken(why) => (None, why.clone()),
+            Failure::TimedOut(phase) => (None, format!("timed out ({phase:?})")),
+        };
+        RestFailure { status, words: words.chars().take(MAX_WORDS).collect() }
+    }
+}
+
+/// A minute in which something is counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Minute {
+    began_ms: u64,
+    count: u64,
+}
+
+const MINUTE_MS: u64 = 60_000;
+
+impl Minute {
+    fn add(&mut self, now_ms: u64, count: u64) -> u64 {
+        if now_ms.saturating_sub(self.began_ms) >= MINUTE_MS {
+            *self = Minute { began_ms: now_ms, count: 0 };
+        }
+        self.count = self.count.saturating_add(count);
+        self.count
+    }
+
+    fn now(&self, now_ms: u64) -> u64 {
+        if now_ms.saturating_sub(self.began_ms) >= MINUTE_MS { 0 } else { self.count }
+    }
+}
+
+/// A slow answer counts at once, a fast one only slowly (a peak-sensitive moving average): a deployment that becomes slow is
+/// left before it is remembered as fast.
+#[derive(Clone, Copy, Debug, Default)]
+struct PeakLatency {
+    ms: f64,
+    at_ms: u64,
+}
+
+/// After this time an old measurement has lost two thirds of its weight.
+const LATENCY_DECAY_MS: f64 = 10_000.0;
+
+impl PeakLatency {
+    fn observe(&mut self, now_ms: u64, ms: f64) {
+        let weight = (-(now_ms.saturating_sub(self.at_ms) as f64) / LATENCY_DECAY_MS).exp();
+        self.ms = if ms > self.ms { ms } else { self.ms * weight + ms * (1.0 - weight) };
+        self.at_ms = now_ms;
+    }
+}
+
+/// How many requests at once a deployment takes, learned from its refusals: a rate limit halves it, every answer
+/// raises it a little. Without a refusal there is none.
+#[derive(Clone, Copy, Debug, Default)]
+struct LearnedLimit(Option<f64>);
+
+/// A limit above this is no limit.
+const NO_LIMIT: f64 = 512.0;
+
+impl LearnedLimit {
+    fn refused(&mut self, in_flight: u32) {
+        let now = self.0.unwrap_or(f64::INFINITY).min(f64::from(in_flight.max(1)));
+        self.0 = Some((now / 2.0).max(1.0));
+    }
+
+    fn answered(&mut self) {
+        // One more for each round of as many answers as the limit.
+        self.0 = self.0.map(|limit| limit + 1.0 / limit).filter(|limit| *limit < NO_LIMIT);
+    }
+}
+
+/// Longer than this no rest of our own guess lasts, however often the deployment fails.
+const LONGEST_COOLDOWN: Duration = Duration::from_secs(300);
+/// What an upstream asks for is believed up to a day.
+const LONGEST_ASKED: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    rest: Option<Rest>,
+    fails: Minute,
+    /// Rests for failing, one after another without an answer in between.
+    rests_in_a_row: u32,
+    in_flight: u32,
+    latency: PeakLatency,
+    limit: LearnedLimit,
+    requests: Minute,
+    tokens: Minute,
+}
+
+/// What a choice among deployments looks at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    pub rest: Option<Rest>,
+    pub in_flight: u32,
+    /// Requests at once that it takes, as far as learned.
+    pub learned_limit: Option<u32>,
+    /// Until the first byte; 0: not measured yet.
+    pub latency_ms: f64,
+    pub requests_this_minute: u64,
+    pub tokens_this_minute: u64,
+}
+
+impl Health {
+    pub fn began(&mut self, now_ms: u64) {
+        self.in_flight += 1;
+        self.requests.add(now_ms, 1);
+    }
+
+    pub fn ended(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// An answer began after `first_byte`.
+    pub fn answering(&mut self, now_ms: u64, first_byte: Duration) {
+        self.latency.observe(now_ms, first_byte.as_secs_f64() * 1000.0);
+    }
+
+    /// An answer came whole.
+    pub fn answered(&mut self, now_ms: u64, tokens: u64) {
+        self.tokens.add(now_ms, tokens);
+        self.limit.answered();
+        self.rests_in_a_row = 0;
+        self.fails = Minute::default();
+        // It works again, whatever we guessed. What the upstream asked for it may have forgotten; we have not.
+        if self.rest.as_ref().is_some_and(|rest| !rest.reason.is_binding()) {
+            self.rest = None;
+        }
+    }
+
+    /// An attempt failed. The rest that begins with it, if one does.
+    pub fn failed(&mut self, now_ms: u64, failure: &Failure, rules: &RestRules) -> Option<&Rest> {
+        let slow = matches!(failure, Failure::TimedOut(_));
+        if matches!(failure, Failure::Refused(error) if error.kind == ErrorKind::RateLimited) {
+            self.limit.refused(self.in_flight);
+        }
+        if slow {
+            // It is at least so slow that nobody waited for it.
+            self.latency.observe(now_ms, 60_000.0);
+        }
+        let (reason, length) = self.rest_after(now_ms, failure, rules)?;
+        let until_ms = now_ms + u64::try_from(length.as_millis()).unwrap_or(u64::MAX / 2);
+        self.begin_rest(Rest { until_ms, reason, failure: RestFailure::of(failure) });
+        self.rest.as_ref()
+    }
+
+    fn rest_after(&mut self, now_ms: u64, failure: &Failure, rules: &RestRules) -> Option<(RestReason, Duration)> {
+        let done = treatment(failure);
+        if !done.fails_over {
+            return None;
+        }
+        if let Some(asked) = asked_rest(failure) {
+            return Some((RestReason::Asked, asked.min(LONGEST_ASKED)));
+        }
+        if rules.disabled {
+            return None;
+        }
+        let kind = match failure {
+            Failure::Refused(error) => Some(error.kind),
+            _ => None,
+        };
+        match kind {
+            Some(ErrorKind::NotFound) => return Some((RestReason::Gone, rules.gone_for)),
+            Some(ErrorKind::Authentication | ErrorKind::Billing) => {
+                return Some((RestReason::Credential, rules.cooldown.max(Duration::from_secs(60))));
+            }
+            Some(ErrorKind::RateLimited) => {
+                // Spent for today: it may be another day there sooner than here.
+                let length = if done.retries { rules.cooldown } else { LONGEST_COOLDOWN };
+                return Some((RestReason::RateLimited, length));
+            }
+            _ => {}
+        }
+        if self.fails.add(now_ms, 1) <= u64::from(rules.allowed(done.class)) {
+            return None;
+        }
+        self.fails = Minute::default();
+        let length = rules.cooldown.saturating_mul(1 << self.rests_in_a_row.min(10)).min(LONGEST_COOLDOWN);
+        self.rests_in_a_row += 1;
+        Some((RestReason::Failing, length.max(rules.cooldown)))
+    }
+
+    /// Keeps the longer of two rests, and one that binds before one that does not.
+    pub fn begin_rest(&mut self, rest: Rest) {
+        let rank = |rest: &Rest| (rest.reason.is_binding(), rest.until_ms);
+        if self.rest.as_ref().is_none_or(|known| rank(known) <= rank(&rest)) {
+            self.rest = Some(rest);
+        }
+    }
+
+    pub fn rest(&self, now_ms: u64) -> Option<&Rest> {
+        self.rest.as_ref().filter(|rest| rest.until_ms > now_ms)
+    }
+
+    pub fn standing(&self, now_ms: u64) -> Standing {
+        Standing {
+            rest: self.rest(now_ms).cloned(),
+            in_flight: self.in_flight,
+            learned_limit: self.limit.0.map(|limit| limit as u32),
+            latency_ms: self.latency.ms,
+            requests_this_minute: self.requests.now(now_ms),
+            tokens_this_minute: self.tokens.now(now_ms),
+        }
+    }
+}

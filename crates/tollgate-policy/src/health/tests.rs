@@ -1,0 +1,158 @@
+use super::*;
+use tollgate_dialect::error::UpstreamError;
+
+fn refused(kind: ErrorKind, temporary: bool, retry_after_s: Option<u64>) -> Failure {
+    Failure::Refused(UpstreamError {
+        status: 429,
+        kind,
+        message: "slow down".into(),
+        code: None,
+        param: None,
+        overflow: None,
+        retry_after: retry_after_s.map(Duration::from_secs),
+        temporary,
+    })
+}
+
+fn broken() -> Failure {
+    Failure::Broken("cut".into())
+}
+
+fn resting(health: &Health, now_ms: u64) -> Option<(RestReason, u64)> {
+    health.rest(now_ms).map(|rest| (rest.reason, rest.until_ms - now_ms))
+}
+
+#[test]
+fn s26_a_deployment_rests_as_long_as_the_upstream_asks_and_nothing_ends_that() {
+    let mut health = Health::default();
+    health.failed(1000, &refused(ErrorKind::RateLimited, true, Some(30)), &RestRules::default());
+    assert_eq!(resting(&health, 1000), Some((RestReason::Asked, 30_000)));
+    assert_eq!(health.rest(1000).unwrap().failure.words, "slow down");
+    // Neither a shorter rest, nor an answer that was already under way.
+    health.failed(2000, &refused(ErrorKind::RateLimited, true, Some(1)), &RestRules::default());
+    health.answered(3000, 10);
+    assert_eq!(resting(&health, 3000), Some((RestReason::Asked, 28_000)));
+    assert_eq!(resting(&health, 31_000), None);
+}
+
+#[test]
+fn what_an_upstream_asks_for_is_kept_also_where_cooldowns_are_off() {
+    let rules = RestRules { disabled: true, ..RestRules::default() };
+    let mut health = Health::default();
+    assert!(health.failed(0, &refused(ErrorKind::RateLimited, true, Some(30)), &rules).is_some());
+    let mut health = Health::default();
+    assert!(health.failed(0, &refused(ErrorKind::RateLimited, true, None), &rules).is_none());
+    for _ in 0..10 {
+        assert!(health.failed(0, &broken(), &rules).is_none());
+    }
+}
+
+#[test]
+fn failures_are_borne_up_to_a_number_within_a_minute_and_rests_in_a_row_double() {
+    let rules = RestRules::default();
+    let mut health = Health::default();
+    let mut now = 0;
+    for expected in [5_000, 10_000, 20_000] {
+        for _ in 0..3 {
+            assert!(health.failed(now, &broken(), &rules).is_none());
+        }
+        health.failed(now, &broken(), &rules);
+        assert_eq!(resting(&health, now), Some((RestReason::Failing, expected)));
+        now += 30_000;
+    }
+    health.answered(now, 1);
+    for _ in 0..4 {
+        health.failed(now, &broken(), &rules);
+    }
+    assert_eq!(resting(&health, now), Some((RestReason::Failing, 5_000)), "an answer ends the row");
+}
+
+#[test]
+fn failures_of_different_minutes_do_not_add_up() {
+    let mut health = Health::default();
+    for minute in 0..10 {
+        for _ in 0..3 {
+            assert!(health.failed(minute * MINUTE_MS, &broken(), &RestRules::default()).is_none());
+        }
+    }
+}
+
+#[test]
+fn an_answer_ends_a_rest_that_was_only_guessed() {
+    let mut health = Health::default();
+    health.failed(0, &refused(ErrorKind::NotFound, false, None), &RestRules::default());
+    assert_eq!(resting(&health, 0), Some((RestReason::Gone, 600_000)));
+    health.answered(1, 1);
+    assert_eq!(resting(&health, 1), None);
+}
+
+#[test]
+fn a_refused_credential_or_no_money_rests_the_credential() {
+    for kind in [ErrorKind::Authentication, ErrorKind::Billing] {
+        let mut health = Health::default();
+        let rest = health.failed(0, &refused(kind, false, None), &RestRules::default()).unwrap();
+        assert!(rest.reason.is_of_credential());
+    }
+}
+
+#[test]
+fn a_request_that_is_at_fault_says_nothing_about_the_deployment() {
+    let mut health = Health::default();
+    for _ in 0..100 {
+        let fault = refused(ErrorKind::InvalidRequest, false, None);
+        assert!(health.failed(0, &fault, &RestRules::default()).is_none());
+    }
+}
+
+#[test]
+fn a_class_can_have_a_number_of_failures_of_its_own() {
+    let rules = RestRules { allowed_fails_by_class: vec![(Class::Timeout, 0)], ..RestRules::default() };
+    let mut health = Health::default();
+    assert!(health.failed(0, &Failure::TimedOut(crate::failover::Phase::FirstByte), &rules).is_some());
+}
+
+#[test]
+fn a_rate_limit_halves_what_goes_out_at_once_and_answers_raise_it() {
+    let mut health = Health::default();
+    for _ in 0..16 {
+        health.began(0);
+    }
+    assert_eq!(health.standing(0).learned_limit, None);
+    health.failed(0, &refused(ErrorKind::RateLimited, true, None), &RestRules::default());
+    assert_eq!(health.standing(0).learned_limit, Some(8));
+    // A round of eight answers, and a few, for one more.
+    for _ in 0..9 {
+        health.answered(0, 0);
+    }
+    assert_eq!(health.standing(0).learned_limit, Some(9));
+}
+
+#[test]
+fn a_slow_answer_counts_at_once_and_is_forgotten_slowly() {
+    let mut health = Health::default();
+    health.answering(0, Duration::from_millis(100));
+    health.answering(0, Duration::from_millis(2000));
+    assert_eq!(health.standing(0).latency_ms, 2000.0);
+    // After the decay time the old value has a weight of 1/e: 2000/e + 100(1 - 1/e) = 798.9.
+    health.answering(10_000, Duration::from_millis(100));
+    assert!((health.standing(0).latency_ms - 798.97).abs() < 0.1, "{}", health.standing(0).latency_ms);
+}
+
+#[test]
+fn requests_and_tokens_are_counted_by_the_minute() {
+    let mut health = Health::default();
+    health.began(1000);
+    health.answered(2000, 500);
+    health.began(3000);
+    let standing = health.standing(4000);
+    assert_eq!((standing.in_flight, standing.requests_this_minute, standing.tokens_this_minute), (2, 2, 500));
+    assert_eq!(health.standing(70_000).requests_this_minute, 0);
+}
+
+#[test]
+fn every_reason_has_a_word_of_its_own() {
+    use RestReason::*;
+    for reason in [Asked, RateLimited, Failing, Credential, Gone] {
+        assert_eq!(RestReason::from_word(reason.word()), Some(reason));
+    }
+}

@@ -1,0 +1,330 @@
+//! One attempt: a body for one deployment goes up, and what comes back is relayed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tollgate_dialect::error::{Change, ChangeKind, ErrorKind, UpstreamError};
+use tollgate_dialect::{Dialect, decode_error, is_plain_error};
+use tollgate_policy::failover::{Failure as AttemptFailure, Phase, reason};
+use tollgate_policy::repair::{Fact, Sent, recognise};
+use tollgate_store::record;
+
+use super::attempt::{Driver, Leg, Whole};
+use super::prepare::{Preparation, Prepared, prepare};
+use super::{fit, relay, reply, route};
+use crate::app::{Known, Live};
+use crate::config::model::Deployment;
+use crate::failure::Failure;
+
+const BETAS: HeaderName = HeaderName::from_static("anthropic-beta");
+
+/// The version of the Messages API that every Messages endpoint understands; the client's own and a configured one go before it.
+const DEFAULT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+
+/// Refusals of one request that are cured, one after another.
+const MAX_CURES: usize = 3;
+
+/// One attempt that gave no answer.
+pub struct Failed {
+    pub failure: AttemptFailure,
+    /// The upstream's own error body, where the client speaks its dialect.
+    pub raw: Option<(u16, Bytes)>,
+    /// The upstream's own id for the request.
+    pub upstream_id: Option<String>,
+}
+
+impl From<AttemptFailure> for Failed {
+    fn from(failure: AttemptFailure) -> Failed {
+        Failed { failure, raw: None, upstream_id: None }
+    }
+}
+
+/// Why an attempt ended without an answer.
+pub enum Ended {
+    /// Another deployment may do better.
+    Failed(Failed),
+    /// The request itself cannot be served: no other deployment is tried.
+    Final(Failure),
+}
+
+impl<F: Into<Failed>> From<F> for Ended {
+    fn from(failed: F) -> Ended {
+        Ended::Failed(failed.into())
+    }
+}
+
+impl Driver {
+    /// Tries one deployment. A refusal that names its cure is cured and sent once more; a cure that worked is remembered.
+    pub(super) async fn serve(&mut self, live: &Arc<Live>, leg: &Leg, index: usize) -> Result<Option<Whole>, Ended> {
+        let deployment = &live.config.deployments[index];
+        let upstream_model = route::upstream_model(live, &leg.route.name, deployment);
+        let mut cures: Vec<Fact> = Vec::new();
+        let mut refused: Option<(Bytes, Ended)> = None;
+        loop {
+            let mut known = self.app.known(live, index, &upstream_model);
+            for fact in &cures {
+                let known = Arc::make_mut(&mut known);
+                fact.apply(&mut known.quirks, &mut known.max_output_tokens);
+            }
+            if let Some(room) = fit::room(&live.abilities[index].calibration, &known, &self.inbound) {
+                let known = Arc::make_mut(&mut known);
+                known.max_output_tokens = Some(known.max_output_tokens.map_or(room, |most| most.min(room)));
+            }
+            let mut prepared = prepare(&Preparation {
+                inbound: &self.inbound,
+                deployment,
+                known: &known,
+                upstream_model: &upstream_model,
+                seal: &live.seal,
+                recall: &self.app.recall,
+                continuing: self.continuing.as_deref(),
+            })
+            .map_err(Ended::Final)?;
+            let body = Bytes::from(std::mem::take(&mut prepared.body));
+            // A cure that changes nothing would only be refused once more.
+            if let Some((before, ended)) = refused.take()
+                && before == body
+            {
+                return Err(ended);
+            }
+            self.note(live, index, &prepared, &cures, &upstream_model, body.len());
+            let stream = prepared.stream;
+            let tried = self.exchange(live, index, &known, prepared, body.clone()).await;
+            self.recorder.attempt_ended(tried.as_ref().err().map(|ended| self.failure_for_record(live, ended)));
+            let ended = match tried {
+                Ok(whole) => {
+                    for fact in cures {
+                        self.app.learn(live, index, &upstream_model, fact);
+                    }
+                    return Ok(whole);
+                }
+                Err(ended) => ended,
+            };
+            let Ended::Failed(Failed { failure: AttemptFailure::Refused(error), .. }) = &ended else {
+                return Err(ended);
+            };
+            let sent =
+                Sent { body: &body, max_tokens: self.sent_tokens(&known), stream, drop_params: deployment.drop_params };
+            match recognise(error, &sent) {
+                Some(fact) if !cures.contains(&fact) && cures.len() < MAX_CURES && !self.line.content_sent => {
+                    tracing::info!(request_id = %self.recorder.id, deployment = %deployment.id, fact = ?fact, "repairing a refused request");
+                    self.recorder.then(&format!("repaired {} and sent again", fact.label()));
+                    cures.push(fact);
+                    refused = Some((body, ended));
+                }
+                _ => return Err(ended),
+            }
+        }
+    }
+
+    fn sent_tokens(&self, known: &Known) -> Option<u64> {
+        let asked = self.inbound.max_tokens?;
+        Some(known.max_output_tokens.map_or(asked, |cap| asked.min(cap)))
+    }
+
+    /// What the answer's headers and the record will say, from here on.
+    fn note(
+        &mut self,
+        live: &Live,
+        index: usize,
+        prepared: &Prepared,
+        cures: &[Fact],
+        upstream_model: &str,
+        body_bytes: usize,
+    ) {
+        let deployment = &live.config.deployments[index];
+        self.upstream_streams = prepared.stream;
+        self.recorder.attempts += 1;
+        self.recorder.deployment = Some(deployment.id.clone());
+        self.recorder.changes = self.inbound.changes.clone();
+        for change in &prepared.changes {
+            self.recorder.change(change.clone());
+        }
+        for fact in cures {
+            self.recorder.change(Change::new(ChangeKind::Repaired, fact.label()));
+        }
+        self.recorder.attempt(record::Attempt {
+            deployment: deployment.id.clone(),
+            provider: deployment.provider.clone(),
+            model: upstream_model.to_string(),
+            url: deployment.shown_url(),
+            began_ms: self.recorder.elapsed_ms(),
+            body_bytes: body_bytes as u64,
+            stream: prepared.stream,
+            cures: cures.iter().map(Fact::label).collect(),
+            continues: self.continuing.is_some(),
+            ..record::Attempt::default()
+        });
+        self.line.headers = reply::headers(&self.recorder);
+        let counted =
+            prepared.counted_input.map_or(0, |ours| live.abilities[index].calibration.calibrated(ours.tokens));
+        self.line.expect_input(counted, &deployment.provider);
+    }
+
+    fn failure_for_record(&self, live: &Live, ended: &Ended) -> record::AttemptFailure {
+        let failed = match ended {
+            Ended::Failed(failed) => failed,
+            Ended::Final(failure) => {
+                let words = reply::public(failure, &live.config).message;
+                return record::AttemptFailure { kind: "not_sent".into(), words, ..Default::default() };
+            }
+        };
+        let (status, words) = match &failed.failure {
+            AttemptFailure::Refused(error) => (Some(error.status), error.message.clone()),
+            AttemptFailure::Unreachable(why) | AttemptFailure::Broken(why) => (None, why.clone()),
+            AttemptFailure::TimedOut(_) => (None, String::new()),
+        };
+        let asked = tollgate_policy::failover::asked_rest(&failed.failure);
+        record::AttemptFailure {
+            kind: reason(&failed.failure).into(),
+            status,
+            words: record::bounded(&reply::without_secrets(words, &live.config)),
+            retry_after_ms: asked.and_then(|asked| u64::try_from(asked.as_millis()).ok()),
+            upstream_request_id: failed.upstream_id.clone(),
+        }
+    }
+
+    /// Sends one body and relays what comes back.
+    async fn exchange(
+        &mut self,
+        live: &Arc<Live>,
+        index: usize,
+        known: &Known,
+        prepared: Prepared,
+        body: Bytes,
+    ) -> Result<Option<Whole>, Ended> {
+        let deployment = &live.config.deployments[index];
+        let passthrough = prepared.same_dialect;
+        let began = tokio::time::Instant::now();
+        let request = self.upstream_request(deployment, prepared.stream, passthrough, body)?;
+        let limit = first_byte(deployment, prepared.stream);
+        let app = self.app.clone();
+        let answer = self.line.patient(limit, passthrough, app.client.send(request)).await;
+        let answer = answer.map_err(|_| AttemptFailure::TimedOut(Phase::FirstByte))??;
+        if !answer.status().is_success() {
+            return Err(self.refusal(deployment, answer, passthrough).await.into());
+        }
+        let outcome = relay::Relay {
+            line: &mut self.line,
+            record: &mut self.recorder,
+            abilities: &live.abilities[index],
+            deployment,
+            quirks: &known.quirks,
+            prepared,
+            app: &self.app,
+            settings: &live.config.settings,
+            began,
+            continues: self.continuing.is_some(),
+            inbound: &self.inbound,
+        };
+        outcome.run(answer).await.map_err(Ended::from)
+    }
+
+    fn upstream_request(
+        &self,
+        deployment: &Deployment,
+        stream: bool,
+        same_dialect: bool,
+        body: Bytes,
+    ) -> Result<http::Request<Full<Bytes>>, Ended> {
+        let uri: Uri = deployment
+            .url(deployment.dialect.path())
+            .parse()
+            .map_err(|_| Ended::Final(Failure::Internal("a deployment's URL cannot be built")))?;
+        let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let accept = if stream { "text/event-stream, application/json" } else { "application/json" };
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
+        if deployment.dialect == Dialect::Messages {
+            messages_headers(headers, deployment, if same_dialect { &self.inbound.forward } else { &[] });
+        }
+        for (name, value) in deployment.headers.iter().filter(|(name, _)| *name != BETAS) {
+            headers.insert(name, value.clone());
+        }
+        if let Some((name, secret)) = &deployment.credential {
+            let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| {
+                Ended::Final(Failure::Internal("a credential holds characters that no header can carry"))
+            })?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(request)
+    }
+
+    /// Reads an error answer: at most a megabyte, for at most ten seconds.
+    async fn refusal(
+        &mut self,
+        deployment: &Deployment,
+        answer: http::Response<Incoming>,
+        same_dialect: bool,
+    ) -> Failed {
+        let (parts, body) = answer.into_parts();
+        let reading = http_body_util::Limited::new(body, 1024 * 1024).collect();
+        let read = self.line.patient(Duration::from_secs(10), same_dialect, reading).await;
+        let bytes = read.ok().and_then(Result::ok).map(|whole| whole.to_bytes()).unwrap_or_default();
+        let mut error = decode_error(deployment.dialect, parts.status.as_u16(), &bytes);
+        if parts.status.is_redirection() {
+            let target = parts.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("elsewhere");
+            error.message = format!("the upstream redirects to {target}; correct api_base");
+            error.kind = ErrorKind::Api;
+            error.status = parts.status.as_u16();
+            error.temporary = false;
+        }
+        error.retry_after = retry_after(&parts.headers).or(error.retry_after);
+        // The vendor knows better than its status whether it is worth while.
+        error.temporary &= parts.headers.get("x-should-retry").is_none_or(|word| word != "false");
+        let upstream_id =
+            ["request-id", "x-request-id", "x-generation-id"].iter().find_map(|name| parts.headers.get(*name));
+        let upstream_id = upstream_id.and_then(|id| id.to_str().ok()).map(|id| id.chars().take(100).collect());
+        let raw = (same_dialect && may_pass_unmodified(deployment.dialect, &error, &bytes))
+            .then(|| (parts.status.as_u16(), bytes));
+        Failed { failure: AttemptFailure::Refused(error), raw, upstream_id }
+    }
+}
+
+/// The client's headers for Anthropic, as an open list: what is new today passes like what is known. The betas of client and
+/// configuration are one list, in one line, since not every server reads a second one.
+fn messages_headers(headers: &mut HeaderMap, deployment: &Deployment, client: &[(HeaderName, HeaderValue)]) {
+    headers.insert("anthropic-version", DEFAULT_VERSION);
+    for (name, value) in client.iter().filter(|(name, _)| *name != BETAS) {
+        headers.insert(name, value.clone());
+    }
+    let of_client = client.iter().filter(|_| deployment.quirks.messages.betas);
+    let lines = of_client.chain(&deployment.headers).filter(|(name, _)| *name == BETAS);
+    let mut lines: Vec<&[u8]> = lines.map(|(_, value)| value.as_bytes()).collect();
+    lines.dedup();
+    if let Ok(line) = HeaderValue::from_bytes(&lines.join(&b", "[..]))
+        && !line.is_empty()
+    {
+        headers.insert(BETAS, line);
+    }
+}
+
+pub(super) fn first_byte(deployment: &Deployment, stream: bool) -> Duration {
+    if stream { deployment.timeouts.first_byte_stream } else { deployment.timeouts.first_byte }
+}
+
+/// Clients know their vendor's words and act on them; only what concerns our own credential stays with us.
+fn may_pass_unmodified(dialect: Dialect, error: &UpstreamError, body: &[u8]) -> bool {
+    let ours = matches!(error.kind, ErrorKind::Authentication | ErrorKind::Permission);
+    !ours && is_plain_error(dialect, body, error.kind)
+}
+
+/// `retry-after-ms` (milliseconds) and `retry-after` (seconds; dates are rare and left out).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    // A year is longer than anybody waits, and far from what a duration cannot hold.
+    const YEAR_MS: f64 = 365.0 * 24.0 * 60.0 * 60.0 * 1000.0;
+    let number = |name: &str| {
+        headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok().filter(|n| (0.0..YEAR_MS).contains(n))
+    };
+    number("retry-after-ms")
+        .map(|ms| Duration::from_secs_f64(ms / 1000.0))
+        .or_else(|| number(RETRY_AFTER.as_str()).map(Duration::from_secs_f64))
+}

@@ -1,0 +1,234 @@
+//! What happened to a request: its record while it is made, and one log line when it is over, however it ended.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hyper::body::Incoming;
+use tokio::time::Instant;
+use tollgate_dialect::error::Change;
+use tollgate_dialect::usage::Usage;
+use tollgate_store::record::{self, Attempt, AttemptFailure, Outcome, RouteTaken, bounded};
+use tollgate_store::records::Shared;
+
+use super::inbound::Inbound;
+use crate::app::App;
+
+/// Dropping it writes the line, so a disconnect or a panic cannot leave a request without one.
+pub struct Recorder {
+    pub id: String,
+    app: Arc<App>,
+    began: Instant,
+    /// Seen by others while the request is under way, once there is a model to ask.
+    shared: Option<Shared>,
+    /// Until then.
+    own: record::Record,
+    pub deployment: Option<String>,
+    pub attempts: u32,
+    pub changes: Vec<Change>,
+    pub usage: Usage,
+    pub cost_nanos: Option<u64>,
+    /// What the client was answered.
+    pub status: Option<u16>,
+    /// The answer, good or bad, was given whole. Otherwise the client went away.
+    pub ended: bool,
+    pub error: Option<String>,
+    /// Not worth a line unless asked for: health checks.
+    pub quiet: bool,
+    /// Handed on to another owner: this one stays silent.
+    moved: bool,
+}
+
+impl Recorder {
+    pub fn begin(app: Arc<App>, request: &http::Request<Incoming>) -> Recorder {
+        let id = format!("req_{}", uuid::Uuid::now_v7().simple());
+        let own = record::Record {
+            id: id.clone(),
+            method: request.method().to_string(),
+            path: request.uri().path().chars().take(200).collect(),
+            ..record::Record::default()
+        };
+        Recorder::new(id, app, Instant::now(), own)
+    }
+
+    fn new(id: String, app: Arc<App>, began: Instant, own: record::Record) -> Recorder {
+        Recorder {
+            id,
+            app,
+            began,
+            shared: None,
+            own,
+            deployment: None,
+            attempts: 0,
+            changes: Vec::new(),
+            usage: Usage::default(),
+            cost_nanos: None,
+            status: None,
+            ended: false,
+            error: None,
+            quiet: false,
+            moved: false,
+        }
+    }
+
+    pub fn requested(&mut self, inbound: &Inbound) {
+        self.changes = inbound.changes.clone();
+        let own = &mut self.own;
+        own.began_at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        own.dialect = inbound.dialect.name().to_string();
+        own.model = inbound.model.chars().take(200).collect();
+        own.client = inbound.client.chars().take(100).collect();
+        own.stream = inbound.stream;
+        own.request_bytes = inbound.body.len() as u64;
+    }
+
+    /// Moves the record into the driver; from here on others can see it.
+    pub fn take(&mut self) -> Recorder {
+        self.moved = true;
+        let own = std::mem::take(&mut self.own);
+        let shared = self.app.records.begin(own.clone());
+        let mut taken = Recorder::new(self.id.clone(), self.app.clone(), self.began, own);
+        taken.shared = Some(shared);
+        taken.changes = std::mem::take(&mut self.changes);
+        taken
+    }
+
+    /// The name that the client asked for.
+    pub fn model(&self) -> &str {
+        &self.own.model
+    }
+
+    /// Milliseconds since the request began.
+    pub fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub fn change(&mut self, change: Change) {
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
+    }
+
+    pub fn changes_header(&self) -> Option<String> {
+        let names: Vec<String> = self.changes.iter().map(Change::to_string).collect();
+        (!names.is_empty()).then(|| names.join(","))
+    }
+
+    // ---- steps, as others see them
+
+    fn shared(&self) -> Option<MutexGuard<'_, record::Record>> {
+        self.shared.as_ref().map(|shared| shared.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn route(&self, route: RouteTaken) {
+        if let Some(mut record) = self.shared() {
+            record.push_route(route);
+        }
+    }
+
+    pub fn attempt(&self, attempt: Attempt) {
+        if let Some(mut record) = self.shared() {
+            record.push_attempt(attempt);
+        }
+    }
+
+    /// Changes the attempt under way.
+    pub fn in_attempt(&self, change: impl FnOnce(&mut Attempt)) {
+        if let Some(mut record) = self.shared()
+            && let Some(attempt) = record.attempts.last_mut()
+        {
+            change(attempt);
+        }
+    }
+
+    pub fn first_byte(&self) {
+        let now = self.elapsed_ms();
+        self.in_attempt(|attempt| attempt.first_byte_ms = Some(now));
+    }
+
+    pub fn first_content(&self) {
+        let now = self.elapsed_ms();
+        if let Some(mut record) = self.shared() {
+            record.first_content_ms.get_or_insert(now);
+        }
+    }
+
+    /// The attempt under way ended, with an answer if there is no failure.
+    pub fn attempt_ended(&self, failure: Option<AttemptFailure>) {
+        let now = self.elapsed_ms();
+        self.in_attempt(|attempt| {
+            attempt.ended_ms = Some(now);
+            attempt.failure = failure;
+        });
+    }
+
+    /// What is done after the last attempt.
+    pub fn then(&self, what: &str) {
+        self.in_attempt(|attempt| attempt.then = what.to_string());
+    }
+
+    // ---- the end
+
+    fn finished(&mut self, status: u16) -> record::Record {
+        let mut record = match &self.shared {
+            // Others may look at it until the finished one is in its place.
+            Some(shared) => shared.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            None => std::mem::take(&mut self.own),
+        };
+        record.ended_ms = Some(self.elapsed_ms());
+        record.status = Some(status);
+        record.outcome = match &self.error {
+            Some(_) => Outcome::Failed,
+            None if !self.ended => Outcome::ClientWentAway,
+            None => Outcome::Answered,
+        };
+        record.error = self.error.as_deref().map(bounded);
+        record.changes = self.changes.iter().map(Change::to_string).collect();
+        record.usage = record::Usage {
+            input_tokens: self.usage.total_input(),
+            output_tokens: self.usage.output.unwrap_or(0),
+            cached_tokens: self.usage.cache_read.unwrap_or(0),
+            estimated: self.usage.estimated,
+        };
+        record.cost_nanos = self.cost_nanos;
+        record
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if self.moved {
+            return;
+        }
+        if self.usage != Usage::default() {
+            self.app.totals.add(self.usage.total_input(), self.usage.output.unwrap_or(0), self.cost_nanos.unwrap_or(0));
+        }
+        let status = self.status.unwrap_or(499);
+        let ms = self.elapsed_ms();
+        let changes = self.changes_header().unwrap_or_default();
+        let deployment = self.deployment.as_deref().unwrap_or("");
+        let (input, output) = (self.usage.total_input(), self.usage.output.unwrap_or(0));
+        let cached = self.usage.cache_read.unwrap_or(0);
+        let cost_nanos = self.cost_nanos.unwrap_or(0);
+        let own = &self.own;
+        macro_rules! line {
+            ($level:ident, $($extra:tt)*) => {
+                tracing::$level!(
+                    request_id = %self.id, status, ms, method = %own.method, path = %own.path, model = %own.model,
+                    deployment, stream = own.stream, attempts = self.attempts, input_tokens = input, output_tokens = output,
+                    cached_tokens = cached, cost_nanos, changes = %changes, $($extra)*
+                )
+            };
+        }
+        match &self.error {
+            Some(error) => line!(warn, error = %error, "request failed"),
+            None if !self.ended => line!(info, "client went away"),
+            None if self.quiet => line!(debug, "request"),
+            None => line!(info, "request"),
+        }
+        // Every failure can be explained, also of what never reached a model.
+        if self.shared.is_some() || self.error.is_some() {
+            let record = self.finished(status);
+            self.app.records.end(record);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a request itself says about routing, in LiteLLM's words.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tollgate_dialect::json::{Writer, members};
+
+/// Everything here is the caller's wish for this request alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Routes to ask after this one, in place of the configured ones.
+    pub fallbacks: Option<Vec<String>>,
+    pub disable_fallbacks: bool,
+    pub num_retries: Option<u32>,
+    pub tags: Vec<String>,
+}
+
+impl Wishes {
+    /// Takes a top-level member of the body; true if it is for us alone and must not go up.
+    pub fn read_member(&mut self, name: &str, value: &str) -> bool {
+        match name {
+            "fallbacks" => {
+                // Anthropic has a parameter of that name: a list of objects.
+                let Some(names) = texts(value) else { return false };
+                self.fallbacks = Some(names);
+                true
+            }
+            "disable_fallbacks" => {
+                self.disable_fallbacks = value == "true";
+                true
+            }
+            "num_retries" => {
+                self.num_retries = value.parse().ok();
+                true
+            }
+            "tags" => match texts(value) {
+                Some(tags) => {
+                    self.tags = tags;
+                    true
+                }
+                None => false,
+            },
+            "metadata" => {
+                // LiteLLM's clients put their tags there; the rest of it is the provider's.
+                if let Ok(members) = members(value)
+                    && let Some(tags) = members.iter().find(|(name, _)| *name == "tags").and_then(|(_, v)| texts(v))
+                {
+                    self.tags = tags;
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    pub fn read_headers(&mut self, headers: &HeaderMap) {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        if let Some(retries) = text("x-litellm-num-retries").and_then(|text| text.parse().ok()) {
+            self.num_retries = Some(retries);
+        }
+        if let Some(tags) = text("x-litellm-tags") {
+            self.tags = tags.split(',').map(|tag| tag.trim().to_string()).filter(|tag| !tag.is_empty()).collect();
+        }
+        if text("x-litellm-disable-fallbacks") == Some("true") {
+            self.disable_fallbacks = true;
+        }
+    }
+}
+
+/// A list of texts.
+fn texts(value: &str) -> Option<Vec<String>> {
+    serde_json::from_str(value).ok()
+}
+
+/// The body without the members that are for us alone.
+pub fn without_ours(body: &Bytes) -> Bytes {
+    let Some(members) = std::str::from_utf8(body).ok().and_then(|text| members(text).ok()) else { return body.clone() };
+    let mut w = Writer::with_capacity(body.len());
+    w.open_object();
+    for (name, value) in members {
+        if !Wishes::default().read_member(name, value) {
+            w.key(name).raw(value);
+        }
+    }
+    w.close_object();
+    w.out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_are_read_and_taken_out_of_the_body() {
+        let body = r#"{"model":"m","fallbacks":["a","b"],"num_retries":0,"messages":[ {"role":"user"} ],"disable_fallbacks":true,"metadata":{"tags":["t"],"user_id":"u"}}"#;
+        let mut wishes = Wishes::default();
+        for (name, value) in members(body).unwrap() {
+            wishes.read_member(name, value);
+        }
+        assert_eq!(
+            wishes,
+            Wishes {
+                fallbacks: Some(vec!["a".into(), "b".into()]),
+                disable_fallbacks: true,
+                num_retries: Some(0),
+                tags: vec!["t".into()]
+            }
+        );
+        assert_eq!(
+            without_ours(&Bytes::from_static(body.as_bytes())),
+            r#"{"model":"m","messages":[ {"role":"user"} ],"metadata":{"tags":["t"],"user_id":"u"}}"#
+        );
+    }
+
+    #[test]
+    fn anthropics_own_fallbacks_stay_where_they_are() {
+        let body = Bytes::from_static(br#"{"model":"m","fallbacks":[{"model":"claude-opus-4-8"}]}"#);
+        assert_eq!(without_ours(&body), body);
+    }
+}
