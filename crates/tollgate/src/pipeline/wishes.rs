@@ -39,15 +39,14 @@ impl Wishes {
                 }
                 None => false,
             },
-            "metadata" => {
-                // LiteLLM's clients put their tags there; the rest of it is the provider's.
-                if let Ok(members) = members(value)
-                    && let Some(tags) = members.iter().find(|(name, _)| *name == "tags").and_then(|(_, v)| texts(v))
-                {
+            // LiteLLM's clients put their tags there; the rest of it is the provider's.
+            "metadata" => match metadata_tags(value) {
+                Some(tags) => {
                     self.tags = tags;
+                    true
                 }
-                false
-            }
+                None => false,
+            },
             _ => false,
         }
     }
@@ -66,6 +65,11 @@ impl Wishes {
     }
 }
 
+fn metadata_tags(metadata: &str) -> Option<Vec<String>> {
+    let members = members(metadata).ok()?;
+    members.iter().find(|(name, _)| *name == "tags").and_then(|(_, value)| texts(value))
+}
+
 /// A list of texts.
 fn texts(value: &str) -> Option<Vec<String>> {
     serde_json::from_str(value).ok()
@@ -77,12 +81,28 @@ pub fn without_ours(body: &Bytes) -> Bytes {
     let mut w = Writer::with_capacity(body.len());
     w.open_object();
     for (name, value) in members {
-        if !Wishes::default().read_member(name, value) {
-            w.key(name).raw(value);
+        match (Wishes::default().read_member(name, value), name) {
+            (false, _) => {
+                w.key(name).raw(value);
+            }
+            (true, "metadata") => rest_of_metadata(value, &mut w),
+            (true, _) => {}
         }
     }
     w.close_object();
     w.out.into()
+}
+
+fn rest_of_metadata(metadata: &str, w: &mut Writer) {
+    let members = members(metadata).unwrap_or_default();
+    if members.iter().all(|(name, _)| *name == "tags") {
+        return;
+    }
+    w.key("metadata").open_object();
+    for (name, value) in members.into_iter().filter(|(name, _)| *name != "tags") {
+        w.key(name).raw(value);
+    }
+    w.close_object();
 }
 
 #[cfg(test)]
@@ -107,8 +127,10 @@ mod tests {
         );
         assert_eq!(
             without_ours(&Bytes::from_static(body.as_bytes())),
-            r#"{"model":"m","messages":[ {"role":"user"} ],"metadata":{"tags":["t"],"user_id":"u"}}"#
+            r#"{"model":"m","messages":[ {"role":"user"} ],"metadata":{"user_id":"u"}}"#
         );
+        let only_tags = Bytes::from_static(br#"{"metadata":{"tags":["t"]},"model":"m"}"#);
+        assert_eq!(without_ours(&only_tags), r#"{"model":"m"}"#);
     }
 
     #[test]

@@ -5,11 +5,13 @@
 mod calls;
 mod cli;
 mod failures;
+mod fleet;
 mod keys;
 mod names;
 mod output_limits;
 mod overflow;
 mod params;
+mod routing;
 mod rules;
 mod stage;
 #[path = "../support/mod.rs"]
