@@ -2,6 +2,7 @@
 
 mod bench;
 mod clients;
+mod docs;
 mod run;
 mod test;
 
@@ -30,6 +31,8 @@ enum Command {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Write the pages of the documentation that are made of data: docs/errors
+    Docs,
     /// Check licences, advisories and sources of the dependencies, if cargo-deny is installed
     Deny,
     /// Measure CPU per request of the release binary beside nginx as a plain proxy
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Clients => clients::install(),
         Command::Test { quick, args } => test::run(quick, &args),
+        Command::Docs => docs::write(),
         Command::Deny => test::deny(),
         Command::Bench { seconds, binary } => bench::run(seconds, binary),
     };

@@ -3,6 +3,7 @@
 pub mod check;
 mod client_env;
 mod demo;
+mod explain;
 mod run;
 mod serve;
 
@@ -20,6 +21,7 @@ Try it without a key or a file:     tollgate demo
 Claude Code on another model:       tollgate run claude --model kimi-k2.5 --config config.yaml
 A gateway for a team:               tollgate serve --config config.yaml --port 4000
 Is my configuration right?          tollgate check config.yaml
+What does this error mean?          tollgate explain \"prompt is too long: 214315 tokens > 200000\"
 
 A configuration is LiteLLM's config.yaml, unchanged:
     model_list:
@@ -38,6 +40,8 @@ enum Command {
     Serve(ServeArgs),
     /// Validate a configuration: prints file:line:column and a hint for each problem
     Check(check::Check),
+    /// Say what a pasted error means and what to do about it; needs no gateway
+    Explain(explain::Explain),
     /// Show a coding-agent conversation going through the gateway; needs no key, network or file
     Demo,
     /// Start a coding agent against the gateway with every variable set
@@ -139,6 +143,7 @@ pub fn main() -> ExitCode {
         None => serve::run(&cli.serve),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Check(check)) => return check.run(),
+        Some(Command::Explain(explain)) => explain.run(),
         Some(Command::Demo) => demo::run(),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Env(args)) => run::env(&args),

@@ -8,6 +8,7 @@ pub mod http;
 pub mod pipeline;
 pub mod registry;
 pub mod server;
+pub mod signatures;
 pub mod telemetry;
 pub mod tokens;
 pub mod upstream;

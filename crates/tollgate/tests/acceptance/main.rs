@@ -4,6 +4,7 @@
 
 mod calls;
 mod cli;
+mod explain;
 mod failures;
 mod fleet;
 mod keys;

@@ -1,0 +1,102 @@
+//! What the gateway itself says is in its own catalogue.
+
+use std::time::Duration;
+
+use tollgate_dialect::error::{ErrorKind, Invalid, Unsupported, UpstreamError};
+use tollgate_policy::failover::{Failure as AttemptFailure, Phase};
+
+use super::*;
+use crate::failure::{Failure, PhaseSettings};
+
+fn attempt(failure: AttemptFailure, stream: bool) -> Failure {
+    let timeouts = PhaseSettings {
+        connect: Duration::from_secs(10),
+        first_byte: Duration::from_secs(600),
+        idle: Duration::from_secs(600),
+        stream,
+    };
+    Failure::Attempt { failure, raw: None, deployment: "kimi".into(), provider: "moonshot".into(), timeouts }
+}
+
+fn refused(status: u16, kind: ErrorKind, message: &str) -> Failure {
+    let error = UpstreamError {
+        status,
+        kind,
+        message: message.into(),
+        code: None,
+        param: None,
+        overflow: None,
+        retry_after: None,
+        temporary: false,
+    };
+    attempt(AttemptFailure::Refused(error), false)
+}
+
+fn failures() -> Vec<(Failure, &'static str)> {
+    let path = || "/v1/things".to_string();
+    let unknown =
+        |model: &str, tier_hint| Failure::UnknownModel { model: model.into(), nearest: vec!["kimi".into()], tier_hint };
+    vec![
+        (Failure::NoCredential, "tollgate-no-key"),
+        (Failure::WrongCredential, "tollgate-wrong-key"),
+        (Failure::NoSuchPath { method: "GET".into(), path: path() }, "tollgate-unknown-path"),
+        (
+            Failure::WrongMethod { method: "GET".into(), path: path(), allowed: http::Method::POST },
+            "tollgate-unknown-path",
+        ),
+        (Failure::NotServed { path: "/v1/responses".into() }, "tollgate-unknown-path"),
+        (Failure::BodyTooLarge { limit: 32 << 20 }, "tollgate-body-too-large"),
+        (Failure::BodyUnreadable("end of file".into()), "tollgate-bad-request-body"),
+        (Failure::TooDeep, "tollgate-bad-request-body"),
+        (Failure::Encoding("br".into()), "tollgate-bad-request-body"),
+        (
+            serde_json::from_str::<u8>("x").map_err(Invalid::from).map(|_| ()).expect_err("no number").into(),
+            "tollgate-bad-request-body",
+        ),
+        (Unsupported::param("top_k", "groq").into(), "tollgate-unsupported"),
+        (unknown("kimmi", false), "tollgate-unknown-model"),
+        (unknown("claude-haiku-4-5", true), "background-model-missing"),
+        (
+            attempt(AttemptFailure::Unreachable("Connection refused (os error 111)".into()), true),
+            "tollgate-upstream-unreachable",
+        ),
+        (attempt(AttemptFailure::TimedOut(Phase::Connect), true), "tollgate-timeout"),
+        (attempt(AttemptFailure::TimedOut(Phase::FirstByte), true), "tollgate-timeout"),
+        (attempt(AttemptFailure::TimedOut(Phase::FirstByte), false), "tollgate-timeout"),
+        (attempt(AttemptFailure::TimedOut(Phase::Idle), true), "tollgate-timeout"),
+        (attempt(AttemptFailure::TimedOut(Phase::Idle), false), "tollgate-timeout"),
+        (attempt(AttemptFailure::Broken("the upstream sent an empty answer".into()), true), "tollgate-broken-answer"),
+        (
+            attempt(AttemptFailure::Broken("the upstream's answer cannot be read: no choices".into()), true),
+            "tollgate-broken-answer",
+        ),
+        (
+            attempt(
+                AttemptFailure::Broken("the upstream closed the stream before the answer was complete".into()),
+                true,
+            ),
+            "stream-cut",
+        ),
+        (refused(401, ErrorKind::Authentication, "no"), "tollgate-credential-refused"),
+        (refused(403, ErrorKind::Permission, "no"), "tollgate-credential-refused"),
+        (refused(400, ErrorKind::ContextOverflow, "too much"), "prompt-is-too-long"),
+        (
+            refused(
+                402,
+                ErrorKind::Billing,
+                "You exceeded your current quota, please check your plan and billing details",
+            ),
+            "openai-insufficient-quota",
+        ),
+        (Failure::ShuttingDown, "tollgate-shutting-down"),
+        (Failure::Internal("anything"), "tollgate-internal-error"),
+    ]
+}
+
+#[test]
+fn s38_every_failure_of_the_gateway_is_known() {
+    for (failure, id) in failures() {
+        let message = failure.public().message;
+        assert_eq!(best(&message).map(|found| found.id.as_str()), Some(id), "{message}");
+    }
+}
