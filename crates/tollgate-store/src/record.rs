@@ -40,6 +40,9 @@ pub struct Record {
     /// What the client was answered; 499 if it went away before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// One word for the failure that the client was told of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The message of the error that the client got.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -56,6 +59,22 @@ pub enum Outcome {
     Answered,
     Failed,
     ClientWentAway,
+}
+
+impl Outcome {
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::UnderWay => "under_way",
+            Outcome::Answered => "answered",
+            Outcome::Failed => "failed",
+            Outcome::ClientWentAway => "client_went_away",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Outcome> {
+        use Outcome::*;
+        [UnderWay, Answered, Failed, ClientWentAway].into_iter().find(|outcome| outcome.word() == word)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

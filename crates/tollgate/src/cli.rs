@@ -4,6 +4,7 @@ pub mod check;
 mod client_env;
 mod demo;
 mod explain;
+mod gateway;
 mod run;
 mod serve;
 

@@ -61,6 +61,10 @@ pub enum Failure {
     NoDeploymentWithTags {
         tags: Vec<String>,
     },
+    /// No record of a request has this id (any more).
+    NoSuchRequest {
+        id: String,
+    },
     ShuttingDown,
     Internal(&'static str),
 }
@@ -206,6 +210,11 @@ impl Failure {
                     "No deployment of this model has the tags {} (litellm_params.tags, with router_settings.enable_tag_filtering), and none is tagged `default`.",
                     tags.join(", ")
                 ),
+            ),
+            Failure::NoSuchRequest { id } => final_word(
+                404,
+                ErrorKind::NotFound,
+                format!("No request {id} is known. Records of older requests are dropped; the id is the answer's request-id header."),
             ),
             Failure::ShuttingDown => PublicError {
                 retry_after: Some(Duration::from_secs(1)),

@@ -17,6 +17,10 @@ pub enum Endpoint {
     Alive,
     Ready,
     Health,
+    /// The latest requests.
+    Requests,
+    /// What happened to one of them.
+    Request(String),
     /// Claude Code warms its connection with `HEAD /api/hello`.
     Hello,
     /// A path of the product that this version does not serve.
@@ -45,6 +49,7 @@ pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         "/health/liveliness" | "/health/liveness" => (Method::GET, Endpoint::Alive),
         "/health/readiness" => (Method::GET, Endpoint::Ready),
         "/health" => (Method::GET, Endpoint::Health),
+        "/tollgate/requests" => (Method::GET, Endpoint::Requests),
         "/api/hello" | "" => (Method::GET, Endpoint::Hello),
         "/completions"
         | "/embeddings"
@@ -70,6 +75,9 @@ fn only(allowed: Method, method: &Method, found: Endpoint) -> Result<Endpoint, N
 fn nested(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
     if let Some(id) = path.strip_prefix("/models/").filter(|id| !id.is_empty()) {
         return only(Method::GET, method, Endpoint::Model(percent_decode(id)));
+    }
+    if let Some(id) = path.strip_prefix("/tollgate/requests/").filter(|id| !id.is_empty()) {
+        return only(Method::GET, method, Endpoint::Request(percent_decode(id)));
     }
     for prefix in ["/openai/deployments/", "/engines/"] {
         if let Some(model) = path.strip_prefix(prefix).and_then(|rest| rest.strip_suffix("/chat/completions")) {

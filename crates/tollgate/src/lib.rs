@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod diagnosis;
 pub mod failure;
 pub mod http;
 pub mod pipeline;

@@ -20,6 +20,7 @@ mod inbound;
 mod line;
 mod prepare;
 mod recorder;
+mod records;
 mod relay;
 mod reply;
 mod restore;
@@ -79,6 +80,8 @@ async fn answer(
         Endpoint::Models => Ok(catalog::models(live, request.headers(), record)),
         Endpoint::Model(id) => catalog::model(live, &id, request.headers(), record),
         Endpoint::Health => Ok(catalog::deployments(live, record)),
+        Endpoint::Requests => records::latest(&app, request.uri().query(), record).await,
+        Endpoint::Request(id) => records::one(&app, id, record).await,
         Endpoint::NotServed => Err(Failure::NotServed { path: request.uri().path().to_string() }),
         Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Ok(catalog::health(&endpoint, record)),
     }

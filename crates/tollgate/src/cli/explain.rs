@@ -1,6 +1,7 @@
-//! `tollgate explain`: what a pasted error means, what usually causes it, and what to do.
+//! `tollgate explain`: what happened to a request, or what a pasted error means, what usually causes it, and what to do.
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -9,6 +10,8 @@ use super::CliError;
 use crate::signatures::{self, Signature, page};
 
 mod layout;
+mod report;
+mod request;
 #[cfg(test)]
 mod tests;
 
@@ -21,14 +24,20 @@ const LONGEST_INPUT: u64 = 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Ends with 0 when the text is known, with 1 when it is not.
+Ends with 0 when the request or the text is known, with 1 when it is not.
 
+    tollgate explain                      the latest requests of the running gateway
+    tollgate explain req_0199f3…          what happened to one: the answer's request-id header names it
     tollgate explain \"requests with max_tokens > 4096 must have stream: true\"
     journalctl -u tollgate -n 20 | tollgate explain -")]
 pub struct Explain {
-    /// The error as you see it, wrapped and quoted as it may be; `-` reads standard input
-    #[arg(value_name = "TEXT")]
+    /// A request's id, or an error as you see it, wrapped and quoted as it may be; `-` reads standard input. Nothing: the
+    /// latest requests
+    #[arg(value_name = "ID or TEXT")]
     text: Vec<String>,
+    /// Where the gateway keeps its data, if it does not run [default: the user's data directory]
+    #[arg(long, value_name = "DIR", env = "TOLLGATE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
     /// Print what is known as JSON
     #[arg(long)]
     json: bool,
@@ -53,11 +62,18 @@ impl Question {
 
 impl Explain {
     pub fn run(&self) -> Result<ExitCode, CliError> {
+        if self.text.is_empty() {
+            let latest = request::latest()?;
+            print!("{}", if self.json { pretty(&json!(latest)) } else { request::list(&latest) });
+            return Ok(ExitCode::SUCCESS);
+        }
         match Question::new(&self.words()?) {
-            Question::RequestId(id) => Err(CliError::failure(format!(
-                "{id} is a request's id, and requests cannot be looked up in this version; its line in the gateway's log has \
-                 the error text, which can be"
-            ))),
+            Question::RequestId(id) => {
+                let record = request::find(&id, self.data_dir.as_ref())?;
+                let layout = Layout::of_terminal();
+                print!("{}", if self.json { pretty(&json!(record)) } else { request::shown(&record, layout) });
+                Ok(ExitCode::SUCCESS)
+            }
             Question::Text(text) if text.is_empty() => Err(CliError::usage(
                 "there is no text to explain; paste the error in quotes, or give it on standard input with `-`",
             )),
@@ -84,6 +100,10 @@ impl Explain {
             .map_err(|error| CliError::failure(format!("standard input cannot be read: {error}")))?;
         Ok(String::from_utf8_lossy(&input).into_owned())
     }
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
 }
 
 fn shown(text: &str, found: &[&Signature], layout: Layout) -> String {
@@ -139,5 +159,5 @@ fn as_json(text: &str, found: &[&Signature]) -> String {
         })
         .collect();
     let next = if found.is_empty() { next_steps(text) } else { Vec::new() };
-    format!("{:#}\n", json!({ "known": !found.is_empty(), "matches": matches, "next": next }))
+    pretty(&json!({ "known": !found.is_empty(), "matches": matches, "next": next }))
 }

@@ -7,13 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::client_env::{Access, ClientEnv, client_env, served};
-use super::{CliError, Client, EnvArgs, RunArgs, data_dir, environment, serve};
+use super::{CliError, Client, EnvArgs, RunArgs, data_dir, environment, gateway, serve};
 use crate::app::App;
 use crate::config::model::Config;
 use crate::config::secret::Secret;
 use crate::{server, telemetry};
-
-const DEFAULT_GATEWAY: &str = "http://127.0.0.1:4000";
 
 /// Starts a client and ends with its exit code: against the running gateway that `TOLLGATE_BASE_URL` names, if no configuration is
 /// given, else against a private one.
@@ -59,15 +57,13 @@ fn run_private(args: &RunArgs) -> Result<ExitCode, CliError> {
 
 /// Prints the variables for a gateway that runs already.
 pub fn env(args: &EnvArgs) -> Result<ExitCode, CliError> {
-    let base_url = environment("TOLLGATE_BASE_URL").unwrap_or_else(|| DEFAULT_GATEWAY.into());
-    let env = of_running_gateway(args.client, args.model.as_deref(), &base_url)?;
+    let env = of_running_gateway(args.client, args.model.as_deref(), &gateway::base_url())?;
     print!("{}", env.script(args.shell));
     Ok(ExitCode::SUCCESS)
 }
 
 fn of_running_gateway(client: Client, model: Option<&str>, base_url: &str) -> Result<ClientEnv, CliError> {
-    let key =
-        ["TOLLGATE_API_KEY", "TOLLGATE_MASTER_KEY", "LITELLM_MASTER_KEY"].iter().find_map(|name| environment(name));
+    let key = gateway::key();
     if key.is_none() {
         eprintln!(
             "tollgate: no key is known, which is enough only for a gateway without a master key; else set TOLLGATE_API_KEY"

@@ -111,6 +111,7 @@ impl Driver {
                 let (dialect, id) = (self.inbound.dialect, self.recorder.id.clone());
                 self.line.write(|out| encode_stream_error(dialect, &public, &id, out));
                 self.recorder.status.get_or_insert(200);
+                self.recorder.reason = failure.reason();
                 self.recorder.error = Some(public.message);
                 None
             }

@@ -32,6 +32,8 @@ pub struct Recorder {
     /// The answer, good or bad, was given whole. Otherwise the client went away.
     pub ended: bool,
     pub error: Option<String>,
+    /// One word for it, where there is one.
+    pub reason: Option<&'static str>,
     /// Not worth a line unless asked for: health checks.
     pub quiet: bool,
     /// Handed on to another owner: this one stays silent.
@@ -65,6 +67,7 @@ impl Recorder {
             status: None,
             ended: false,
             error: None,
+            reason: None,
             quiet: false,
             moved: false,
         }
@@ -181,6 +184,7 @@ impl Recorder {
             None if !self.ended => Outcome::ClientWentAway,
             None => Outcome::Answered,
         };
+        record.reason = self.reason.map(str::to_string);
         record.error = self.error.as_deref().map(bounded);
         record.changes = self.changes.iter().map(Change::to_string).collect();
         record.usage = record::Usage {

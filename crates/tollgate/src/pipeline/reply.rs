@@ -162,6 +162,7 @@ pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut 
     if let Some(reason) = failure.reason() {
         headers.insert("x-tollgate-reason", HeaderValue::from_static(reason));
     }
+    record.reason = failure.reason();
     record.error = Some(public.message);
     Whole { status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), headers, body }
 }

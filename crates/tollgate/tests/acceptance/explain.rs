@@ -110,15 +110,15 @@ fn s38_json_has_every_match_whole() {
 }
 
 #[test]
-fn s38_no_text_is_a_usage_error_and_a_request_id_one_line() {
+fn s38_no_text_is_a_usage_error_and_without_a_gateway_the_way_to_one_is_told() {
     isolated(|| async {
-        for (args, code, says) in [
-            (&[][..], 2, "no text"),
-            (&["   "], 2, "no text"),
-            (&["req_019a8f0c2b7d7f3e8a1c5d9e0f4b6a72"], 1, "req_019a8f0c2b7d7f3e8a1c5d9e0f4b6a72"),
+        for (args, code, lines, says) in [
+            (&["   "][..], 2, 1, "no text"),
+            (&[], 1, 2, "TOLLGATE_BASE_URL"),
+            (&["req_019a8f0c2b7d7f3e8a1c5d9e0f4b6a72"], 1, 2, "TOLLGATE_BASE_URL"),
         ] {
             let run = explained(args).await;
-            assert_eq!((run.code, run.stdout.as_str(), run.stderr.lines().count()), (Some(code), "", 1), "{run:?}");
+            assert_eq!((run.code, run.stdout.as_str(), run.stderr.lines().count()), (Some(code), "", lines), "{run:?}");
             has(&run.stderr, says);
         }
     });

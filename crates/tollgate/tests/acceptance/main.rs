@@ -12,6 +12,7 @@ mod names;
 mod output_limits;
 mod overflow;
 mod params;
+mod records;
 mod routing;
 mod rules;
 mod stage;
