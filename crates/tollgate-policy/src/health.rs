@@ -52,6 +52,8 @@ pub enum RestReason {
     /// The upstream named a time.
     Asked,
     RateLimited,
+    /// Its rate-limit headers say that nothing is left for now.
+    Spent,
     /// Too many failures in a row.
     Failing,
     /// The credential is refused, or has no money left.
@@ -65,6 +67,7 @@ impl RestReason {
         match self {
             RestReason::Asked => "retry_after",
             RestReason::RateLimited => "rate_limited",
+            RestReason::Spent => "limit_used_up",
             RestReason::Failing => "failing",
             RestReason::Credential => "credential_refused",
             RestReason::Gone => "model_gone",
@@ -73,7 +76,7 @@ impl RestReason {
 
     pub fn from_word(word: &str) -> Option<RestReason> {
         use RestReason::*;
-        [Asked, RateLimited, Failing, Credential, Gone].into_iter().find(|reason| reason.word() == word)
+        [Asked, RateLimited, Spent, Failing, Credential, Gone].into_iter().find(|reason| reason.word() == word)
     }
 
     /// Nobody is sent to the deployment before the time, whatever else there is.
@@ -230,8 +233,9 @@ impl Health {
         self.limit.answered();
         self.rests_in_a_row = 0;
         self.fails = Minute::default();
-        // It works again, whatever we guessed. What the upstream asked for it may have forgotten; we have not.
-        if self.rest.as_ref().is_some_and(|rest| !rest.reason.is_binding()) {
+        // It works again, whatever we guessed. What the upstream has said of the time to come holds on.
+        let guessed = |rest: &Rest| !matches!(rest.reason, RestReason::Asked | RestReason::Spent);
+        if self.rest.as_ref().is_some_and(guessed) {
             self.rest = None;
         }
     }
@@ -286,6 +290,13 @@ impl Health {
         let length = rules.cooldown.saturating_mul(1 << self.rests_in_a_row.min(10)).min(LONGEST_COOLDOWN);
         self.rests_in_a_row += 1;
         Some((RestReason::Failing, length.max(rules.cooldown)))
+    }
+
+    /// Its headers say that it has nothing left for so long: others go before it.
+    pub fn spent(&mut self, now_ms: u64, length: Duration) {
+        let until_ms = now_ms + u64::try_from(length.min(LONGEST_COOLDOWN).as_millis()).unwrap_or(0);
+        let words = "its rate-limit headers say that nothing is left".to_string();
+        self.begin_rest(Rest { until_ms, reason: RestReason::Spent, failure: RestFailure { status: None, words } });
     }
 
     /// Keeps the longer of two rests, and one that binds before one that does not.

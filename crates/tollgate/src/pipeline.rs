@@ -17,6 +17,7 @@ mod exchange;
 mod fit;
 mod flow;
 mod inbound;
+mod limits;
 mod line;
 mod prepare;
 mod recorder;

@@ -87,6 +87,15 @@ fn an_answer_ends_a_rest_that_was_only_guessed() {
 }
 
 #[test]
+fn what_the_headers_say_to_be_used_up_is_left_alone_although_the_answer_was_good() {
+    let mut health = Health::default();
+    health.spent(0, Duration::from_secs(20));
+    health.answered(5_000, 100);
+    assert_eq!(resting(&health, 5_000), Some((RestReason::Spent, 15_000)));
+    assert!(!RestReason::Spent.is_binding());
+}
+
+#[test]
 fn a_refused_credential_or_no_money_rests_the_credential() {
     for kind in [ErrorKind::Authentication, ErrorKind::Billing] {
         let mut health = Health::default();
@@ -152,7 +161,7 @@ fn requests_and_tokens_are_counted_by_the_minute() {
 #[test]
 fn every_reason_has_a_word_of_its_own() {
     use RestReason::*;
-    for reason in [Asked, RateLimited, Failing, Credential, Gone] {
+    for reason in [Asked, RateLimited, Spent, Failing, Credential, Gone] {
         assert_eq!(RestReason::from_word(reason.word()), Some(reason));
     }
 }

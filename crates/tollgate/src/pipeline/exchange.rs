@@ -1,10 +1,10 @@
 //! One attempt: a body for one deployment goes up, and what comes back is relayed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -16,7 +16,7 @@ use tollgate_store::record;
 
 use super::attempt::{Driver, Leg, Whole};
 use super::prepare::{Preparation, Prepared, prepare};
-use super::{fit, relay, reply, route};
+use super::{fit, limits, relay, reply, route};
 use crate::app::{Known, Live};
 use crate::config::model::Deployment;
 use crate::failure::Failure;
@@ -206,6 +206,9 @@ impl Driver {
         let app = self.app.clone();
         let answer = self.line.patient(limit, passthrough, app.client.send(request)).await;
         let answer = answer.map_err(|_| AttemptFailure::TimedOut(Phase::FirstByte))??;
+        if let Some(spent) = limits::spent_for(answer.headers(), SystemTime::now()) {
+            live.abilities[index].health().spent(self.app.now_ms(), spent);
+        }
         if !answer.status().is_success() {
             return Err(self.refusal(deployment, answer, passthrough).await.into());
         }
@@ -277,7 +280,7 @@ impl Driver {
             error.status = parts.status.as_u16();
             error.temporary = false;
         }
-        error.retry_after = retry_after(&parts.headers).or(error.retry_after);
+        error.retry_after = limits::retry_after(&parts.headers, SystemTime::now()).or(error.retry_after);
         // The vendor knows better than its status whether it is worth while.
         error.temporary &= parts.headers.get("x-should-retry").is_none_or(|word| word != "false");
         let upstream_id =
@@ -315,16 +318,4 @@ pub(super) fn first_byte(deployment: &Deployment, stream: bool) -> Duration {
 fn may_pass_unmodified(dialect: Dialect, error: &UpstreamError, body: &[u8]) -> bool {
     let ours = matches!(error.kind, ErrorKind::Authentication | ErrorKind::Permission);
     !ours && is_plain_error(dialect, body, error.kind)
-}
-
-/// `retry-after-ms` (milliseconds) and `retry-after` (seconds; dates are rare and left out).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    // A year is longer than anybody waits, and far from what a duration cannot hold.
-    const YEAR_MS: f64 = 365.0 * 24.0 * 60.0 * 60.0 * 1000.0;
-    let number = |name: &str| {
-        headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok().filter(|n| (0.0..YEAR_MS).contains(n))
-    };
-    number("retry-after-ms")
-        .map(|ms| Duration::from_secs_f64(ms / 1000.0))
-        .or_else(|| number(RETRY_AFTER.as_str()).map(Duration::from_secs_f64))
 }

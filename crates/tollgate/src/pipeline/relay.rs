@@ -23,6 +23,7 @@ use super::attempt::Whole;
 use super::exchange::Failed;
 use super::flow::{Flow, Sink, deliver};
 use super::inbound::Inbound;
+use super::limits;
 use super::line::Line;
 use super::prepare::Prepared;
 use super::recorder::Recorder;
@@ -189,14 +190,14 @@ impl Relay<'_> {
     fn whole(&mut self, upstream: &HeaderMap, body: Vec<u8>) -> Whole {
         self.record.status = Some(200);
         let mut headers = super::reply::headers(self.record);
-        limits_of(upstream, &mut headers);
+        limits::pass_on(upstream, &mut headers);
         Whole { status: StatusCode::OK, headers, body }
     }
 
     // ---- stream
 
     async fn stream(&mut self, headers: &HeaderMap, mut body: Incoming, first: Bytes) -> Result<Option<Whole>, Failed> {
-        limits_of(headers, &mut self.line.headers);
+        limits::pass_on(headers, &mut self.line.headers);
         let mut sink = self.sink(true);
         let mut shaper = Shaper::new(std::mem::take(&mut self.prepared.context));
         let mut decoder = StreamDecoder::new(self.deployment.dialect, self.quirks);
@@ -420,16 +421,6 @@ fn spare(mut body: Incoming) {
                 let rest = async { while let Some(Ok(_)) = body.frame().await {} };
                 let _ = tokio::time::timeout(Duration::from_millis(500), rest).await;
             });
-        }
-    }
-}
-
-/// Rate-limit headers of the provider are the client's to see.
-fn limits_of(upstream: &HeaderMap, headers: &mut HeaderMap) {
-    for (name, value) in upstream {
-        let text = name.as_str();
-        if text.starts_with("anthropic-ratelimit-") || text.starts_with("x-ratelimit-") {
-            headers.insert(name, value.clone());
         }
     }
 }

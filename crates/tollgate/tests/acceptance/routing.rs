@@ -380,6 +380,22 @@ fn a_failing_deployment_is_left_after_some_failures_and_comes_back() {
 }
 
 #[test]
+fn a_deployment_whose_headers_say_that_nothing_is_left_is_passed_over() {
+    isolated(|| async {
+        let spent = text("the last one")
+            .header("x-ratelimit-remaining-requests", "0")
+            .header("x-ratelimit-reset-requests", "1m30s");
+        let fleet = Fleet::start(vec![ship("m", spent), ship("m", text("b"))], json!({})).await;
+        let mut used = Vec::new();
+        for _ in 0..3 {
+            let answer = fleet.ask(Client::Chat, &Client::Chat.hello(json!({}))).await;
+            used.push(answer.header("x-tollgate-deployment").expect("a deployment").to_string());
+        }
+        assert_eq!(used, ["d0", "d1", "d1"]);
+    });
+}
+
+#[test]
 fn a_refused_credential_rests_with_every_deployment_that_uses_it() {
     isolated(|| async {
         // Both deployments are one provider with one key.

@@ -1,0 +1,103 @@
+//! What an upstream's headers say about when it may be asked again.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+
+#[cfg(test)]
+mod tests;
+
+/// A year is longer than anybody waits, and far from what a duration cannot hold.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// `retry-after-ms` (milliseconds), and `retry-after` (seconds, or a date: RFC 9110, 10.2.3).
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let ms = text(headers, "retry-after-ms").and_then(seconds).map(|ms| ms / 1000);
+    ms.or_else(|| {
+        let value = text(headers, RETRY_AFTER.as_str())?;
+        seconds(value).or_else(|| httpdate::parse_http_date(value).ok()?.duration_since(now).ok())
+    })
+    .filter(|asked| *asked < YEAR)
+}
+
+/// How long nothing is left of the provider's limit: the longest reset of those whose remainder is 0.
+///
+/// OpenAI's names are used by most (`x-ratelimit-remaining-requests`, reset `6m0s` or seconds; platform.openai.com, rate limits,
+/// 2026-11), Anthropic has its own, with dates (docs.claude.com, rate limits, 2026-11).
+pub fn spent_for(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let resets = headers.iter().filter_map(|(name, value)| {
+        let name = name.as_str();
+        let reset = if name.starts_with("x-ratelimit-remaining-") {
+            name.replacen("remaining", "reset", 1)
+        } else if name.starts_with("anthropic-ratelimit-") && name.ends_with("-remaining") {
+            format!("{}reset", name.strip_suffix("remaining")?)
+        } else {
+            return None;
+        };
+        let nothing_left = value.to_str().ok()?.trim().parse::<f64>().is_ok_and(|left| left <= 0.0);
+        let reset = text(headers, &reset).filter(|_| nothing_left)?;
+        seconds(reset).or_else(|| span(reset)).or_else(|| date(reset)?.duration_since(now).ok())
+    });
+    resets.filter(|reset| !reset.is_zero() && *reset < YEAR).max()
+}
+
+/// Rate-limit headers of the provider are the client's to see.
+pub fn pass_on(upstream: &HeaderMap, headers: &mut HeaderMap) {
+    for (name, value) in upstream {
+        let text = name.as_str();
+        if text.starts_with("anthropic-ratelimit-") || text.starts_with("x-ratelimit-") {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.parse().ok()?).ok()
+}
+
+/// `6m0s`, `2m59.56s`, `20ms`, `1h2m`.
+fn span(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+        let number: f64 = rest[..digits].parse().ok()?;
+        let unit_len = rest[digits..].find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len() - digits);
+        let (unit, after) = rest[digits..].split_at(unit_len);
+        total += number
+            * match unit {
+                "ms" => 0.001,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3600.0,
+                "d" => 86_400.0,
+                _ => return None,
+            };
+        rest = after;
+    }
+    Duration::try_from_secs_f64(total).ok()
+}
+
+/// `2026-11-25T23:12:01Z`, with or without parts of a second (RFC 3339, only UTC).
+fn date(text: &str) -> Option<SystemTime> {
+    let (day, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let mut day = day.splitn(3, '-').map(|part| part.parse::<u64>().ok());
+    let (year, month, day) = (day.next()??, day.next()??, day.next()??);
+    let mut time = time.splitn(3, ':').map(|part| part.parse::<f64>().ok());
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Days since 1970 (Howard Hinnant, "chrono-compatible low-level date algorithms").
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    let of_day = Duration::try_from_secs_f64(hour * 3600.0 + minute * 60.0 + second).ok()?;
+    Some(UNIX_EPOCH + Duration::from_secs(days * 86_400) + of_day)
+}

@@ -1,0 +1,58 @@
+use super::*;
+
+/// 2026-11-25 23:00:00 UTC (`date -u -d @1795647600`).
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_795_647_600)
+}
+
+fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+}
+
+#[test]
+fn s26_retry_after_is_read_in_seconds_milliseconds_and_as_a_date() {
+    let asked = |pairs: &[(&'static str, &str)]| retry_after(&headers(pairs), now()).map(|d| d.as_millis());
+    assert_eq!(asked(&[("retry-after", "30")]), Some(30_000));
+    assert_eq!(asked(&[("retry-after", " 1.5 ")]), Some(1500));
+    assert_eq!(asked(&[("retry-after", "30"), ("retry-after-ms", "250")]), Some(250));
+    assert_eq!(asked(&[("retry-after", "Wed, 25 Nov 2026 23:02:00 GMT")]), Some(120_000));
+    for nothing in ["-1", "soon", "99999999999999", "Wed, 25 Nov 2020 23:02:00 GMT", ""] {
+        assert_eq!(asked(&[("retry-after", nothing)]), None, "{nothing}");
+    }
+}
+
+#[test]
+fn what_is_used_up_is_known_until_the_longest_reset() {
+    let spent = |pairs: &[(&'static str, &str)]| spent_for(&headers(pairs), now()).map(|d| d.as_millis());
+    let requests = "x-ratelimit-remaining-requests";
+    assert_eq!(spent(&[(requests, "0"), ("x-ratelimit-reset-requests", "6m0s")]), Some(360_000));
+    assert_eq!(spent(&[(requests, "0"), ("x-ratelimit-reset-requests", "2m59.56s")]), Some(179_560));
+    assert_eq!(
+        spent(&[("x-ratelimit-remaining-tokens-minute", "0"), ("x-ratelimit-reset-tokens-minute", "12.5")]),
+        Some(12_500)
+    );
+    assert_eq!(spent(&[(requests, "1"), ("x-ratelimit-reset-requests", "6m0s")]), None);
+    assert_eq!(spent(&[(requests, "0")]), None);
+    let anthropic = |left: &'static str, reset: &'static str| {
+        spent(&[
+            ("anthropic-ratelimit-requests-remaining", "49"),
+            ("anthropic-ratelimit-requests-reset", "2026-11-25T23:59:59Z"),
+            ("anthropic-ratelimit-input-tokens-remaining", left),
+            ("anthropic-ratelimit-input-tokens-reset", reset),
+        ])
+    };
+    assert_eq!(anthropic("0", "2026-11-25T23:00:42Z"), Some(42_000));
+    assert_eq!(anthropic("0", "2026-11-25T23:00:42.250Z"), Some(42_250));
+    assert_eq!(anthropic("0", "2026-11-25T22:59:00Z"), None, "that is over");
+    assert_eq!(anthropic("1000", "2026-11-25T23:00:42Z"), None);
+}
+
+#[test]
+fn dates_are_counted_right_over_leap_days() {
+    // `date -u -d 2024-02-29T12:00:00Z +%s`
+    assert_eq!(date("2024-02-29T12:00:00Z"), Some(UNIX_EPOCH + Duration::from_secs(1_709_208_000)));
+    assert_eq!(date("1970-01-01T00:00:00Z"), Some(UNIX_EPOCH));
+    for odd in ["2024-02-29", "2024-13-01T00:00:00Z", "2024-02-29T12:00:00+01:00", "0-0-0T0:0:0Z", "T Z"] {
+        assert_eq!(date(odd), None, "{odd}");
+    }
+}
