@@ -9,6 +9,9 @@ use crate::stage::{Setup, Stage, ask_chat, tool};
 /// One transparent pixel.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
+/// [`ephemeral`] as it goes up.
+const MARK: &str = r#","cache_control":{"type":"ephemeral"}"#;
+
 fn ephemeral() -> Value {
     json!({"type": "ephemeral"})
 }
@@ -124,20 +127,11 @@ fn grows(requests: &[Recorded]) {
     }
 }
 
-/// Marks move from turn to turn; what they mark is the same. A text that stands alone is a string without its mark.
+/// The body without the client's marks, which move from turn to turn. All other bytes stay as they were sent.
 fn bare(request: &Recorded) -> Recorded {
-    let mut body = request.json();
-    for message in body["messages"].as_array_mut().unwrap() {
-        for part in message["content"].as_array_mut().into_iter().flatten() {
-            part.as_object_mut().unwrap().shift_remove("cache_control");
-        }
-        if let [part] = message["content"].as_array().map_or(&[][..], Vec::as_slice)
-            && part["type"] == "text"
-        {
-            message["content"] = part["text"].clone();
-        }
-    }
-    Recorded { body: body.to_string().into(), ..request.clone() }
+    let body = std::str::from_utf8(&request.body).expect("UTF-8").replace(MARK, "");
+    assert!(!body.contains("cache_control"), "a mark of another form: {body}");
+    Recorded { body: body.into(), ..request.clone() }
 }
 
 async fn plays(stage: &Stage, bodies: impl Iterator<Item = Value>) -> Vec<Recorded> {
@@ -176,6 +170,8 @@ fn s13_a_growing_conversation_keeps_its_prefix_on_every_kind_of_server() {
         ("deepseek/deepseek-v4-pro", strict()),
         ("moonshot/kimi-k2.5", strict()),
         ("openrouter/moonshotai/kimi-k2.5", off()),
+        ("openrouter/anthropic/claude-opus-4.8", off()),
+        ("openrouter/google/gemini-3-pro", off()),
         ("mistral/mistral-large", off()),
         ("zai/glm-5", off()),
         ("dashscope/qwen3-coder", off()),
@@ -203,21 +199,39 @@ fn s13_a_growing_conversation_keeps_its_prefix_on_every_kind_of_server() {
     }
 }
 
+/// Two and three turns on, the bodies differ in nothing but the marks that the client itself set elsewhere.
 #[test]
-fn s13_cache_marks_are_kept_where_the_provider_knows_them() {
-    let setup = Setup {
-        sim: SimConfig::default().chat(ChatStrictness { off: true, ..ChatStrictness::default() }),
-        model: "zai/glm-5",
-        ..Setup::default()
-    };
-    setup.play(|stage| async move {
-        let requests = plays(&stage, (0..3).map(claude_code)).await;
-        for request in &requests {
-            let marks = request.json().to_string().matches("cache_control").count();
-            assert!((1..=4).contains(&marks), "{marks} marks in {}", request.json());
-        }
-        grows(&requests.iter().map(bare).collect::<Vec<_>>());
-    });
+fn s13_cache_marks_are_kept_where_the_provider_knows_them_and_are_all_that_differs() {
+    for model in [
+        "openrouter/anthropic/claude-opus-4.8",
+        "openrouter/google/gemini-3-pro",
+        "zai/glm-5",
+        "bigmodel/glm-5",
+        "dashscope/qwen3-coder",
+        "minimax/minimax-m2",
+    ] {
+        let off = ChatStrictness { off: true, ..ChatStrictness::default() };
+        let setup = Setup { sim: SimConfig::default().chat(off), model, ..Setup::default() };
+        setup.play(move |stage| async move {
+            let requests = plays(&stage, (0..TURNS).map(claude_code)).await;
+            for (turn, request) in requests.iter().enumerate() {
+                let sent = request.json();
+                let marks = sent.to_string().matches("cache_control").count();
+                assert!((3..=4).contains(&marks), "{model}, turn {turn}: {marks} marks in {sent}");
+                let last =
+                    sent["messages"].as_array().unwrap().iter().rfind(|message| message["role"] != "system").unwrap();
+                let last_part = last["content"].as_array().and_then(|parts| parts.last()).expect("a list of parts");
+                assert_eq!(last_part["cache_control"], ephemeral(), "{model}, turn {turn}: the end is marked");
+            }
+            let bare: Vec<Recorded> = requests.iter().map(bare).collect();
+            // Each turn begins with every earlier one, not just the one before.
+            for (turn, later) in bare.iter().enumerate() {
+                for earlier in &bare[..turn] {
+                    grows(&[earlier.clone(), later.clone()]);
+                }
+            }
+        });
+    }
 }
 
 /// The same-dialect lane of Anthropic: the client's bytes go on.

@@ -135,7 +135,7 @@ impl<'r> Conversation<'_, '_, 'r> {
         }
         let quirks = self.out.quirks();
         if quirks.mid_system == MidSystem::InPlace && !quirks.strict_alternation {
-            self.turn.pieces.push(Piece::System(text));
+            self.turn.pieces.push(Piece::System { text, cache });
             return;
         }
         let mut reminder = Text::plain("<system-reminder>\n");
@@ -183,25 +183,22 @@ impl<'r> Conversation<'_, '_, 'r> {
 
     /// User messages, with system messages between them where those stay in place.
     fn write_following(&mut self, pieces: &[Piece<'r>]) {
-        for run in pieces.chunk_by(|a, b| matches!(a, Piece::System(_)) == matches!(b, Piece::System(_))) {
-            if !matches!(run, [Piece::System(_), ..]) {
-                self.write_user(run);
-                continue;
-            }
-            let role = system_role(self.out);
-            let texts = run.iter().filter_map(|piece| if let Piece::System(text) = piece { Some(text) } else { None });
-            self.out.writer.open_object().key("role").str(role).key("content");
-            write_joined(&mut self.out.writer, texts);
-            self.out.writer.close_object();
-            self.last = Some(Last::Other);
+        let is_system = |piece: &Piece<'_>| matches!(piece, Piece::System { .. });
+        for run in pieces.chunk_by(|a, b| is_system(a) == is_system(b)) {
+            let role = if is_system(&run[0]) { system_role(self.out) } else { "user" };
+            self.write_message(role, run);
         }
     }
 
     fn write_user(&mut self, pieces: &[Piece<'_>]) {
+        self.write_message("user", pieces);
+    }
+
+    fn write_message(&mut self, role: &'static str, pieces: &[Piece<'_>]) {
         self.last = Some(Last::Other);
         let marks = self.out.marks();
         let writer = &mut self.out.writer;
-        writer.open_object().key("role").text(&Text::literal("user")).key("content");
+        writer.open_object().key("role").text(&Text::literal(role)).key("content");
         write_pieces(writer, pieces, marks);
         writer.close_object();
     }

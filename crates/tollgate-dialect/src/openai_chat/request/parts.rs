@@ -35,7 +35,10 @@ pub enum Piece<'r> {
         format: &'static str,
     },
     /// A system message in the middle, where the target takes one.
-    System(Text<'r>),
+    System {
+        text: Text<'r>,
+        cache: Option<CacheMark>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -51,6 +54,23 @@ impl<'r> Piece<'r> {
 
     pub fn ours(text: &str) -> Piece<'static> {
         Piece::Text { text: Text::plain(text), cache: None }
+    }
+
+    fn cache(&mut self) -> Option<&mut Option<CacheMark>> {
+        match self {
+            Piece::Text { cache, .. }
+            | Piece::Image { cache, .. }
+            | Piece::File { cache, .. }
+            | Piece::System { cache, .. } => Some(cache),
+            Piece::Audio { .. } => None,
+        }
+    }
+}
+
+/// The mark of a block that became several pieces, or the last of theirs, is the last piece's.
+pub fn mark_last(pieces: &mut [Piece<'_>], mark: Option<CacheMark>) {
+    if let (Some(mark), Some(cache)) = (mark, pieces.last_mut().and_then(Piece::cache)) {
+        *cache = Some(mark);
     }
 }
 
@@ -165,7 +185,9 @@ fn push_media<'r>(
             if let Some(line) = heading.escaped().strip_suffix("\\n\\n") {
                 pieces.push(Piece::text(Text::of_token(&format!("\"{line}\"")).unwrap_or_default().into_owned()));
             }
-            return parts.iter().try_for_each(|part| push(out, part, at, pieces));
+            parts.iter().try_for_each(|part| push(out, part, at, pieces))?;
+            mark_last(pieces, cache);
+            return Ok(());
         }
         Source::Base64 { media_type, data } => Url::Data { media_type: media_type.borrowed(), data: data.borrowed() },
         Source::Url(url) => Url::Plain(url.borrowed()),
@@ -173,7 +195,8 @@ fn push_media<'r>(
     match (media.kind, url) {
         (MediaKind::Image, _) if !out.quirks().images => {
             out.change(ChangeKind::Dropped, "image");
-            pieces.push(Piece::ours("[image omitted: this model does not take images]"));
+            let text = Text::literal("[image omitted: this model does not take images]");
+            pieces.push(Piece::Text { text, cache });
         }
         (MediaKind::Image, url) => pieces.push(Piece::Image { url, detail: detail.map(Text::borrowed), cache }),
         (MediaKind::Document, Url::Data { media_type, data }) if media_type.escaped().starts_with("text/") => {
@@ -229,12 +252,16 @@ pub fn write_joined<'p>(writer: &mut Writer, texts: impl IntoIterator<Item = &'p
 }
 
 pub fn texts<'p, 'r>(pieces: &'p [Piece<'r>]) -> impl Iterator<Item = &'p Text<'r>> {
-    pieces.iter().filter_map(|piece| if let Piece::Text { text, .. } = piece { Some(text) } else { None })
+    pieces.iter().filter_map(|piece| match piece {
+        Piece::Text { text, .. } | Piece::System { text, .. } => Some(text),
+        _ => None,
+    })
 }
 
-/// One string where all is text, else parts in their order.
+/// One string where all is text, else parts in their order. Where marks are kept it is always parts, marked or not: a mark
+/// that moves on must leave the bytes around it as they were.
 pub fn write_pieces(writer: &mut Writer, pieces: &[Piece<'_>], marks: bool) {
-    if !marks && pieces.iter().all(|p| matches!(p, Piece::Text { .. })) {
+    if !marks && pieces.iter().all(|p| matches!(p, Piece::Text { .. } | Piece::System { .. })) {
         write_joined(writer, texts(pieces));
         return;
     }
@@ -246,8 +273,9 @@ pub fn write_pieces(writer: &mut Writer, pieces: &[Piece<'_>], marks: bool) {
 /// Writes one content part; marks only where the target understands them.
 pub fn write_part(writer: &mut Writer, piece: &Piece<'_>, marks: bool) {
     let cache = match piece {
-        Piece::System(text) => return write_text_part(writer, text, None),
-        Piece::Text { text, cache } => return write_text_part(writer, text, cache.filter(|_| marks)),
+        Piece::Text { text, cache } | Piece::System { text, cache } => {
+            return write_text_part(writer, text, cache.filter(|_| marks));
+        }
         Piece::Image { url, detail, cache } => {
             writer.open_object().key("type").text(&Text::literal("image_url"));
             writer.key("image_url").open_object().key("url");

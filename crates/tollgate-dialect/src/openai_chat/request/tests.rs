@@ -93,6 +93,7 @@ fn quirk_sets() -> Vec<Value> {
         json!({"replay":"always","reasoning_field":"think_tags","media_in_tool_result":true}),
         json!({"replay":"always","reasoning_field":"content_part","system_role":"developer"}),
         json!({"replay":"always","reasoning_field":"reasoning_details","strict_alternation":true,"prefill":false}),
+        json!({"cache_control":true}),
     ]
 }
 
@@ -136,6 +137,120 @@ fn s13_a_moved_cache_mark_and_a_block_that_became_a_string_change_no_byte() {
         {"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]}]}});
     let plain = json!({"request":{"model":"m","system":"s","messages":[{"role":"user","content":"a"}]}});
     assert_eq!(body(&marked), body(&plain));
+}
+
+/// The body without its marks, byte by byte the same otherwise.
+fn without_marks(body: &str) -> String {
+    body.replace(r#","cache_control":{"type":"ephemeral","ttl":"1h"}"#, "")
+        .replace(r#","cache_control":{"type":"ephemeral"}"#, "")
+}
+
+/// Sets of quirks under which marks are kept.
+fn keeping_sets() -> Vec<Value> {
+    vec![
+        json!({"cache_control":true}),
+        json!({"cache_control":true,"mid_system":"in_place","media_in_tool_result":true}),
+        json!({"cache_control":true,"replay":"always","reasoning_field":"think_tags","empty_result":"(no output)"}),
+        json!({"cache_control":true,"replay":"tool_calls","reasoning_filler":" ","images":false}),
+    ]
+}
+
+/// A lone text in every place where one can stand.
+#[test]
+fn s13_a_text_is_written_alike_with_and_without_its_cache_mark() {
+    let turn = |mark: Value| {
+        let text = |text: &str| {
+            let mut block = json!({"type":"text","text":text});
+            if !mark.is_null() {
+                block["cache_control"] = mark.clone();
+            }
+            json!([block])
+        };
+        let mut result = json!({"type":"tool_result","tool_use_id":"t1","content":"found"});
+        let mut empty = json!({"type":"tool_result","tool_use_id":"t2"});
+        if !mark.is_null() {
+            result["cache_control"] = mark.clone();
+            empty["cache_control"] = mark.clone();
+        }
+        json!({"model":"m","system":text("s"),"messages":[
+            {"role":"user","content":text("u")},
+            {"role":"system","content":text("later")},
+            {"role":"assistant","content":text("a")},
+            {"role":"assistant","content":[text("b")[0], {"type":"tool_use","id":"t1","name":"T","input":{}},
+                {"type":"tool_use","id":"t2","name":"T","input":{}},{"type":"tool_use","id":"t3","name":"T","input":{}}]},
+            {"role":"user","content":[result, empty, {"type":"tool_result","tool_use_id":"t3","content":text("inside")}]},
+        ]})
+    };
+    for quirks in keeping_sets() {
+        let marked = body(&json!({"quirks":quirks,"request":turn(json!({"type":"ephemeral"}))}));
+        let plain = body(&json!({"quirks":quirks,"request":turn(Value::Null)}));
+        assert_eq!(
+            marked.matches("cache_control").count(),
+            7 + usize::from(quirks["empty_result"].is_string()),
+            "{marked}"
+        );
+        assert_eq!(without_marks(&marked), plain);
+    }
+}
+
+#[test]
+fn s13_where_marks_are_kept_every_text_is_a_part_and_nothing_is_still_a_string() {
+    let request = json!({"model":"m","system":"s","messages":[
+        {"role":"user","content":"u"},
+        {"role":"assistant","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"t1","name":"T","input":{}},{"type":"tool_use","id":"t2","name":"T","input":{}}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":[{"type":"text","text":"one"},{"type":"text","text":"two","cache_control":{"type":"ephemeral"}}]},
+            {"type":"tool_result","tool_use_id":"t2","content":"","cache_control":{"type":"ephemeral"}}]},
+    ]});
+    let calls = r#""tool_calls":[{"id":"t1","type":"function","function":{"name":"T","arguments":"{}"}},{"id":"t2","type":"function","function":{"name":"T","arguments":"{}"}}]"#;
+    let parts = format!(
+        concat!(
+            r#"{{"model":"up","messages":[{{"role":"system","content":[{{"type":"text","text":"s"}}]}},"#,
+            r#"{{"role":"user","content":[{{"type":"text","text":"u"}}]}},"#,
+            r#"{{"role":"assistant","content":[{{"type":"text","text":"a"}}],{calls}}},"#,
+            r#"{{"role":"tool","tool_call_id":"t1","content":[{{"type":"text","text":"one\n\ntwo","cache_control":{{"type":"ephemeral"}}}}]}},"#,
+            r#"{{"role":"tool","tool_call_id":"t2","content":""}}]}}"#
+        ),
+        calls = calls
+    );
+    assert_eq!(body(&json!({"quirks":{"cache_control":true},"request":request})), parts);
+    let strings = format!(
+        concat!(
+            r#"{{"model":"up","messages":[{{"role":"system","content":"s"}},{{"role":"user","content":"u"}},"#,
+            r#"{{"role":"assistant","content":"a",{calls}}},"#,
+            r#"{{"role":"tool","tool_call_id":"t1","content":"one\n\ntwo"}},{{"role":"tool","tool_call_id":"t2","content":""}}]}}"#
+        ),
+        calls = calls
+    );
+    assert_eq!(body(&json!({"request":request})), strings);
+    // A server that takes only strings gets them, and then has no place for marks.
+    assert_eq!(body(&json!({"quirks":{"cache_control":true,"string_content":true},"request":request})), strings);
+}
+
+/// As Claude Code does: the mark is on the last block of what the user's side said last.
+#[test]
+fn s13_marks_that_move_on_are_all_that_differs_between_turns() {
+    let all = conversation();
+    let ends: Vec<usize> = (1..=all.len()).filter(|n| *n == all.len() || all[*n]["role"] == "assistant").collect();
+    for quirks in keeping_sets() {
+        let turns: Vec<String> = ends
+            .iter()
+            .filter(|n| all[**n - 1]["role"] != "assistant")
+            .map(|n| {
+                let mut messages = all[..*n].to_vec();
+                let last = messages.last_mut().expect("a message");
+                match last["content"].as_array_mut() {
+                    Some(blocks) => blocks.last_mut().expect("a block")["cache_control"] = json!({"type":"ephemeral"}),
+                    None => last["content"] = json!([{"type":"text","text":last["content"],"cache_control":{"type":"ephemeral","ttl":"1h"}}]),
+                }
+                body(&json!({"quirks":quirks,"request":{"model":"m","system":"s","messages":messages}}))
+            })
+            .collect();
+        assert!(turns.iter().filter(|turn| turn.contains("cache_control")).count() >= 5, "{turns:?}");
+        let bare: Vec<String> = turns.iter().map(|turn| without_marks(turn)).collect();
+        for pair in bare.windows(2) {
+            assert!(pair[1].starts_with(prefix(&pair[0])), "{quirks}\n{}\n{}", pair[0], pair[1]);
+        }
+    }
 }
 
 /// The rules of OpenAI's own server about the order of messages.

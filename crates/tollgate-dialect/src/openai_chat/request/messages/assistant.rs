@@ -14,10 +14,17 @@ use crate::sealed::Opened;
 
 #[derive(Default)]
 pub struct Assistant<'r> {
-    texts: Vec<(Text<'r>, Option<CacheMark>)>,
+    texts: Vec<AssistantText<'r>>,
     thoughts: Vec<&'r Thinking<'r>>,
     pub calls: Vec<&'r ToolCall<'r>>,
     pub ids: HashSet<&'r str>,
+}
+
+struct AssistantText<'r> {
+    text: Text<'r>,
+    cache: Option<CacheMark>,
+    /// Begins a message that was joined to the one before.
+    apart: bool,
 }
 
 impl<'r> Assistant<'r> {
@@ -38,10 +45,7 @@ impl<'r> Assistant<'r> {
         for piece in pieces {
             match piece {
                 Piece::Text { text, cache } => {
-                    if std::mem::take(&mut apart) {
-                        self.texts.push((PARAGRAPH, None));
-                    }
-                    self.texts.push((text, cache));
+                    self.texts.push(AssistantText { text, cache, apart: std::mem::take(&mut apart) });
                 }
                 // Chat has no media in assistant messages.
                 _ => out.change(ChangeKind::Dropped, "assistant_media"),
@@ -52,7 +56,8 @@ impl<'r> Assistant<'r> {
 
     pub fn write(&self, out: &mut Out<'_>) {
         let thought = self.thought(out);
-        let marks = out.marks() && self.texts.iter().any(|(_, cache)| cache.is_some());
+        // Where marks are kept, a text is a part, marked or not: a mark that moves on must leave the bytes around it as they were.
+        let marks = out.marks();
         let quirks = out.quirks();
         let writer = &mut out.writer;
         writer.open_object().key("role").text(&Text::literal("assistant"));
@@ -62,6 +67,12 @@ impl<'r> Assistant<'r> {
                 writer.open_object().key("type").text(&Text::literal("thinking")).key("thinking").open_array();
                 write_text_part(writer, thought, None);
                 writer.close_array().close_object();
+                self.write_text_parts(writer, marks);
+                writer.close_array();
+            }
+            Thought::InContent(thought) if marks => {
+                writer.key("content").open_array();
+                write_text_part(writer, &in_tags(thought), None);
                 self.write_text_parts(writer, marks);
                 writer.close_array();
             }
@@ -140,14 +151,21 @@ impl<'r> Assistant<'r> {
 
     fn write_text(&self, writer: &mut Writer, head: &Text<'_>) {
         writer.key("content").text(head).out.pop();
-        for (text, _) in &self.texts {
+        for AssistantText { text, apart, .. } in &self.texts {
+            if *apart {
+                writer.out.extend_from_slice(PARAGRAPH.escaped().as_bytes());
+            }
             writer.out.extend_from_slice(text.escaped().as_bytes());
         }
         writer.out.push(b'"');
     }
 
     fn write_text_parts(&self, writer: &mut Writer, marks: bool) {
-        for (text, cache) in &self.texts {
+        for AssistantText { text, cache, apart } in &self.texts {
+            // A part of nothing but white space is refused by those who know marks.
+            if *apart && !marks {
+                write_text_part(writer, &PARAGRAPH, None);
+            }
             write_text_part(writer, text, cache.filter(|_| marks));
         }
     }

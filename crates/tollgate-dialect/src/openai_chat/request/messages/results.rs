@@ -4,7 +4,7 @@ use crate::error::{ChangeKind, Unsupported};
 use crate::json::Text;
 use crate::names::safe_id;
 use crate::openai_chat::request::encode::Out;
-use crate::openai_chat::request::parts::{self, PARAGRAPH, Piece, Place, texts, write_pieces, write_text_part};
+use crate::openai_chat::request::parts::{self, PARAGRAPH, Piece, Place, texts, write_pieces};
 use crate::request::{ToolCall, ToolResult};
 
 const NO_RESULT: Text<'static> = Text::literal("No result was recorded for this call.");
@@ -32,21 +32,24 @@ pub fn write<'r>(
     if pieces.is_empty()
         && let Some(filler) = &out.quirks().empty_result
     {
-        pieces.push(Piece::ours(filler));
+        pieces.push(Piece::Text { text: Text::plain(filler), cache: result.and_then(|(result, _)| result.cache) });
     }
-    let mark = result.and_then(|(result, _)| result.cache).filter(|_| out.marks());
-    let all_text = !pieces.is_empty() && pieces.iter().all(|p| matches!(p, Piece::Text { .. }));
+    // Nothing is a string: an empty text part is refused by those who know marks.
+    let marks = out.marks() && !pieces.is_empty();
+    if marks && pieces.iter().all(|p| matches!(p, Piece::Text { .. })) {
+        pieces = vec![joined(&pieces)];
+    }
     let writer = &mut out.writer;
     writer.open_object().key("role").text(&Text::literal("tool")).key("tool_call_id").text(&id).key("content");
-    if mark.is_some() && all_text {
-        writer.open_array();
-        write_text_part(writer, &Text::join(texts(&pieces), &PARAGRAPH), mark);
-        writer.close_array();
-    } else {
-        write_pieces(writer, &pieces, false);
-    }
+    write_pieces(writer, &pieces, marks);
     writer.close_object();
     Ok(())
+}
+
+/// One text, as the result of a call is; the last mark in it is at its end.
+fn joined(pieces: &[Piece<'_>]) -> Piece<'static> {
+    let cache = pieces.iter().rev().find_map(|piece| if let Piece::Text { cache, .. } = piece { *cache } else { None });
+    Piece::Text { text: Text::join(texts(pieces), &PARAGRAPH), cache }
 }
 
 fn content<'r>(out: &mut Out<'_>, result: &'r ToolResult<'r>, at: Place) -> Result<Vec<Piece<'r>>, Unsupported> {
@@ -64,6 +67,7 @@ fn content<'r>(out: &mut Out<'_>, result: &'r ToolResult<'r>, at: Place) -> Resu
             _ => pieces.insert(0, Piece::text(FAILED)),
         }
     }
+    parts::mark_last(&mut pieces, result.cache);
     Ok(pieces)
 }
 
@@ -87,7 +91,7 @@ fn move_media<'r>(id: &Text<'_>, pieces: &mut [Piece<'r>], following: &mut Vec<P
             Piece::Image { .. } => "image",
             Piece::File { .. } => "document",
             Piece::Audio { .. } => "audio",
-            Piece::Text { .. } | Piece::System(_) => continue,
+            Piece::Text { .. } | Piece::System { .. } => continue,
         };
         let note = Piece::ours(&format!("[{kind}: see the next user message]"));
         following.push(Piece::text(tagged(&format!("[{kind} from tool result "), id)));
