@@ -4,6 +4,7 @@
 //! another can understand. What only one of them knows stays in [`Request::extra`] under its own name.
 
 use crate::json::{Json, Text};
+use crate::names::safe_tool_name;
 
 #[derive(Clone, Debug, Default)]
 pub struct Request<'a> {
@@ -201,6 +202,22 @@ pub enum ToolChoice<'a> {
     Required,
     Named(Text<'a>),
     None,
+}
+
+impl ToolChoice<'_> {
+    /// A forced choice for the system prompt, where the model takes none.
+    pub fn in_words(&self) -> Option<Text<'static>> {
+        match self {
+            ToolChoice::Auto | ToolChoice::None => None,
+            ToolChoice::Required => Some(Text::literal("You must call a tool in this answer.")),
+            ToolChoice::Named(name) => {
+                let mut text = Text::literal("You must call the tool ");
+                text.push(&safe_tool_name(name));
+                text.push(&Text::literal(" in this answer."));
+                Some(text)
+            }
+        }
+    }
 }
 
 /// How much the model shall think.

@@ -6,6 +6,7 @@ mod decode;
 mod encode;
 mod schema;
 mod turns;
+mod web_search;
 
 pub use decode::{decode, decode_count};
 pub use encode::encode;

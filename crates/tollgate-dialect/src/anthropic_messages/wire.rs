@@ -195,6 +195,7 @@ wire_object!(WireTool {
     strict: "strict",
     defer_loading: "defer_loading",
     mcp_server_name: "mcp_server_name",
+    input_examples: "input_examples",
     cache_control: "cache_control",
 });
 

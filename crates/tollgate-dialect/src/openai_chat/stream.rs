@@ -173,11 +173,11 @@ impl Decoder {
 
     fn choice<'a>(&mut self, choice: &Choice<'a>, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
         if let Some(delta) = &choice.delta {
-            self.delta(delta, emit)?;
+            self.delta(delta, false, emit)?;
         } else if let Some(raw) = choice.message {
             let message = serde_json::from_str(raw.get())
                 .map_err(|error| AnswerError::Malformed(format!("its message cannot be read ({error})")))?;
-            self.delta(&message, emit)?;
+            self.delta(&message, true, emit)?;
         }
         // An empty reason is written by some on every chunk and by others at the end: it ends nothing by itself.
         if let Some(reason) = string(choice.finish_reason) {
@@ -186,7 +186,8 @@ impl Decoder {
         Ok(())
     }
 
-    fn delta<'a>(&mut self, delta: &Delta<'a>, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
+    /// `whole`: it is the message of an answer of one piece.
+    fn delta<'a>(&mut self, delta: &Delta<'a>, whole: bool, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
         let thought = string(delta.reasoning_content).or_else(|| string(delta.reasoning));
         if let Some(raw) = delta.reasoning_details {
             if thought.is_none() {
@@ -210,19 +211,19 @@ impl Decoder {
             emit(Event::Refusal(refusal));
         }
         if let Some(raw) = delta.tool_calls {
-            self.tool_calls(raw, emit)?;
+            self.tool_calls(raw, whole, emit)?;
         }
         // The form before `tool_calls`.
         if let Some(raw) = delta.function_call
             && let Ok(function) = serde_json::from_str::<FunctionPiece<'a>>(raw.get())
         {
             self.end_thoughts(emit);
-            self.calls.piece(None, None, function, emit);
+            self.calls.piece(whole, None, None, function, emit);
         }
         Ok(())
     }
 
-    fn tool_calls<'a>(&mut self, raw: &'a RawValue, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
+    fn tool_calls<'a>(&mut self, raw: &'a RawValue, whole: bool, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
         let pieces = match serde_json::from_str::<Vec<Option<CallPiece<'a>>>>(raw.get()) {
             Ok(pieces) => pieces,
             // One call without a list around it.
@@ -233,7 +234,7 @@ impl Decoder {
         for piece in pieces.into_iter().flatten() {
             self.end_thoughts(emit);
             let index = piece.index.and_then(|raw| Json::parse(raw.get()).ok()?.as_count());
-            self.calls.piece(index, string(piece.id), piece.function.unwrap_or_default(), emit);
+            self.calls.piece(whole, index, string(piece.id), piece.function.unwrap_or_default(), emit);
         }
         Ok(())
     }

@@ -388,13 +388,29 @@ fn tool<'a>(wire: WireTool<'a>, whole: Raw<'a>, index: usize) -> Result<Option<T
     };
     Ok(Some(Tool {
         name,
-        description: text_of(wire.description),
+        description: described(text_of(wire.description), wire.input_examples),
         kind,
         strict: wire.strict.and_then(|r| r.json().as_bool()),
         deferred: wire.defer_loading.is_some_and(|r| r.get() == "true"),
         namespace: None,
         cache: cache_of(wire.cache_control),
     }))
+}
+
+/// The description with the examples of input that no other dialect has a field for.
+fn described<'a>(description: Option<Text<'a>>, examples: Option<Raw<'a>>) -> Option<Text<'a>> {
+    let examples = examples.and_then(|raw| items(raw.get())).filter(|examples| !examples.is_empty());
+    let Some(examples) = examples else { return description };
+    let mut text = description.map_or(Text::EMPTY, Text::into_owned);
+    if !text.is_empty() {
+        text.push(&Text::literal(r"\n\n"));
+    }
+    text.push(&Text::literal("Examples of its input:"));
+    for example in examples {
+        text.push(&Text::literal(r"\n"));
+        text.push(&Text::plain(example.get()));
+    }
+    Some(text)
 }
 
 fn tool_choice<'a>(raw: Raw<'a>, request: &mut Request<'a>) -> Result<(), Invalid> {

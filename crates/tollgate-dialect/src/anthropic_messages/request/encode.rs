@@ -14,6 +14,7 @@ use super::blocks::{Blocks, blank};
 use super::control::{Control, Form, choose};
 use super::schema::output_schema;
 use super::turns::{Item, Rules, Thoughts, Turn, leading_system, turns};
+use super::web_search;
 
 /// Anthropic insists on `max_tokens`; this is for a client that names none and a model of which none is known.
 const DEFAULT_MAX_TOKENS: u64 = 8192;
@@ -98,8 +99,8 @@ pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Uns
     }
     sampling(&mut w, request, target, control.form, &mut changes)?;
     stop(&mut w, request, &mut changes);
-    if let Some(user) = request.user.as_ref().filter(|_| takes(target, "metadata")) {
-        w.key("metadata").open_object().key("user_id").text(user).close_object();
+    if let Some(user) = user(request).filter(|_| takes(target, "metadata")) {
+        w.key("metadata").open_object().key("user_id").text(&user).close_object();
     }
     extra(&mut w, request, target, &mut changes)?;
     if let Some(form) = control.form {
@@ -107,14 +108,14 @@ pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Uns
         w.key("thinking");
         form.write(&mut w, display);
     }
-    let instruction = output_config(&mut w, request, target, control, &mut changes);
+    let mut instructions = output_config(&mut w, request, target, control, &mut changes);
     let tools = tools(&mut w, request, target, &mut changes);
     if tools > 0 {
-        tool_choice(&mut w, request, target, control.form, &mut changes);
+        instructions.extend(tool_choice(&mut w, request, target, control.form, &mut changes));
     }
 
     let mut blocks = Blocks::new(w, target, rules.thoughts, changes);
-    system(&mut blocks, request, leading, instruction);
+    system(&mut blocks, request, leading, &instructions);
     blocks.w.key("messages").open_array();
     for turn in &turns {
         blocks.turn(turn)?;
@@ -132,6 +133,12 @@ fn max_tokens(request: &Request<'_>, target: &Target<'_>, changes: &mut Vec<Chan
         (Some(wanted), _) => wanted,
         (None, most) => most.unwrap_or(DEFAULT_MAX_TOKENS),
     }
+}
+
+/// The end user; where none is named, what a chat client keeps its caches apart by.
+fn user<'r>(request: &'r Request<'_>) -> Option<Text<'r>> {
+    let cache_key = || request.extra.iter().find(|(key, _)| key.escaped() == "prompt_cache_key")?.1.as_text();
+    request.user.as_ref().map(Text::borrowed).or_else(cache_key)
 }
 
 fn takes(target: &Target<'_>, key: &str) -> bool {
@@ -198,6 +205,7 @@ fn extra(
         match unsupported {
             _ if value.is_null() || HINTS.contains(&key) => {}
             Some((_, idle)) if idle.contains(&value.get()) => {}
+            Some(_) if key == web_search::OPTIONS && target.quirks.messages.genuine => {}
             Some(_) if target.drop_params => changes.push(Change::dropped(key)),
             Some(_) => return Err(Unsupported::param(key, target.label)),
             None if key == "service_tier" => match value.get() {
@@ -215,14 +223,14 @@ fn display(reasoning: &Reasoning) -> Option<&'static str> {
     reasoning.visible.map(|visible| if visible { "summarized" } else { "omitted" })
 }
 
-/// Writes the effort and the format. Where the target has no formats, returns what to tell the model instead.
+/// Writes the effort and the format. Where the target has no formats, gives what to tell the model instead.
 fn output_config(
     w: &mut Writer,
     request: &Request<'_>,
     target: &Target<'_>,
     control: Control,
     changes: &mut Vec<Change>,
-) -> Option<Text<'static>> {
+) -> Vec<Text<'static>> {
     let can = takes(target, "output_config");
     let effort = control.effort.filter(|_| can);
     let mut instruction = None;
@@ -261,7 +269,7 @@ fn output_config(
         }
         w.close_object();
     }
-    instruction.map(|text| Text::plain(&text))
+    instruction.iter().map(|text| Text::plain(text)).collect()
 }
 
 /// Returns how many were written.
@@ -269,7 +277,8 @@ fn tools(w: &mut Writer, request: &Request<'_>, target: &Target<'_>, changes: &m
     let quirks = &target.quirks.messages;
     let kept: Vec<&Tool<'_>> =
         request.tools.iter().filter(|tool| is_expressible(tool, quirks.genuine, changes)).collect();
-    if kept.is_empty() {
+    let search = web_search::tool(request).filter(|_| quirks.genuine);
+    if kept.is_empty() && search.is_none() {
         return 0;
     }
     let allowed = |key: &str| !quirks.refuses_in_tools.iter().any(|refused| refused == key);
@@ -299,8 +308,11 @@ fn tools(w: &mut Writer, request: &Request<'_>, target: &Target<'_>, changes: &m
         }
         w.close_object();
     }
+    if let Some(search) = &search {
+        w.raw(search);
+    }
     w.close_array();
-    kept.len()
+    kept.len() + usize::from(search.is_some())
 }
 
 fn is_expressible(tool: &Tool<'_>, genuine: bool, changes: &mut Vec<Change>) -> bool {
@@ -319,13 +331,14 @@ fn is_expressible(tool: &Tool<'_>, genuine: bool, changes: &mut Vec<Change>) -> 
     }
 }
 
+/// Gives what to tell the model in place of a choice that it refuses.
 fn tool_choice(
     w: &mut Writer,
     request: &Request<'_>,
     target: &Target<'_>,
     form: Option<Form>,
     changes: &mut Vec<Change>,
-) {
+) -> Option<Text<'static>> {
     let forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
     let refused = forced && (!target.quirks.messages.forced_tool || matches!(form, Some(Form::Enabled(_))));
     let choice = if refused {
@@ -336,7 +349,7 @@ fn tool_choice(
     };
     let single = request.parallel_tool_calls == Some(false);
     let kind = match choice {
-        None if !single => return,
+        None if !single => return None,
         None | Some(ToolChoice::Auto) => r#""auto""#,
         Some(ToolChoice::Required) => r#""any""#,
         Some(ToolChoice::Named(_)) => r#""tool""#,
@@ -350,17 +363,19 @@ fn tool_choice(
         w.key("disable_parallel_tool_use").bool(true);
     }
     w.close_object();
+    request.tool_choice.as_ref().filter(|_| refused).and_then(ToolChoice::in_words)
 }
 
-fn system(blocks: &mut Blocks<'_>, request: &Request<'_>, leading: usize, instruction: Option<Text<'static>>) {
+fn system(blocks: &mut Blocks<'_>, request: &Request<'_>, leading: usize, instructions: &[Text<'static>]) {
     let early = request.messages[..leading].iter().flat_map(|m| &m.parts).filter_map(|part| match part {
         Part::Text(text) => Some(text),
         _ => None,
     });
-    let instruction = instruction.map(|text| TextPart { text, cache: None });
+    let instructions: Vec<TextPart<'_>> =
+        instructions.iter().map(|text| TextPart { text: text.borrowed(), cache: None }).collect();
     let genuine = blocks.target.quirks.messages.genuine;
     let is_said = |t: &&TextPart<'_>| !blank(&t.text) && (genuine || !t.text.escaped().starts_with(ATTRIBUTION));
-    let mut all = request.system.iter().chain(early).chain(&instruction).filter(is_said).peekable();
+    let mut all = request.system.iter().chain(early).chain(&instructions).filter(is_said).peekable();
     if all.peek().is_none() {
         return;
     }

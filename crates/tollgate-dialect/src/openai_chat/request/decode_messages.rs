@@ -71,6 +71,8 @@ struct WirePart<'a> {
     #[serde(borrow)]
     image_url: Option<&'a RawValue>,
     #[serde(borrow)]
+    video_url: Option<&'a RawValue>,
+    #[serde(borrow)]
     input_audio: Option<WireAudio<'a>>,
     #[serde(borrow)]
     file: Option<WireFile<'a>>,
@@ -87,7 +89,7 @@ struct WireMark<'a> {
 }
 
 #[derive(Deserialize)]
-struct WireImage<'a> {
+struct WireUrl<'a> {
     #[serde(borrow)]
     url: Text<'a>,
     #[serde(borrow)]
@@ -251,16 +253,13 @@ fn part<'a>(raw: &'a RawValue, at: &str) -> Result<Part<'a>, Invalid> {
         }
         "refusal" => Part::Refusal(part.refusal.ok_or_else(|| missing("refusal"))?),
         "image_url" => {
-            let raw = part.image_url.ok_or_else(|| missing("image_url"))?;
-            let (url, detail) = match Text::of_token(raw.get()) {
-                Some(url) => (url, None),
-                None => {
-                    let image: WireImage<'a> =
-                        parse(&format!("{at}.image_url"), raw, "expected an object with a `url`")?;
-                    (image.url, image.detail)
-                }
-            };
+            let (url, detail) = url(part.image_url, "image_url", at)?;
             media(MediaKind::Image, source(url), None, detail)
+        }
+        // Not OpenAI's, but that of several vendors of models that see videos.
+        "video_url" => {
+            let (url, detail) = url(part.video_url, "video_url", at)?;
+            media(MediaKind::Video, source(url), None, detail)
         }
         "input_audio" => {
             let audio = part.input_audio.ok_or_else(|| missing("input_audio"))?;
@@ -283,6 +282,17 @@ fn part<'a>(raw: &'a RawValue, at: &str) -> Result<Part<'a>, Invalid> {
         }),
         _ => Part::Unknown { kind: part.kind },
     })
+}
+
+/// A URL and the `detail` of what is there. Some clients send the URL without an object around it.
+fn url<'a>(raw: Option<&'a RawValue>, field: &str, at: &str) -> Result<(Text<'a>, Option<Text<'a>>), Invalid> {
+    let at = format!("{at}.{field}");
+    let raw = raw.ok_or_else(|| Invalid::new(&*at, format!("`{field}` is required")))?;
+    if let Some(url) = Text::of_token(raw.get()) {
+        return Ok((url, None));
+    }
+    let object: WireUrl<'a> = parse(&at, raw, "expected an object with a `url`")?;
+    Ok((object.url, object.detail))
 }
 
 /// Mistral's thinking part holds text parts, others a string.

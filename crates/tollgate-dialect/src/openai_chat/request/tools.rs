@@ -49,18 +49,19 @@ const CLIENT_TOOLS: [ClientTool; 4] = [
     },
 ];
 
-/// Writes tools and choice. Gives the sentence for the system prompt about tools that do not exist here.
-pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Option<String>, Unsupported> {
+/// Writes tools and choice. Gives sentences for the system prompt: about tools that do not exist here, and about a choice that
+/// the target refuses.
+pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Unsupported> {
     let (kept, missing) = sort_out(&request.tools);
     if kept.is_empty() {
         return match missing.first() {
             Some(name) => Err(no_such_tool(name, out)),
-            None => Ok(None),
+            None => Ok(Vec::new()),
         };
     }
     if !out.quirks().tools {
         out.refused("tools")?;
-        return Ok(None);
+        return Ok(Vec::new());
     }
     for name in &missing {
         out.change(ChangeKind::Dropped, name);
@@ -70,14 +71,15 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Option<String>,
         write_tool(out, tool);
     }
     out.writer.close_array();
-    write_choice(out, request, &kept)?;
-    if missing.is_empty() {
-        return Ok(None);
+    let mut notes = Vec::new();
+    if !missing.is_empty() {
+        notes.push(format!(
+            "These tools are not available in this session, whatever else you were told: {}.",
+            missing.join(", ")
+        ));
     }
-    Ok(Some(format!(
-        "These tools are not available in this session, whatever else you were told: {}.",
-        missing.join(", ")
-    )))
+    notes.extend(write_choice(out, request, &kept)?);
+    Ok(notes)
 }
 
 /// Tools that a model can be given, and the names of those that only Anthropic can run.
@@ -156,13 +158,15 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
     writer.close_object().close_object();
 }
 
-fn write_choice(out: &mut Out<'_>, request: &Request<'_>, kept: &[&Tool<'_>]) -> Result<(), Unsupported> {
+fn write_choice(out: &mut Out<'_>, request: &Request<'_>, kept: &[&Tool<'_>]) -> Result<Option<String>, Unsupported> {
     let forms = out.quirks().tool_choice;
     let mut choice = request.tool_choice.as_ref();
     let forced = matches!(choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
     let gone = matches!(choice, Some(ToolChoice::Named(name)) if !kept.iter().any(|t| t.name == *name));
+    let mut note = None;
     if (forced && forms == ToolChoiceForms::AutoNone) || gone {
         out.change(ChangeKind::Softened, "tool_choice");
+        note = choice.filter(|_| !gone).and_then(ToolChoice::in_words).map(|words| words.decode().into_owned());
         choice = Some(&ToolChoice::Auto);
     }
     if let Some(choice) = choice
@@ -196,5 +200,5 @@ fn write_choice(out: &mut Out<'_>, request: &Request<'_>, kept: &[&Tool<'_>]) ->
             out.writer.key("parallel_tool_calls").bool(parallel);
         }
     }
-    Ok(())
+    Ok(note)
 }

@@ -9,6 +9,9 @@ use crate::openai_chat::wire::FunctionPiece;
 
 use super::{Emit, string};
 
+/// An index beyond this says nothing about order.
+const MOST_INDEX: u32 = 1 << 16;
+
 #[derive(Debug, Default)]
 pub struct Calls {
     calls: Vec<Call>,
@@ -17,6 +20,8 @@ pub struct Calls {
 
 #[derive(Debug, Default)]
 struct Call {
+    /// Its number for what comes after: the upstream's index where that is free, so that calls keep the order they were given.
+    slot: u32,
     index: Option<u64>,
     id: String,
     /// Escaped. May come in several pieces, so it is announced only when arguments come.
@@ -30,8 +35,10 @@ struct Call {
 }
 
 impl Calls {
+    /// `whole`: the piece is a call by itself and continues none, as in an answer of one piece.
     pub fn piece<'a>(
         &mut self,
+        whole: bool,
         index: Option<u64>,
         id: Option<Text<'a>>,
         function: FunctionPiece<'a>,
@@ -39,11 +46,12 @@ impl Calls {
     ) {
         let name = string(function.name);
         let arguments = function.arguments.and_then(arguments);
-        let at = match self.find(index, id.as_ref(), name.as_ref(), arguments.is_some()) {
+        let known = (!whole).then(|| self.find(index, id.as_ref(), name.as_ref(), arguments.is_some())).flatten();
+        let at = match known {
             Some(at) => at,
             None => {
                 self.flush(emit);
-                self.calls.push(Call { index, ..Call::default() });
+                self.calls.push(Call { slot: self.free_slot(index), index, ..Call::default() });
                 self.calls.len() - 1
             }
         };
@@ -61,8 +69,15 @@ impl Calls {
             call.name.push_str(name.escaped());
         }
         if let Some(arguments) = arguments {
-            call.add(at, arguments, emit);
+            call.add(arguments, emit);
         }
+    }
+
+    fn free_slot(&self, index: Option<u64>) -> u32 {
+        let is_free = |slot: &u32| !self.calls.iter().any(|call| call.slot == *slot);
+        let own = index.and_then(|index| u32::try_from(index).ok()).filter(|index| *index < MOST_INDEX);
+        let next = || self.calls.iter().map(|call| call.slot + 1).max().unwrap_or(0);
+        own.filter(is_free).unwrap_or_else(next)
     }
 
     /// The call that a piece continues; `None` if it begins one.
@@ -91,38 +106,38 @@ impl Calls {
 
     /// Announces calls whose arguments have not begun, before something else begins.
     pub fn flush<'a>(&mut self, emit: Emit<'_, 'a>) {
-        for (slot, call) in self.calls.iter_mut().enumerate() {
+        for call in &mut self.calls {
             if !call.started && !call.name.is_empty() {
-                call.start(slot, emit);
+                call.start(emit);
             }
         }
     }
 
     pub fn end<'a>(&mut self, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
         self.flush(emit);
-        for (slot, call) in self.calls.iter_mut().enumerate() {
+        for call in &mut self.calls {
             if call.name.is_empty() && (call.extent.begun || !call.id.is_empty()) {
                 return Err(AnswerError::Malformed("a tool call has no name".into()));
             }
-            call.release(slot, emit);
+            call.release(emit);
         }
         Ok(())
     }
 }
 
 impl Call {
-    fn start(&mut self, slot: usize, emit: Emit<'_, '_>) {
+    fn start(&mut self, emit: Emit<'_, '_>) {
         self.started = true;
-        emit(Event::ToolStart { slot: number(slot), id: owned(&self.id), name: owned(&self.name) });
+        emit(Event::ToolStart { slot: self.slot, id: owned(&self.id), name: owned(&self.name) });
     }
 
-    fn add<'a>(&mut self, slot: usize, arguments: Text<'a>, emit: Emit<'_, 'a>) {
+    fn add<'a>(&mut self, arguments: Text<'a>, emit: Emit<'_, 'a>) {
         if !self.extent.begun {
             self.double = arguments.escaped().trim_start().starts_with("\\\"");
         }
         self.extent.follow(&arguments);
         if !self.started && !self.name.is_empty() {
-            self.start(slot, emit);
+            self.start(emit);
         }
         if self.double || !self.started {
             self.kept.push_str(arguments.escaped());
@@ -130,13 +145,13 @@ impl Call {
         }
         if !self.kept.is_empty() {
             let kept = std::mem::take(&mut self.kept);
-            emit(Event::ToolInput { slot: number(slot), json: owned(&kept) });
+            emit(Event::ToolInput { slot: self.slot, json: owned(&kept) });
         }
-        emit(Event::ToolInput { slot: number(slot), json: arguments });
+        emit(Event::ToolInput { slot: self.slot, json: arguments });
     }
 
     /// What was kept until the call is whole.
-    fn release(&mut self, slot: usize, emit: Emit<'_, '_>) {
+    fn release(&mut self, emit: Emit<'_, '_>) {
         let kept = std::mem::take(&mut self.kept);
         if kept.is_empty() {
             return;
@@ -145,16 +160,12 @@ impl Call {
         let inner =
             serde_json::from_str::<String>(&text.decode()).ok().filter(|inner| inner.trim_start().starts_with('{'));
         let json = inner.map_or(text, |inner| Text::plain(&inner));
-        emit(Event::ToolInput { slot: number(slot), json });
+        emit(Event::ToolInput { slot: self.slot, json });
     }
 }
 
 fn owned(escaped: &str) -> Text<'static> {
     Text::of_token(&format!("\"{escaped}\"")).unwrap_or_default().into_owned()
-}
-
-fn number(slot: usize) -> u32 {
-    u32::try_from(slot).unwrap_or(u32::MAX)
 }
 
 /// A string, or an object that some send in its place. Nothing for nothing.

@@ -487,7 +487,6 @@ fn s06_what_cannot_be_said_is_dropped_by_policy_or_refused_by_name() {
         ("frequency_penalty", "0.5"),
         ("presence_penalty", "-1"),
         ("modalities", r#"["text","audio"]"#),
-        ("web_search_options", "{}"),
     ] {
         let request = extra(key, json);
         let Err(Unsupported { param, message }) = encode(&request, &target(&quirks, &seal)) else { panic!("{key}") };
