@@ -34,6 +34,8 @@ pub struct Context {
     pub tool_ids: HashSet<String>,
     /// From tool names as they were sent to the client's own.
     pub names: NameMap,
+    /// The client's names of tools that take free text.
+    pub freeform: HashSet<String>,
     /// Stop sequences that the target could not take.
     pub stop: Vec<String>,
     /// From this and their position, calls without an id get one: something that is the same when a turn is repeated.
@@ -80,7 +82,7 @@ impl Shaper {
         Shaper {
             names: context.names,
             ids: Ids::new(context.tool_ids, context.id_seed),
-            calls: Calls::default(),
+            calls: Calls::new(context.freeform),
             stop: StopFinder::new(&context.stop),
             stopped: None,
             usage: Usage::default(),
@@ -127,6 +129,7 @@ impl Shaper {
             Event::Thinking(_)
             | Event::ThinkingState(_)
             | Event::Redacted(_)
+            | Event::Freeform { .. }
             | Event::Refusal(_)
             | Event::Server(_)
             | Event::Citation(_) => {

@@ -37,6 +37,13 @@ pub enum Event<'a> {
     ToolEnd {
         slot: u32,
     },
+    /// A whole call of a tool that takes free text. Only [`crate::answer::Shaper`] makes it, for clients that have such tools.
+    Freeform {
+        slot: u32,
+        id: Text<'a>,
+        name: Text<'a>,
+        input: Text<'a>,
+    },
     Refusal(Text<'a>),
     /// A block made by the provider's own tool, whole (`server_tool_use`, `web_search_tool_result` …), with all its fields.
     Server(Json<'a>),
@@ -91,6 +98,9 @@ impl Event<'_> {
             }
             Event::ToolInput { slot, json } => Event::ToolInput { slot, json: json.into_owned() },
             Event::ToolEnd { slot } => Event::ToolEnd { slot },
+            Event::Freeform { slot, id, name, input } => {
+                Event::Freeform { slot, id: id.into_owned(), name: name.into_owned(), input: input.into_owned() }
+            }
             Event::Refusal(t) => Event::Refusal(t.into_owned()),
             Event::Server(j) => Event::Server(j.into_owned()),
             Event::Citation(j) => Event::Citation(j.into_owned()),

@@ -330,11 +330,13 @@ pub fn answer_context(dialect: Dialect, request: &Request<'_>, target: &Target<'
         _ => None,
     });
     let tool_ids: std::collections::HashSet<String> = calls.collect();
+    let freeform = request.tools.iter().filter(|tool| matches!(tool.kind, request::ToolKind::Custom { .. }));
     answer::Context {
         // A repeated turn gets the same ids again: they depend on how far the conversation is, not on chance.
         id_seed: format!("{} {}", target.label, tool_ids.len()),
         tool_ids,
         names: names::NameMap::of(request),
+        freeform: freeform.map(|tool| tool.name.decode().into_owned()).collect(),
         stop: stop.iter().map(|stop| stop.decode().into_owned()).collect(),
         keep_thinking: target.quirks.replay != quirks::Replay::Never,
     }

@@ -34,6 +34,8 @@ pub struct Quirks {
     pub empty_result: Option<String>,
     /// `cache_control` is understood inside content parts.
     pub cache_control: bool,
+    /// `prompt_cache_breakpoint` is understood inside content parts (OpenAI from gpt-5.6 on).
+    pub cache_breakpoints: bool,
     /// User and assistant must alternate and the last message must be the user's or a tool's.
     pub strict_alternation: bool,
     /// A trailing assistant message is taken as the beginning of the answer.
@@ -69,6 +71,8 @@ pub struct Quirks {
     /// The field (or form) in which the provider sends thoughts and wants them back.
     pub reasoning_field: ReasoningField,
     pub replay: Replay,
+    /// The first call of a message must have its `extra_content.google.thought_signature` again (Google from Gemini 3 on).
+    pub thought_signatures: bool,
     /// What stands in for thoughts that are lost, where the provider insists on some.
     pub reasoning_filler: Option<String>,
     /// Sampling parameters are refused while the model thinks.
@@ -152,6 +156,7 @@ impl Default for Quirks {
             empty_content: EmptyContent::Null,
             empty_result: None,
             cache_control: false,
+            cache_breakpoints: false,
             strict_alternation: false,
             prefill: true,
             refuses: Vec::new(),
@@ -172,6 +177,7 @@ impl Default for Quirks {
             efforts: vec![Effort::Low, Effort::Medium, Effort::High],
             reasoning_field: ReasoningField::ReasoningContent,
             replay: Replay::Never,
+            thought_signatures: false,
             reasoning_filler: None,
             thinking_refuses_sampling: false,
             think_tags: false,

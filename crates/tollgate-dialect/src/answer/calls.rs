@@ -1,10 +1,12 @@
 //! Tool calls one after another, with inputs that clients can read.
 
+use std::collections::HashSet;
+
 use super::Emit;
 use super::ids::Ids;
 use crate::error::AnswerError;
 use crate::event::Event;
-use crate::json::{Json, Text};
+use crate::json::{Json, Text, members};
 
 /// Inputs that must wait for another call, or for their end, are kept up to this many bytes.
 pub const MAX_BUFFERED_BYTES: usize = 16 << 20;
@@ -23,6 +25,8 @@ pub(super) struct Calls {
     buffered: usize,
     /// Upstream slots whose calls are closed.
     closed: Vec<u32>,
+    /// The client's names of tools that take free text, which went up as functions of one string.
+    freeform: HashSet<String>,
     started: u32,
 }
 
@@ -48,6 +52,8 @@ enum Form {
     Straight,
     /// A string where an object is due: kept until its end, then unwrapped.
     Wrapped,
+    /// The object that stands for free text: kept until its end, then unwrapped.
+    Freeform,
 }
 
 impl Call {
@@ -74,6 +80,10 @@ impl Call {
 }
 
 impl Calls {
+    pub(super) fn new(freeform: HashSet<String>) -> Calls {
+        Calls { freeform, ..Calls::default() }
+    }
+
     /// True once a call reached the client.
     pub(super) fn any(&self) -> bool {
         self.started > 0
@@ -195,7 +205,13 @@ impl Calls {
             self.buffered -= call.bytes();
             let slot = self.started;
             self.started += 1;
-            emit(Event::ToolStart { slot, id: ids.next(&call.id), name: call.name.borrowed() });
+            let id = ids.next(&call.id);
+            if self.freeform.contains(&*call.name.decode()) {
+                call.form = Form::Freeform;
+                call.id = id;
+            } else {
+                emit(Event::ToolStart { slot, id, name: call.name.borrowed() });
+            }
             let held = std::mem::take(&mut call.input);
             self.buffered -= call.feed(&held, slot, emit);
             let ended = call.ended;
@@ -249,6 +265,11 @@ impl Call {
                 emit(Event::ToolInput { slot, json: Text::literal("{}") });
             }
             Form::Unknown => emit(Event::ToolInput { slot, json: self.input }),
+            Form::Freeform => {
+                let decoded = self.input.decode();
+                let input = free_text(&decoded).unwrap_or(self.input.borrowed());
+                return emit(Event::Freeform { slot, id: self.id, name: self.name, input });
+            }
             Form::Wrapped => {
                 let decoded = self.input.decode();
                 emit(Event::ToolInput { slot, json: unwrap(&decoded).unwrap_or(self.input.borrowed()) });
@@ -271,6 +292,12 @@ fn form(input: &Text<'_>) -> Form {
     } else {
         Form::Straight
     }
+}
+
+/// What stands under `input`, as the tool's schema asks for it.
+fn free_text(object: &str) -> Option<Text<'_>> {
+    let members = members(object).ok()?;
+    Text::of_token(members.into_iter().find(|(key, _)| *key == "input")?.1)
 }
 
 /// The object inside a JSON string. A string's inside is escaped already, which is the form we need.

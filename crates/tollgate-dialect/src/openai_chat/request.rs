@@ -4,6 +4,7 @@ mod arguments;
 mod decode;
 mod decode_messages;
 mod encode;
+mod marks;
 mod messages;
 pub(super) mod params;
 mod parts;

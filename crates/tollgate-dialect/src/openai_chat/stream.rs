@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::error::AnswerError;
 use crate::event::{Event, StopReason, ThinkingState};
 use crate::frame::sse::Frame;
-use crate::json::{Json, Text};
+use crate::json::Text;
 use crate::quirks::{Quirks, ReasoningField};
 use crate::usage::Usage;
 
@@ -218,7 +218,7 @@ impl Decoder {
             && let Ok(function) = serde_json::from_str::<FunctionPiece<'a>>(raw.get())
         {
             self.end_thoughts(emit);
-            self.calls.piece(whole, None, None, function, emit);
+            self.calls.piece(whole, CallPiece { function: Some(function), ..CallPiece::default() }, emit);
         }
         Ok(())
     }
@@ -233,8 +233,7 @@ impl Decoder {
         };
         for piece in pieces.into_iter().flatten() {
             self.end_thoughts(emit);
-            let index = piece.index.and_then(|raw| Json::parse(raw.get()).ok()?.as_count());
-            self.calls.piece(whole, index, string(piece.id), piece.function.unwrap_or_default(), emit);
+            self.calls.piece(whole, piece, emit);
         }
         Ok(())
     }

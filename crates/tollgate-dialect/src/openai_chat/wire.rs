@@ -96,7 +96,7 @@ pub struct Delta<'a> {
     pub function_call: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub struct CallPiece<'a> {
     #[serde(borrow)]
     pub index: Option<&'a RawValue>,
@@ -104,6 +104,9 @@ pub struct CallPiece<'a> {
     pub id: Option<&'a RawValue>,
     #[serde(borrow)]
     pub function: Option<FunctionPiece<'a>>,
+    /// Google's: `{"google": {"thought_signature": …}}`.
+    #[serde(borrow)]
+    pub extra_content: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]

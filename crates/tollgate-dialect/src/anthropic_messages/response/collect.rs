@@ -83,7 +83,8 @@ impl Collector {
                     input.push(json);
                 }
             }
-            Event::ToolEnd { .. } => {}
+            // Clients of this dialect have no tools of free text.
+            Event::ToolEnd { .. } | Event::Freeform { .. } => {}
             Event::Server(json) => self.blocks.push(Block::Server(json.clone().into_owned())),
             Event::Citation(citation) => {
                 let citation = citation.clone().into_owned();

@@ -115,7 +115,8 @@ impl Encoder {
             Event::Finish { reason, stop_sequence } => {
                 self.finish = Some((*reason, stop_sequence.clone().map(Text::into_owned)));
             }
-            Event::Start { .. } => {}
+            // Clients of this dialect have no tools of free text.
+            Event::Start { .. } | Event::Freeform { .. } => {}
         }
     }
 

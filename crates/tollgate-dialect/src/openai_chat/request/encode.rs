@@ -8,6 +8,7 @@ use crate::quirks::Quirks;
 use crate::request::{Part, Request, Source, ToolInput, ToolKind};
 use crate::{Encoded, Target};
 
+use super::marks::Marks;
 use super::{messages, params, reasoning, tools};
 
 pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Unsupported> {
@@ -34,9 +35,15 @@ impl<'t> Out<'t> {
         self.target.quirks
     }
 
-    /// Text goes as parts that carry cache marks.
-    pub fn marks(&self) -> bool {
-        self.quirks().cache_control && !self.quirks().string_content
+    /// Unless there are none, text goes as parts that carry them.
+    pub fn marks(&self) -> Marks {
+        let quirks = self.quirks();
+        match (quirks.cache_control, quirks.cache_breakpoints) {
+            _ if quirks.string_content => Marks::None,
+            (true, _) => Marks::CacheControl,
+            (false, true) => Marks::Breakpoints,
+            (false, false) => Marks::None,
+        }
     }
 
     /// Reports a change once, however often it happened.

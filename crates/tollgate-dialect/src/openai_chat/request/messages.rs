@@ -51,9 +51,9 @@ fn leading_system(out: &mut Out<'_>, blocks: &[TextPart<'_>], notes: &[String]) 
     let marks = out.marks();
     let writer = &mut out.writer;
     writer.open_object().key("role").str(role).key("content");
-    if marks {
+    if marks.are_kept() {
         writer.open_array();
-        blocks.iter().for_each(|b| write_text_part(writer, &b.text, b.cache));
+        blocks.iter().for_each(|b| write_text_part(writer, &b.text, b.cache, marks));
         writer.close_array();
     } else {
         write_joined(writer, blocks.iter().map(|b| &b.text));

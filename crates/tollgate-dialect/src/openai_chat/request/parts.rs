@@ -9,6 +9,7 @@ use crate::names::safe_tool_name;
 use crate::request::{CacheMark, Media, MediaKind, Part, Source, TextPart};
 
 use super::encode::Out;
+use super::marks::Marks;
 
 /// Between texts that become one.
 pub const PARAGRAPH: Text<'static> = Text::literal("\\n\\n");
@@ -260,8 +261,8 @@ pub fn texts<'p, 'r>(pieces: &'p [Piece<'r>]) -> impl Iterator<Item = &'p Text<'
 
 /// One string where all is text, else parts in their order. Where marks are kept it is always parts, marked or not: a mark
 /// that moves on must leave the bytes around it as they were.
-pub fn write_pieces(writer: &mut Writer, pieces: &[Piece<'_>], marks: bool) {
-    if !marks && pieces.iter().all(|p| matches!(p, Piece::Text { .. } | Piece::System { .. })) {
+pub fn write_pieces(writer: &mut Writer, pieces: &[Piece<'_>], marks: Marks) {
+    if !marks.are_kept() && pieces.iter().all(|p| matches!(p, Piece::Text { .. } | Piece::System { .. })) {
         write_joined(writer, texts(pieces));
         return;
     }
@@ -271,10 +272,10 @@ pub fn write_pieces(writer: &mut Writer, pieces: &[Piece<'_>], marks: bool) {
 }
 
 /// Writes one content part; marks only where the target understands them.
-pub fn write_part(writer: &mut Writer, piece: &Piece<'_>, marks: bool) {
+pub fn write_part(writer: &mut Writer, piece: &Piece<'_>, marks: Marks) {
     let cache = match piece {
         Piece::Text { text, cache } | Piece::System { text, cache } => {
-            return write_text_part(writer, text, cache.filter(|_| marks));
+            return write_text_part(writer, text, *cache, marks);
         }
         Piece::Image { url, detail, cache } => {
             writer.open_object().key("type").text(&Text::literal("image_url"));
@@ -300,22 +301,14 @@ pub fn write_part(writer: &mut Writer, piece: &Piece<'_>, marks: bool) {
             &None
         }
     };
-    write_mark(writer, cache.filter(|_| marks));
+    marks.write(writer, *cache);
     writer.close_object();
 }
 
-pub fn write_text_part(writer: &mut Writer, text: &Text<'_>, cache: Option<CacheMark>) {
+pub fn write_text_part(writer: &mut Writer, text: &Text<'_>, cache: Option<CacheMark>, marks: Marks) {
     writer.open_object().key("type").text(&Text::literal("text")).key("text").text(text);
-    write_mark(writer, cache);
+    marks.write(writer, cache);
     writer.close_object();
-}
-
-fn write_mark(writer: &mut Writer, cache: Option<CacheMark>) {
-    match cache {
-        Some(CacheMark::Short) => writer.key("cache_control").raw(r#"{"type":"ephemeral"}"#),
-        Some(CacheMark::Long) => writer.key("cache_control").raw(r#"{"type":"ephemeral","ttl":"1h"}"#),
-        None => writer,
-    };
 }
 
 fn write_url(writer: &mut Writer, url: &Url<'_>) {

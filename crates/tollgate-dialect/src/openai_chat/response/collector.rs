@@ -24,6 +24,8 @@ struct Call {
     id: Text<'static>,
     name: Text<'static>,
     arguments: Text<'static>,
+    /// The arguments are free text.
+    freeform: bool,
 }
 
 impl Collector {
@@ -55,6 +57,14 @@ impl Collector {
                 id: id.clone().into_owned(),
                 name: name.clone().into_owned(),
                 arguments: Text::EMPTY,
+                freeform: false,
+            }),
+            Event::Freeform { slot, id, name, input } => self.calls.push(Call {
+                slot: *slot,
+                id: id.clone().into_owned(),
+                name: name.clone().into_owned(),
+                arguments: input.clone().into_owned(),
+                freeform: true,
             }),
             Event::ToolInput { slot, json } => {
                 if let Some(call) = self.calls.iter_mut().rfind(|c| c.slot == *slot) {
@@ -95,6 +105,12 @@ impl Collector {
         if !self.calls.is_empty() {
             writer.key("tool_calls").open_array();
             for call in &self.calls {
+                if call.freeform {
+                    writer.open_object().key("id").text(&call.id).key("type").str("custom").key("custom").open_object();
+                    writer.key("name").text(&call.name).key("input").text(&call.arguments);
+                    writer.close_object().close_object();
+                    continue;
+                }
                 let arguments = if call.arguments.is_empty() { &Text::literal("{}") } else { &call.arguments };
                 writer.open_object().key("id").text(&call.id).key("type").str("function").key("function").open_object();
                 writer.key("name").text(&call.name).key("arguments").text(arguments).close_object().close_object();

@@ -3,9 +3,9 @@
 use serde_json::value::RawValue;
 
 use crate::error::AnswerError;
-use crate::event::Event;
-use crate::json::Text;
-use crate::openai_chat::wire::FunctionPiece;
+use crate::event::{Event, ThinkingState};
+use crate::json::{Json, Text};
+use crate::openai_chat::wire::CallPiece;
 
 use super::{Emit, string};
 
@@ -36,14 +36,10 @@ struct Call {
 
 impl Calls {
     /// `whole`: the piece is a call by itself and continues none, as in an answer of one piece.
-    pub fn piece<'a>(
-        &mut self,
-        whole: bool,
-        index: Option<u64>,
-        id: Option<Text<'a>>,
-        function: FunctionPiece<'a>,
-        emit: Emit<'_, 'a>,
-    ) {
+    pub fn piece<'a>(&mut self, whole: bool, piece: CallPiece<'a>, emit: Emit<'_, 'a>) {
+        let index = piece.index.and_then(|raw| Json::parse(raw.get()).ok()?.as_count());
+        let id = string(piece.id);
+        let function = piece.function.unwrap_or_default();
         let name = string(function.name);
         let arguments = function.arguments.and_then(arguments);
         let known = (!whole).then(|| self.find(index, id.as_ref(), name.as_ref(), arguments.is_some())).flatten();
@@ -51,6 +47,10 @@ impl Calls {
             Some(at) => at,
             None => {
                 self.flush(emit);
+                // State of the call has no other place with a client than before it.
+                if let Some(state) = piece.extra_content.filter(|raw| raw.get().starts_with('{')) {
+                    emit(Event::ThinkingState(ThinkingState::Details(Json::from(state))));
+                }
                 self.calls.push(Call { slot: self.free_slot(index), index, ..Call::default() });
                 self.calls.len() - 1
             }

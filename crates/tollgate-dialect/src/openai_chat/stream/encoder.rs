@@ -113,6 +113,20 @@ impl Encoder {
                     [&head, json.escaped(), "\"}}]}"].iter().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
                 });
             }
+            Event::Freeform { slot, id, name, input } => {
+                let index = self.slots.len();
+                self.slots.push(*slot);
+                let start = format!(
+                    r#"{{"tool_calls":[{{"index":{index},"id":"{}","type":"custom","custom":{{"name":"{}","input":""}}}}]}}"#,
+                    id.escaped(),
+                    name.escaped()
+                );
+                let text =
+                    format!(r#"{{"tool_calls":[{{"index":{index},"custom":{{"input":"{}"}}}}]}}"#, input.escaped());
+                for delta in [start, text] {
+                    self.delta(out, |out| out.extend_from_slice(delta.as_bytes()));
+                }
+            }
             Event::Finish { reason, .. } => self.reason = *reason,
             // Chat has no place for these.
             Event::ThinkingState(_)

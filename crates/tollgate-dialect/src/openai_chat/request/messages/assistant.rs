@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use crate::error::{ChangeKind, Unsupported};
-use crate::json::{Text, Writer};
+use crate::json::{Json, Text, Writer};
 use crate::names::{safe_id, safe_tool_name};
 use crate::openai_chat::request::arguments;
 use crate::openai_chat::request::encode::Out;
+use crate::openai_chat::request::marks::Marks;
 use crate::openai_chat::request::parts::{self, PARAGRAPH, Piece, Place, write_text_part};
-use crate::quirks::{EmptyContent, IdForm, ReasoningField, Replay};
+use crate::quirks::{EmptyContent, ReasoningField, Replay};
 use crate::request::{CacheMark, Part, Thinking, ToolCall, ToolInput};
 use crate::sealed::Opened;
 
@@ -17,6 +18,8 @@ pub struct Assistant<'r> {
     texts: Vec<AssistantText<'r>>,
     thoughts: Vec<&'r Thinking<'r>>,
     pub calls: Vec<&'r ToolCall<'r>>,
+    /// The thinking block directly before each call: it may hold the call's state.
+    before_calls: Vec<Option<&'r Thinking<'r>>>,
     pub ids: HashSet<&'r str>,
 }
 
@@ -32,12 +35,17 @@ impl<'r> Assistant<'r> {
     pub fn add(&mut self, out: &mut Out<'_>, message: &'r [Part<'r>], index: usize) -> Result<(), Unsupported> {
         let mut apart = !self.texts.is_empty();
         let mut pieces = Vec::new();
+        let mut before = None;
         for (i, part) in message.iter().enumerate() {
             match part {
-                Part::Thinking(thinking) => self.thoughts.push(thinking),
+                Part::Thinking(thinking) => {
+                    before = Some(thinking);
+                    self.thoughts.push(thinking);
+                }
                 Part::ToolCall(call) => {
                     self.ids.insert(call.id.escaped());
                     self.calls.push(call);
+                    self.before_calls.push(before.take());
                 }
                 other => parts::push(out, other, Place { message: index, content: i, in_result: false }, &mut pieces)?,
             }
@@ -65,20 +73,20 @@ impl<'r> Assistant<'r> {
             Thought::InContent(thought) if quirks.reasoning_field == ReasoningField::ContentPart => {
                 writer.key("content").open_array();
                 writer.open_object().key("type").text(&Text::literal("thinking")).key("thinking").open_array();
-                write_text_part(writer, thought, None);
+                write_text_part(writer, thought, None, marks);
                 writer.close_array().close_object();
                 self.write_text_parts(writer, marks);
                 writer.close_array();
             }
-            Thought::InContent(thought) if marks => {
+            Thought::InContent(thought) if marks.are_kept() => {
                 writer.key("content").open_array();
-                write_text_part(writer, &in_tags(thought), None);
+                write_text_part(writer, &in_tags(thought), None, marks);
                 self.write_text_parts(writer, marks);
                 writer.close_array();
             }
             Thought::InContent(thought) => self.write_text(writer, &in_tags(thought)),
             _ if self.texts.is_empty() => self.write_no_content(writer, quirks.empty_content, &thought),
-            _ if marks => {
+            _ if marks.are_kept() => {
                 writer.key("content").open_array();
                 self.write_text_parts(writer, marks);
                 writer.close_array();
@@ -95,9 +103,9 @@ impl<'r> Assistant<'r> {
             Thought::None | Thought::InContent(_) => {}
         }
         if !self.calls.is_empty() {
-            self.write_calls(writer, quirks.tool_ids);
+            self.write_calls(out);
         }
-        writer.close_object();
+        out.writer.close_object();
     }
 
     /// What the target gets to see of the thoughts.
@@ -134,11 +142,9 @@ impl<'r> Assistant<'r> {
 
     /// The elements of `reasoning_details` that this very provider gave us, unmodified.
     fn details(&self, out: &Out<'_>) -> String {
-        let family = out.target.label.split('/').next().unwrap_or("");
         let mut joined = String::new();
         for signature in self.thoughts.iter().filter_map(|t| t.signature.as_ref()) {
-            let Opened::Ours(state) = out.target.seal.open(signature) else { continue };
-            let Some(details) = state.details.filter(|_| state.family == family) else { continue };
+            let Some(details) = own_state(out, signature) else { continue };
             let elements = details.get().trim().strip_prefix('[').and_then(|d| d.strip_suffix(']'));
             let elements = elements.map_or("", str::trim);
             if !joined.is_empty() && !elements.is_empty() {
@@ -160,13 +166,13 @@ impl<'r> Assistant<'r> {
         writer.out.push(b'"');
     }
 
-    fn write_text_parts(&self, writer: &mut Writer, marks: bool) {
+    fn write_text_parts(&self, writer: &mut Writer, marks: Marks) {
         for AssistantText { text, cache, apart } in &self.texts {
             // A part of nothing but white space is refused by those who know marks.
-            if *apart && !marks {
-                write_text_part(writer, &PARAGRAPH, None);
+            if *apart && !marks.are_kept() {
+                write_text_part(writer, &PARAGRAPH, None, marks);
             }
-            write_text_part(writer, text, cache.filter(|_| marks));
+            write_text_part(writer, text, *cache, marks);
         }
     }
 
@@ -181,9 +187,12 @@ impl<'r> Assistant<'r> {
         };
     }
 
-    fn write_calls(&self, writer: &mut Writer, form: IdForm) {
-        writer.key("tool_calls").open_array();
-        for call in &self.calls {
+    fn write_calls(&self, out: &mut Out<'_>) {
+        let form = out.quirks().tool_ids;
+        out.writer.key("tool_calls").open_array();
+        for (at, call) in self.calls.iter().enumerate() {
+            let state = self.call_state(out, at);
+            let writer = &mut out.writer;
             writer.open_object().key("id").text(&safe_id(form, &call.id)).key("type").text(&Text::literal("function"));
             writer.key("function").open_object().key("name").text(&safe_tool_name(&call.name)).key("arguments");
             // An empty token lets the writer place its comma; its closing quote is taken back.
@@ -199,9 +208,36 @@ impl<'r> Assistant<'r> {
                 }
             }
             writer.out.push(b'"');
-            writer.close_object().close_object();
+            writer.close_object();
+            if let Some(state) = state {
+                writer.key("extra_content").json(&state);
+            }
+            writer.close_object();
         }
-        writer.close_array();
+        out.writer.close_array();
+    }
+
+    /// What Google gave with the call; for the first one its documented word where that is lost.
+    fn call_state(&self, out: &Out<'_>, at: usize) -> Option<Json<'static>> {
+        if !out.quirks().thought_signatures {
+            return None;
+        }
+        let signature = self.before_calls[at].and_then(|thinking| thinking.signature.as_ref());
+        let own = signature.and_then(|signature| own_state(out, signature)).filter(Json::is_object);
+        own.or_else(|| (at == 0).then_some(NO_SIGNATURE))
+    }
+}
+
+/// ai.google.dev/gemini-api/docs/thought-signatures, 2026-11: for calls that another model made.
+const NO_SIGNATURE: Json<'static> =
+    Json::literal(r#"{"google":{"thought_signature":"skip_thought_signature_validator"}}"#);
+
+/// State that this very provider gave us.
+fn own_state(out: &Out<'_>, signature: &Text<'_>) -> Option<Json<'static>> {
+    let family = out.target.label.split('/').next().unwrap_or("");
+    match out.target.seal.open(signature) {
+        Opened::Ours(state) if state.family == family => state.details,
+        _ => None,
     }
 }
 

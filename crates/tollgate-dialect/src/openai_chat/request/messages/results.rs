@@ -4,6 +4,7 @@ use crate::error::{ChangeKind, Unsupported};
 use crate::json::Text;
 use crate::names::safe_id;
 use crate::openai_chat::request::encode::Out;
+use crate::openai_chat::request::marks::Marks;
 use crate::openai_chat::request::parts::{self, PARAGRAPH, Piece, Place, texts, write_pieces};
 use crate::request::{ToolCall, ToolResult};
 
@@ -35,8 +36,8 @@ pub fn write<'r>(
         pieces.push(Piece::Text { text: Text::plain(filler), cache: result.and_then(|(result, _)| result.cache) });
     }
     // Nothing is a string: an empty text part is refused by those who know marks.
-    let marks = out.marks() && !pieces.is_empty();
-    if marks && pieces.iter().all(|p| matches!(p, Piece::Text { .. })) {
+    let marks = if pieces.is_empty() { Marks::None } else { out.marks() };
+    if marks.are_kept() && pieces.iter().all(|p| matches!(p, Piece::Text { .. })) {
         pieces = vec![joined(&pieces)];
     }
     let writer = &mut out.writer;
