@@ -1,20 +1,10 @@
 use super::*;
 use crate::AnswerHead;
-use crate::event::StopReason;
 
 fn read(body: &str) -> Result<Vec<Event<'static>>, AnswerError> {
     let mut events = Vec::new();
     decode(body.as_bytes(), &Quirks::default(), &mut |event| events.push(event.into_owned()))?;
     Ok(events)
-}
-
-#[test]
-fn a_whole_answer_without_a_reason_is_still_whole() {
-    let events =
-        read("\n\n{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"x\"},\"finish_reason\":null}]}")
-            .expect("good");
-    assert!(events.contains(&Event::Text(Text::plain("x"))));
-    assert_eq!(events.last(), Some(&Event::Finish { reason: StopReason::EndTurn, stop_sequence: None }));
 }
 
 #[test]

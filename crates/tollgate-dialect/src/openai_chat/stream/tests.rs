@@ -53,21 +53,6 @@ fn delta(delta: &str) -> String {
     )
 }
 
-fn calls_of(pieces: &[&str]) -> String {
-    let mut lines: Vec<String> = pieces.iter().map(|p| delta(&format!(r#"{{"tool_calls":[{p}]}}"#))).collect();
-    lines.push(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#.into());
-    lines.push("[DONE]".into());
-    told(&events(&lines.iter().map(String::as_str).collect::<Vec<_>>()))
-}
-
-fn finish_with(reason: &str) -> String {
-    told(&events(&[
-        &delta(r#"{"content":"x"}"#),
-        &format!(r#"{{"choices":[{{"index":0,"delta":{{}},"finish_reason":{reason}}}]}}"#),
-        "[DONE]",
-    ]))
-}
-
 const USUAL: [&str; 5] = [
     r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}"#,
     r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"Hel\u00e9\n"},"finish_reason":null}],"usage":null}"#,
@@ -118,166 +103,6 @@ fn a_cut_before_the_end_is_never_a_complete_answer() {
 }
 
 #[test]
-fn an_end_mark_without_a_reason_is_an_end() {
-    assert_eq!(told(&events(&[&delta(r#"{"content":"x"}"#), "[DONE]"])), "|x||EndTurn");
-}
-
-#[test]
-fn tool_calls_are_told_apart_whatever_the_server_leaves_out() {
-    let two = "||a=f{\"x\":1} b=g{\"y\":2}|ToolUse";
-    let cases: &[(&str, &str, &[&str])] = &[
-        (
-            "as documented",
-            two,
-            &[
-                r#"{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}"#,
-                r#"{"index":0,"function":{"arguments":"{\"x\""}}"#,
-                r#"{"index":0,"function":{"arguments":":1}"}}"#,
-                r#"{"index":1,"id":"b","type":"function","function":{"name":"g","arguments":"{\"y\":2}"}}"#,
-            ],
-        ),
-        (
-            "pieces interleave",
-            two,
-            &[
-                r#"{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}"#,
-                r#"{"index":1,"id":"b","function":{"name":"g","arguments":"{"}}"#,
-                r#"{"index":0,"function":{"arguments":"\"x\":1}"}},{"index":1,"function":{"arguments":"\"y\":2}"}}"#,
-            ],
-        ),
-        (
-            "no index, whole calls",
-            two,
-            &[
-                r#"{"id":"a","function":{"name":"f","arguments":"{\"x\":1}"}}"#,
-                r#"{"index":null,"id":"b","function":{"name":"g","arguments":"{\"y\":2}"}}"#,
-            ],
-        ),
-        (
-            "the same index for all",
-            two,
-            &[
-                r#"{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":1}"}}"#,
-                r#"{"index":0,"id":"b","function":{"name":"g","arguments":"{\"y\":2}"}}"#,
-            ],
-        ),
-        (
-            "id and name in every piece",
-            two,
-            &[
-                r#"{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}}"#,
-                r#"{"index":0,"id":"a","function":{"name":"f","arguments":":1}"}}"#,
-                r#"{"index":1,"id":"b","function":{"name":"g","arguments":"{\"y\""}}"#,
-                r#"{"index":1,"id":"b","function":{"name":"g","arguments":":2}"}}"#,
-            ],
-        ),
-        (
-            "a new id in every piece",
-            two,
-            &[
-                r#"{"index":0,"id":"a","function":{"name":"f","arguments":""}}"#,
-                r#"{"index":0,"id":"a2","function":{"arguments":"{\"x\":1}"}}"#,
-                r#"{"index":1,"id":"b","function":{"name":"g","arguments":"{\"y\":2}"}}"#,
-            ],
-        ),
-        (
-            "a split name",
-            "||a=get_weather{}|ToolUse",
-            &[
-                r#"{"index":0,"id":"a","function":{"name":"get_"}}"#,
-                r#"{"index":0,"function":{"name":"weather"}}"#,
-                r#"{"index":0,"function":{"arguments":"{}"}}"#,
-            ],
-        ),
-        (
-            "arguments before the name",
-            "||a=f{\"x\":1}|ToolUse",
-            &[
-                r#"{"index":0,"id":"a","function":{"arguments":"{\"x\""}}"#,
-                r#"{"index":0,"function":{"name":"f","arguments":":1}"}}"#,
-            ],
-        ),
-        (
-            "no ids, the same tool twice",
-            "||=f{\"x\":1} =f{\"x\":2}|ToolUse",
-            &[
-                r#"{"function":{"name":"f","arguments":"{\"x\":1}"}}"#,
-                r#"{"id":"","function":{"name":"f","arguments":"{\"x\":2}"}}"#,
-            ],
-        ),
-        ("arguments null", "||a=f|ToolUse", &[r#"{"index":0,"id":"a","function":{"name":"f","arguments":null}}"#]),
-        (
-            "arguments as an object",
-            "||a=f{\"x\":1}|ToolUse",
-            &[r#"{"index":0,"id":"a","function":{"name":"f","arguments":{"x":1}}}"#],
-        ),
-        (
-            "arguments encoded twice, in pieces",
-            "||a=f{\"x\":1}|ToolUse",
-            &[
-                r#"{"index":0,"id":"a","function":{"name":"f","arguments":"\"{\\\"x\\\""}}"#,
-                r#"{"index":0,"function":{"arguments":":1}\""}}"#,
-            ],
-        ),
-        (
-            "a repeated piece after the end",
-            "||a=f{}|ToolUse",
-            &[
-                r#"{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}"#,
-                r#"{"index":0,"id":"a","function":{"name":"f","arguments":""}}"#,
-            ],
-        ),
-    ];
-    for (what, expected, pieces) in cases {
-        assert_eq!(calls_of(pieces), *expected, "{what}");
-    }
-}
-
-#[test]
-fn a_call_without_a_name_is_an_error_and_not_lost() {
-    let line = delta(r#"{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{}"}}]}"#);
-    assert!(matches!(read(&Quirks::default(), &[&line, "[DONE]"]), Err(AnswerError::Malformed(_))));
-}
-
-#[test]
-fn the_form_before_tool_calls_is_read() {
-    let lines = [
-        delta(r#"{"function_call":{"name":"f","arguments":"{\"a\""}}"#),
-        delta(r#"{"function_call":{"arguments":":1}"}}"#),
-    ];
-    assert_eq!(told(&events(&[&lines[0], &lines[1], "[DONE]"])), "||=f{\"a\":1}|EndTurn");
-}
-
-#[test]
-fn reasons_of_every_vendor_are_understood() {
-    let cases = [
-        ("\"stop\"", "EndTurn"),
-        ("\"eos\"", "EndTurn"),
-        ("\"COMPLETE\"", "EndTurn"),
-        ("\"stop_sequence\"", "EndTurn"),
-        ("\"new_word\"", "EndTurn"),
-        ("\"length\"", "MaxTokens"),
-        ("\"model_length\"", "MaxTokens"),
-        ("\"MAX_TOKENS\"", "MaxTokens"),
-        ("\"tool_calls\"", "ToolUse"),
-        ("\"tool_use\"", "ToolUse"),
-        ("\"TOOL_CALL\"", "ToolUse"),
-        ("\"function_call\"", "ToolUse"),
-        ("\"content_filter\"", "Refusal"),
-        ("\"sensitive\"", "Refusal"),
-        ("\"error\"", "Failed"),
-        ("\"network_error\"", "Failed"),
-        ("\"insufficient_system_resource\"", "Failed"),
-        ("\"ERROR\"", "Failed"),
-        ("\"\"", "EndTurn"),
-        ("null", "EndTurn"),
-    ];
-    for (reason, expected) in cases {
-        assert_eq!(finish_with(reason), format!("|x||{expected}"), "{reason}");
-    }
-}
-
-#[test]
 fn thoughts_are_found_in_every_vendors_field() {
     let end = "[DONE]";
     let answer = delta(r#"{"content":"x"}"#);
@@ -297,42 +122,6 @@ fn thoughts_are_found_in_every_vendors_field() {
     for (piece, expected) in cases {
         assert_eq!(told(&events(&[&delta(piece), &answer, end])), expected, "{piece}");
     }
-}
-
-#[test]
-fn reasoning_details_are_put_together_and_told_before_what_follows() {
-    let quirks = Quirks { reasoning_field: ReasoningField::ReasoningDetails, ..Quirks::default() };
-    let lines = [
-        delta(r#"{"reasoning":"a","reasoning_details":[{"type":"reasoning.text","text":"a","index":0,"format":"x"}]}"#),
-        delta(
-            r#"{"reasoning":"b","reasoning_details":[{"type":"reasoning.text","text":"b","index":0,"signature":null}]}"#,
-        ),
-        delta(
-            r#"{"reasoning_details":[{"type":"reasoning.text","signature":"sig","index":0},{"type":"reasoning.encrypted","data":"d","index":1}],"content":"x"}"#,
-        ),
-    ];
-    let got = read(&quirks, &[&lines[0], &lines[1], &lines[2], "[DONE]"]).expect("a good stream");
-    let details = r#"[{"type":"reasoning.text","text":"ab","index":0,"format":"x","signature":"sig"},{"type":"reasoning.encrypted","data":"d","index":1}]"#;
-    assert_eq!(told(&got), format!("ab<{details}>|x||EndTurn"));
-    let place = |wanted: fn(&Event<'_>) -> bool| got.iter().position(wanted).expect("there");
-    assert!(place(|e| matches!(e, Event::ThinkingState(_))) < place(|e| matches!(e, Event::Text(_))));
-}
-
-#[test]
-fn other_choices_than_the_first_are_ignored() {
-    let lines = [
-        r#"{"choices":[{"index":1,"delta":{"content":"no"},"finish_reason":null},{"index":0,"delta":{"content":"yes"}}]}"#,
-        r#"{"choices":[{"index":1,"delta":{},"finish_reason":"length"}]}"#,
-    ];
-    assert_eq!(told(&events(&[lines[0], lines[1], "[DONE]"])), "|yes||EndTurn");
-}
-
-#[test]
-fn azures_first_chunk_starts_nothing() {
-    let filter =
-        r#"{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0}]}"#;
-    let got = events(&[filter, &delta(r#"{"content":"x"}"#), "[DONE]"]);
-    assert!(matches!(&got[0], Event::Start { id: Some(id), .. } if id.escaped() == "chatcmpl-1"));
 }
 
 fn usage_of(usage: &str) -> Option<Usage> {
@@ -595,46 +384,6 @@ fn written(stream_usage: bool, events: &[Event<'_>]) -> String {
     }
     encoder.finish(&mut out);
     String::from_utf8(out).expect("UTF-8")
-}
-
-#[test]
-fn a_client_gets_role_deltas_finish_usage_and_end_mark() {
-    let chunk = |rest: &str| {
-        format!(r#"data: {{"id":"chatcmpl-req1","object":"chat.completion.chunk","created":5,"model":"asked",{rest}}}"#)
-    };
-    let of = |delta: &str, finish: &str| {
-        chunk(&format!(r#""choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}],"usage":null"#))
-    };
-    let expected = [
-        of(r#"{"role":"assistant","content":""}"#, "null"),
-        of(r#"{"reasoning_content":"hm"}"#, "null"),
-        of(r#"{"content":"a\n"}"#, "null"),
-        of(r#"{"content":"b"}"#, "null"),
-        of(
-            r#"{"tool_calls":[{"index":0,"id":"t1","type":"function","function":{"name":"f","arguments":""}}]}"#,
-            "null",
-        ),
-        of(r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\""}}]}"#, "null"),
-        of(r#"{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}"#, "null"),
-        of(
-            r#"{"tool_calls":[{"index":1,"id":"t2","type":"function","function":{"name":"g","arguments":""}}]}"#,
-            "null",
-        ),
-        of(r#"{"tool_calls":[{"index":1,"function":{"arguments":"{}"}}]}"#, "null"),
-        of("{}", "\"tool_calls\""),
-        chunk(
-            r#""choices":[],"usage":{"prompt_tokens":100,"completion_tokens":7,"total_tokens":107,"prompt_tokens_details":{"cached_tokens":60,"cache_write_tokens":10},"completion_tokens_details":{"reasoning_tokens":3}}"#,
-        ),
-        "data: [DONE]".into(),
-    ];
-    assert_eq!(written(true, &sample()), expected.join("\n\n") + "\n\n");
-}
-
-#[test]
-fn a_client_that_did_not_ask_gets_no_usage() {
-    let text = written(false, &sample());
-    assert!(!text.contains("usage"), "{text}");
-    assert!(text.ends_with("\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n"), "{text}");
 }
 
 #[test]

@@ -128,60 +128,6 @@ fn a_plain_request_is_written_in_a_fixed_order() {
 }
 
 #[test]
-fn neighbours_of_one_role_become_one_message() {
-    let request = chat(vec![user("a"), user("b"), assistant(vec![text("c")]), assistant(vec![text("d")]), user("e")]);
-    assert_eq!(
-        messages(&request),
-        json!([
-            {"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},
-            {"role":"assistant","content":[{"type":"text","text":"c"},{"type":"text","text":"d"}]},
-            {"role":"user","content":[{"type":"text","text":"e"}]},
-        ])
-    );
-}
-
-#[test]
-fn results_come_first_and_together_in_the_order_of_their_calls() {
-    let request = chat(vec![
-        user("go"),
-        assistant(vec![text("ok"), call("a", r#"{"x":1}"#), call("b", "")]),
-        result("b", "two"),
-        user("and now?"),
-        result("a", "one"),
-    ]);
-    assert_eq!(
-        messages(&request),
-        json!([
-            {"role":"user","content":[{"type":"text","text":"go"}]},
-            {"role":"assistant","content":[{"type":"text","text":"ok"},
-                {"type":"tool_use","id":"a","name":"Bash","input":{"x":1}},
-                {"type":"tool_use","id":"b","name":"Bash","input":{}}]},
-            {"role":"user","content":[
-                {"type":"tool_result","tool_use_id":"a","content":"one"},
-                {"type":"tool_result","tool_use_id":"b","content":"two"},
-                {"type":"text","text":"and now?"}]},
-        ])
-    );
-}
-
-#[test]
-fn a_missing_result_is_made_and_an_orphan_becomes_text() {
-    let request = chat(vec![user("go"), assistant(vec![call("a", "{}")]), user("stop"), result("z", "late")]);
-    let (body, changes) = genuinely(&request);
-    assert_eq!(
-        body["messages"][2]["content"],
-        json!([
-            {"type":"tool_result","tool_use_id":"a","content":"(the result of this tool call is missing)","is_error":true},
-            {"type":"text","text":"stop"},
-            {"type":"text","text":"[result of tool call z, which is not part of this conversation]\nlate"},
-        ])
-    );
-    assert_eq!(changes, ["textualised:tool_result", "repaired:tool_result"]);
-    let (body, _) = genuinely(&chat(vec![user("go"), assistant(vec![call("a", "{}")])]));
-    assert_eq!(body["messages"][2]["content"][0]["tool_use_id"], "a", "also where the conversation ends in a call");
-}
-
-#[test]
 fn of_results_with_one_id_the_last_counts_and_calls_with_one_id_are_told_apart() {
     let twice = chat(vec![user("go"), assistant(vec![call("a", "")]), result("a", "old"), result("a", "new")]);
     assert_eq!(messages(&twice)[2]["content"], json!([{"type":"tool_result","tool_use_id":"a","content":"new"}]));
@@ -202,49 +148,6 @@ fn of_results_with_one_id_the_last_counts_and_calls_with_one_id_are_told_apart()
     let pair = |id: &str, words: &str| (id.to_string(), words.to_string());
     assert_eq!(pairs, [pair("a", "1"), pair("a-again2", "2"), pair("a-again3", "3")]);
     assert_eq!(body[3]["content"][0]["id"], "a-again3");
-}
-
-#[test]
-fn the_user_begins_and_ends_where_a_prefill_is_refused() {
-    let mut quirks = genuine();
-    let request = chat(vec![assistant(vec![text("Sure, ")])]);
-    let (body, _) = encoded_for(&quirks, &request);
-    assert_eq!(
-        body["messages"],
-        json!([
-            {"role":"user","content":[{"type":"text","text":"(continue)"}]},
-            {"role":"assistant","content":[{"type":"text","text":"Sure,"}]},
-        ]),
-        "a prefill must not end in white space"
-    );
-    quirks.messages.prefill = false;
-    let (body, changes) = encoded_for(&quirks, &request);
-    assert_eq!(body["messages"][1]["content"][0]["text"], "Sure, ");
-    assert_eq!(body["messages"][2], json!({"role":"user","content":[{"type":"text","text":"Continue."}]}));
-    assert_eq!(changes, ["rewritten:prefill"]);
-}
-
-#[test]
-fn empty_texts_are_left_out_and_empty_messages_do_not_break_the_order() {
-    let request = chat(vec![
-        user("go"),
-        assistant(vec![text(""), text(" \n"), call("a", "null")]),
-        result("a", ""),
-        assistant(vec![text("")]),
-        user(""),
-        assistant(vec![text("x")]),
-        user(" "),
-    ]);
-    assert_eq!(
-        messages(&request),
-        json!([
-            {"role":"user","content":[{"type":"text","text":"go"}]},
-            {"role":"assistant","content":[{"type":"tool_use","id":"a","name":"Bash","input":{}}]},
-            {"role":"user","content":[{"type":"tool_result","tool_use_id":"a"}]},
-            {"role":"assistant","content":[{"type":"text","text":"x"}]},
-            {"role":"user","content":[{"type":"text","text":"(empty)"}]},
-        ])
-    );
 }
 
 #[test]
@@ -354,36 +257,6 @@ fn s12_other_layers_get_the_text_of_thoughts_without_a_signature() {
 }
 
 // ---- media
-
-#[test]
-fn images_and_documents_take_anthropics_forms() {
-    let request = chat(vec![Message {
-        role: Role::User,
-        parts: vec![
-            image(Source::Url(Text::literal("https://a/b.png"))),
-            image(Source::Url(Text::literal("data:image/jpg;base64,QUJD"))),
-            image(Source::Base64 { media_type: Text::literal("image/png"), data: Text::literal("QUJD") }),
-            media(
-                MediaKind::Document,
-                Source::Base64 { media_type: Text::literal("application/pdf"), data: Text::literal("JVBE") },
-            ),
-            media(
-                MediaKind::Document,
-                Source::Base64 { media_type: Text::literal("text/csv"), data: Text::literal("YSxi") },
-            ),
-        ],
-    }]);
-    assert_eq!(
-        messages(&request)[0]["content"],
-        json!([
-            {"type":"image","source":{"type":"url","url":"https://a/b.png"}},
-            {"type":"image","source":{"type":"base64","media_type":"image/jpeg","data":"QUJD"}},
-            {"type":"image","source":{"type":"base64","media_type":"image/png","data":"QUJD"}},
-            {"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBE"}},
-            {"type":"document","source":{"type":"text","media_type":"text/plain","data":"a,b"}},
-        ])
-    );
-}
 
 #[test]
 fn what_anthropic_cannot_read_is_refused_with_its_place() {
@@ -552,24 +425,6 @@ fn s17_a_forced_choice_is_softened_only_where_it_is_refused() {
 }
 
 #[test]
-fn one_call_at_a_time_is_said_with_the_choice() {
-    let request = |choice| Request {
-        tools: vec![tool("Bash")],
-        tool_choice: choice,
-        parallel_tool_calls: Some(false),
-        ..chat(vec![user("x")])
-    };
-    let (body, _) = genuinely(&request(None));
-    assert_eq!(body["tool_choice"], json!({"type":"auto","disable_parallel_tool_use":true}));
-    let (body, _) = genuinely(&request(Some(ToolChoice::Required)));
-    assert_eq!(body["tool_choice"], json!({"type":"any","disable_parallel_tool_use":true}));
-    let (body, _) = genuinely(&request(Some(ToolChoice::None)));
-    assert_eq!(body["tool_choice"], json!({"type":"none"}));
-    let (body, _) = genuinely(&Request { tools: vec![], ..request(Some(ToolChoice::Required)) });
-    assert_eq!(body.get("tool_choice"), None, "without tools there is no choice");
-}
-
-#[test]
 fn s08_reasoning_becomes_thinking_and_effort() {
     let request = Request {
         reasoning: Some(Reasoning { effort: Some(Effort::High), ..Reasoning::default() }),
@@ -630,26 +485,6 @@ fn an_output_schema_is_native_or_told() {
     assert_eq!((body.get("output_config"), changes), (None, vec!["textualised:response_format".to_string()]));
     let (body, _) = genuinely(&Request { output_format: Some(OutputFormat::JsonObject), ..request });
     assert_eq!(body["system"][0]["text"], "Answer with one JSON object and nothing else.");
-}
-
-#[test]
-fn freeform_tools_become_functions_of_one_string() {
-    let mut request = chat(vec![
-        user("x"),
-        assistant(vec![Part::ToolCall(ToolCall {
-            id: Text::literal("c"),
-            name: Text::literal("patch"),
-            input: ToolInput::Freeform(Text::literal(r"a\nb")),
-            namespace: None,
-            state: None,
-            cache: None,
-        })]),
-        result("c", "ok"),
-    ]);
-    request.tools = vec![Tool { kind: ToolKind::Custom { format: None }, ..tool("patch") }];
-    let (body, _) = genuinely(&request);
-    assert_eq!(body["tools"][0]["input_schema"]["required"], json!(["input"]));
-    assert_eq!(body["messages"][1]["content"][0]["input"], json!({"input":"a\nb"}));
 }
 
 // ---- the whole
