@@ -42,6 +42,7 @@ impl Said {
             | Event::ToolStart { .. }
             | Event::ToolInput { .. }
             | Event::ToolEnd { .. }
+            | Event::Freeform { .. }
             | Event::Refusal(_)
             | Event::Server(_)
             | Event::Citation(_)
