@@ -19,7 +19,7 @@ use pattern::Pattern;
 use text::Text;
 
 /// The topics in the order of the index; within a topic the file's order counts.
-const TOPICS: [&str; 14] = [
+const TOPICS: [&str; 15] = [
     include_str!("signatures/clients.toml"),
     include_str!("signatures/litellm.toml"),
     include_str!("signatures/tollgate.toml"),
@@ -34,6 +34,7 @@ const TOPICS: [&str; 14] = [
     include_str!("signatures/thinking.toml"),
     include_str!("signatures/tools.toml"),
     include_str!("signatures/policy.toml"),
+    include_str!("signatures/statuses.toml"),
 ];
 
 static CATALOGUE: LazyLock<Vec<Topic>> = LazyLock::new(|| {

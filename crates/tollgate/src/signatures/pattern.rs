@@ -1,9 +1,10 @@
 //! The wording of a signature: literal words, `#` for a number, `*` for anything short.
 //!
 //! `requests with max_tokens > # must have stream` holds in a text that has these words in this order, whatever stands between
-//! them for quotes, brackets and line ends. A status or an error code is written as it is. `= Connection error.` holds only in a
-//! text that says nothing else: a sentence that is telling alone, and anybody's inside another text.
+//! them for quotes, brackets and line ends. A status or an error code is written as it is. `= Connection error.` must be the whole
+//! text: a sentence that is telling alone, and anybody's inside another text.
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use super::text::Text;
@@ -15,13 +16,13 @@ const REACH: usize = 240;
 #[serde(from = "String")]
 pub struct Pattern {
     steps: Vec<Step>,
-    /// Nothing else stands in the text.
-    alone: bool,
+    /// It is the whole text, from its first letter to its last.
+    whole: bool,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 enum Step {
-    Words(String),
+    Words(Finder<'static>),
     Number,
     Gap,
 }
@@ -29,11 +30,11 @@ enum Step {
 impl From<String> for Pattern {
     fn from(written: String) -> Pattern {
         let mut steps = Vec::new();
-        let alone = written.starts_with('=');
+        let whole = written.starts_with('=');
         for piece in written.split_inclusive(['*', '#']) {
             let words = Text::new(piece.trim_end_matches(['*', '#']));
             if !words.letters().is_empty() {
-                steps.push(Step::Words(words.letters().to_string()));
+                steps.push(Step::Words(Finder::new(words.letters()).into_owned()));
             }
             match piece.chars().next_back() {
                 Some('*') => steps.push(Step::Gap),
@@ -41,38 +42,39 @@ impl From<String> for Pattern {
                 _ => {}
             }
         }
-        Pattern { steps, alone }
+        Pattern { steps, whole }
     }
 }
 
 impl Pattern {
     /// The literal letters: what tells one pattern from another.
     pub fn weight(&self) -> usize {
-        self.steps.iter().map(|step| if let Step::Words(words) = step { words.len() } else { 0 }).sum()
+        self.steps.iter().map(|step| if let Step::Words(words) = step { words.needle().len() } else { 0 }).sum()
     }
 
     /// The word is part of the wording.
     #[cfg(test)]
     pub fn names(&self, word: &str) -> bool {
         let word = Text::new(word);
-        self.steps.iter().any(|step| matches!(step, Step::Words(words) if words.contains(word.letters())))
+        let word = Finder::new(word.letters());
+        self.steps.iter().any(|step| matches!(step, Step::Words(words) if word.find(words.needle()).is_some()))
     }
 
     pub fn is_in(&self, text: &Text) -> bool {
-        if self.alone {
-            return text.letters().len() == self.weight() && follows(&self.steps, text, 0, 0);
-        }
-        follows(&self.steps, text, 0, text.letters().len())
+        let reach = if self.whole { 0 } else { text.letters().len() };
+        self.follows(&self.steps, text, 0, reach)
     }
-}
 
-/// The steps stand in the text, the first of them within `reach` behind `at`.
-fn follows(steps: &[Step], text: &Text, at: usize, reach: usize) -> bool {
-    let Some((step, rest)) = steps.split_first() else { return true };
-    match step {
-        Step::Words(words) => text.find(words, at, reach).any(|end| follows(rest, text, end, 0)),
-        Step::Number => text.numbers(at).any(|end| follows(rest, text, end, 0)),
-        Step::Gap => follows(rest, text, at, REACH),
+    /// The steps stand in the text, the first of them within `reach` behind `at`.
+    fn follows(&self, steps: &[Step], text: &Text, at: usize, reach: usize) -> bool {
+        let Some((step, rest)) = steps.split_first() else {
+            return !self.whole || at + reach >= text.letters().len();
+        };
+        match step {
+            Step::Words(words) => text.find(words, at, reach).any(|end| self.follows(rest, text, end, 0)),
+            Step::Number => text.numbers(at, reach).any(|end| self.follows(rest, text, end, 0)),
+            Step::Gap => self.follows(rest, text, at, REACH),
+        }
     }
 }
 
@@ -97,6 +99,7 @@ mod tests {
         assert!(holds("model * not found", "model 'org/name:free' not found"));
         assert!(!holds("model * not found", &format!("model {} not found", "x".repeat(300))));
         assert!(!holds("limit # reached", "limit many reached"));
+        assert!(holds("limit * # reached", "limit of the day: 12 of 500 reached"));
         assert!(holds("max_tokens: # > #", "max_tokens: 64,000 > 8192"));
         assert!(holds("status 429", "last status: 429 Too Many Requests") && !holds("status 429", "status 4290"));
     }
@@ -106,6 +109,12 @@ mod tests {
         assert!(holds("= connection error", "\"Connection error.\"\n"));
         assert!(!holds("= connection error", "the connection error of yesterday"));
         assert!(!holds("= connection error", "connection"));
+        assert!(holds("= *: extra inputs are not permitted", "thinking.display: Extra inputs are not permitted"));
+        assert!(!holds("= *: extra inputs are not permitted", "x: Extra inputs are not permitted, they say"));
+        assert!(
+            holds("= unknown parameter: *", "Unknown parameter: 'seed'.")
+                && !holds("= unknown parameter: *", "an unknown parameter: x")
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Terminals wrap lines in the middle of words, JSON puts backslashes before quotes, logs add colours, web pages entities and
 //! curly quotes. So everything but letters and digits is left out, and remembered as a border between words.
 
+use memchr::memmem::Finder;
+
 /// Texts longer than this are read up to here: bytes.
 const LONGEST: usize = 256 * 1024;
 
@@ -42,19 +44,22 @@ impl Text {
     }
 
     /// The ends of `word` where it begins within `reach` bytes behind `from` and stands between borders.
-    pub fn find<'a>(&'a self, word: &'a str, from: usize, reach: usize) -> impl Iterator<Item = usize> + 'a {
-        let end = from.saturating_add(reach).saturating_add(word.len()).min(self.letters.len());
-        let window = &self.letters.as_bytes()[from.min(end)..end];
-        memchr::memmem::find_iter(window, word)
-            .map(move |at| (from + at, from + at + word.len()))
+    pub fn find<'a>(&'a self, word: &'a Finder<'_>, from: usize, reach: usize) -> impl Iterator<Item = usize> + 'a {
+        let length = word.needle().len();
+        let end = from.saturating_add(reach).saturating_add(length).min(self.letters.len());
+        word.find_iter(&self.letters.as_bytes()[from.min(end)..end])
+            .map(move |at| (from + at, from + at + length))
             .filter(|(start, end)| self.borders[*start] && self.borders[*end])
             .map(|(_, end)| end)
     }
 
-    /// Where the number that begins at `from` may end: with separators, or in front of another number.
-    pub fn numbers(&self, from: usize) -> impl Iterator<Item = usize> {
-        let digits = self.letters.as_bytes()[from..].iter().take_while(|b| b.is_ascii_digit()).count();
-        (from + 1..=from + digits).filter(|end| self.borders[*end])
+    /// The ends of a number that begins within `reach` bytes behind `from`: it may hold separators, or stand in front of another.
+    pub fn numbers(&self, from: usize, reach: usize) -> impl Iterator<Item = usize> {
+        let starts = from..=from.saturating_add(reach).min(self.letters.len());
+        starts.filter(|start| self.borders[*start]).flat_map(|start| {
+            let digits = self.letters.as_bytes()[start..].iter().take_while(|b| b.is_ascii_digit()).count();
+            (start + 1..=start + digits).filter(|end| self.borders[*end])
+        })
     }
 }
 
