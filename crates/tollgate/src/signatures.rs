@@ -66,9 +66,8 @@ pub struct Signature {
     /// The wording, see [`Pattern`]. One of them is enough.
     #[serde(skip_serializing)]
     patterns: Vec<Pattern>,
-    /// The words name a class of failures and often stand around a more telling text, which then goes first.
     #[serde(default, skip_serializing)]
-    general: bool,
+    says: Says,
     pub meaning: String,
     /// The likeliest first.
     pub causes: Vec<String>,
@@ -84,6 +83,19 @@ pub struct Signature {
     see: Vec<String>,
 }
 
+/// How much the words of a signature tell; what tells more goes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Says {
+    /// One kind of failure.
+    #[default]
+    Cause,
+    /// A class of failures; often a wrapper around words that tell more.
+    Class,
+    /// No more than a status, which is not worth naming beside anything else.
+    Status,
+}
+
 pub fn topics() -> &'static [Topic] {
     &CATALOGUE
 }
@@ -94,7 +106,10 @@ pub fn matching(text: &str) -> Vec<&'static Signature> {
     let signatures = topics().iter().flat_map(|topic| &topic.signatures);
     let mut found: Vec<(usize, &Signature)> =
         signatures.filter_map(|signature| Some((signature.weight_in(&text)?, signature))).collect();
-    found.sort_by_key(|(weight, signature)| (signature.general, Reverse(*weight)));
+    found.sort_by_key(|(weight, signature)| (signature.says, Reverse(*weight)));
+    if found.first().is_some_and(|(_, first)| first.says < Says::Status) {
+        found.retain(|(_, signature)| signature.says < Says::Status);
+    }
     found.into_iter().map(|(_, signature)| signature).collect()
 }
 

@@ -145,5 +145,6 @@ mod tests {
     #[test]
     fn scripts_without_spaces_have_a_border_at_every_character() {
         assert!(holds("余额不足", "错误：余额不足或无可用资源包"));
+        assert!(holds("余额不足", "error余额不足1113"));
     }
 }

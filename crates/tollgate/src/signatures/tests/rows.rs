@@ -92,7 +92,9 @@ fn s38_a_context_overflow_is_known_in_every_vendors_words() {
 fn a_wrapper_goes_behind_what_it_wraps() {
     let ids = |text: &str| matching(text).iter().map(|found| found.id.clone()).collect::<Vec<_>>();
     assert_eq!(
-        ids("litellm.BadRequestError: OpenrouterException - requests with max_tokens > 4096 must have stream: true"),
+        ids(
+            "API Error: 400 litellm.BadRequestError: OpenrouterException - requests with max_tokens > 4096 must have stream: true"
+        ),
         ["max-tokens-needs-stream", "litellm-bad-request"]
     );
     assert_eq!(
@@ -102,4 +104,5 @@ fn a_wrapper_goes_behind_what_it_wraps() {
         ),
         ["openai-insufficient-quota", "litellm-model-group", "litellm-rate-limit"]
     );
+    assert_eq!(ids("API Error: 400 {}"), ["status-400"]);
 }
