@@ -60,21 +60,29 @@ impl Pattern {
         self.steps.iter().any(|step| matches!(step, Step::Words(words) if word.find(words.needle()).is_some()))
     }
 
+    /// All ways through the text are followed side by side, so that no text, however it repeats itself, makes this long.
     pub fn is_in(&self, text: &Text) -> bool {
-        let reach = if self.whole { 0 } else { text.letters().len() };
-        self.follows(&self.steps, text, 0, reach)
-    }
-
-    /// The steps stand in the text, the first of them within `reach` behind `at`.
-    fn follows(&self, steps: &[Step], text: &Text, at: usize, reach: usize) -> bool {
-        let Some((step, rest)) = steps.split_first() else {
-            return !self.whole || at + reach >= text.letters().len();
-        };
-        match step {
-            Step::Words(words) => text.find(words, at, reach).any(|end| self.follows(rest, text, end, 0)),
-            Step::Number => text.numbers(at, reach).any(|end| self.follows(rest, text, end, 0)),
-            Step::Gap => self.follows(rest, text, at, REACH),
+        let length = text.letters().len();
+        let mut reached = vec![0];
+        let mut reach = if self.whole { 0 } else { length };
+        for step in &self.steps {
+            let mut next = Vec::new();
+            match step {
+                Step::Gap => {
+                    reach = reach.max(REACH);
+                    continue;
+                }
+                Step::Words(words) => reached.iter().for_each(|at| next.extend(text.find(words, *at, reach))),
+                Step::Number => reached.iter().for_each(|at| next.extend(text.numbers(*at, reach))),
+            }
+            next.sort_unstable();
+            next.dedup();
+            if next.is_empty() {
+                return false;
+            }
+            (reached, reach) = (next, 0);
         }
+        !self.whole || reached.iter().any(|at| at + reach >= length)
     }
 }
 
