@@ -335,7 +335,7 @@ pub fn answer_context(dialect: Dialect, request: &Request<'_>, target: &Target<'
         // A repeated turn gets the same ids again: they depend on how far the conversation is, not on chance.
         id_seed: format!("{} {}", target.label, tool_ids.len()),
         tool_ids,
-        names: names::NameMap::of(request),
+        names: names::NameMap::of(request, target.quirks.tool_names),
         freeform: freeform.map(|tool| tool.name.decode().into_owned()).collect(),
         stop: stop.iter().map(|stop| stop.decode().into_owned()).collect(),
         keep_thinking: target.quirks.replay != quirks::Replay::Never,

@@ -13,18 +13,23 @@ use crate::request::{Part, Request, ToolChoice};
 
 /// OpenAI, Anthropic and Bedrock all take `[a-zA-Z0-9_-]{1,64}`.
 const MAX_NAME: usize = 64;
-/// What a shortened name keeps of the original: 55 + `_` + 8 hex digits make 64.
-const KEPT: usize = 55;
+/// A shortened name ends in `_` and 8 hex digits: 55 characters of the original make 64.
+const TAIL: usize = 9;
 /// Mistral's tool ids.
 const SHORT_ID: usize = 9;
 
-/// The name itself where every provider takes it, else a shortened one that is unique to it.
-pub fn safe_tool_name<'t>(name: &'t Text<'_>) -> Text<'t> {
-    if is_word(name.escaped()) && name.escaped().len() <= MAX_NAME {
+/// The name itself where the provider takes it, else a shortened one that is unique to it. `limit` is a provider's own rule
+/// ([`crate::quirks::Quirks::tool_names`]); such providers want a letter or `_` at the front, too.
+pub fn safe_tool_name<'t>(name: &'t Text<'_>, limit: Option<usize>) -> Text<'t> {
+    let max = limit.unwrap_or(MAX_NAME).clamp(2 * TAIL, MAX_NAME);
+    let starts_well = limit.is_none() || !name.escaped().starts_with(|c: char| c.is_ascii_digit() || c == '-');
+    if is_word(name.escaped()) && name.escaped().len() <= max && starts_well {
         return name.borrowed();
     }
     let name = name.decode();
-    let mut short: String = name.chars().take(KEPT).map(|c| if is_word_char(c) { c } else { '_' }).collect();
+    let lead = if starts_well { "" } else { "_" };
+    let kept = name.chars().take(max - TAIL - lead.len()).map(|c| if is_word_char(c) { c } else { '_' });
+    let mut short: String = lead.chars().chain(kept).collect();
     short.push('_');
     short.push_str(&sha256_hex(name.as_bytes())[..8]);
     Text::plain(&short)
@@ -40,7 +45,8 @@ pub fn safe_id<'t>(form: IdForm, id: &'t Text<'_>) -> Text<'t> {
         }
         IdForm::NineAlnum => Text::plain(&sha256_hex(id.decode().as_bytes())[..SHORT_ID]),
         IdForm::Word if is_word(escaped) => id.borrowed(),
-        IdForm::Word => Text::plain(&format!("call_{}", &sha256_hex(id.decode().as_bytes())[..24])),
+        IdForm::AtMost(most) if escaped.len() <= most => id.borrowed(),
+        IdForm::Word | IdForm::AtMost(_) => Text::plain(&format!("call_{}", &sha256_hex(id.decode().as_bytes())[..24])),
     }
 }
 
@@ -70,26 +76,26 @@ pub struct NameMap {
 
 impl NameMap {
     /// From the tools, the history and the tool choice: a model may call what it sees in any of them.
-    pub fn of(request: &Request<'_>) -> NameMap {
+    pub fn of(request: &Request<'_>, limit: Option<usize>) -> NameMap {
         let mut map = NameMap::default();
         for tool in &request.tools {
-            map.add(&tool.name);
+            map.add(&tool.name, limit);
         }
         for part in request.messages.iter().flat_map(|m| &m.parts) {
             match part {
-                Part::ToolCall(call) => map.add(&call.name),
-                Part::ToolReference { name } => map.add(name),
+                Part::ToolCall(call) => map.add(&call.name, limit),
+                Part::ToolReference { name } => map.add(name, limit),
                 _ => {}
             }
         }
         if let Some(ToolChoice::Named(name)) = &request.tool_choice {
-            map.add(name);
+            map.add(name, limit);
         }
         map
     }
 
-    fn add(&mut self, name: &Text<'_>) {
-        let safe = safe_tool_name(name);
+    fn add(&mut self, name: &Text<'_>, limit: Option<usize>) {
+        let safe = safe_tool_name(name, limit);
         if safe.escaped() != name.escaped() {
             self.originals.entry(safe.escaped().to_string()).or_insert_with(|| name.clone().into_owned());
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::request::Effort;
 
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
 pub struct Quirks {
     // ---- size of the answer
@@ -16,6 +16,8 @@ pub struct Quirks {
     pub nonstream_max_tokens: Option<u64>,
     /// The provider answers only streams.
     pub stream_only: bool,
+    /// Fewer output tokens than this are refused.
+    pub min_output_tokens: Option<u64>,
     pub stream_usage: StreamUsage,
 
     // ---- messages
@@ -42,11 +44,13 @@ pub struct Quirks {
     pub prefill: bool,
 
     // ---- parameters
-    /// Parameters (in the target dialect's names) that the provider refuses.
+    /// Parameters (in the target dialect's names) that the provider refuses. `cache_control` stands for the marks everywhere.
     pub refuses: Vec<String>,
     /// Parameters beyond the OpenAI set that the provider takes, such as `top_k`.
     pub accepts: Vec<String>,
     pub max_temperature: Option<f64>,
+    /// `temperature` and `top_p` are refused together: then `top_p` goes.
+    pub temperature_or_top_p: bool,
     pub max_stop: Option<usize>,
     pub seed_field: Option<String>,
     /// The field for the end user's id; `None` drops it.
@@ -58,9 +62,15 @@ pub struct Quirks {
     /// False: no tools at all.
     pub tools: bool,
     pub tool_choice: ToolChoiceForms,
+    /// False: a forced choice is refused while the model thinks, and only then.
+    pub forced_tool_while_thinking: bool,
     pub parallel_tool_calls: bool,
     pub strict_tools: bool,
     pub schema: SchemaForm,
+    /// Keywords of JSON Schema that the provider refuses wherever they stand.
+    pub schema_drops: Vec<String>,
+    /// The longest name of a tool; `None`: 64 letters, digits, `_` and `-`, as everybody takes them.
+    pub tool_names: Option<usize>,
     pub tool_ids: IdForm,
     pub response_format: ResponseFormat,
 
@@ -77,6 +87,8 @@ pub struct Quirks {
     pub reasoning_filler: Option<String>,
     /// Sampling parameters are refused while the model thinks.
     pub thinking_refuses_sampling: bool,
+    /// Thinking cannot be switched off: the wish is left out.
+    pub thinking_always: bool,
     /// `<think>…</think>` in the text becomes thinking.
     pub think_tags: bool,
 
@@ -84,12 +96,16 @@ pub struct Quirks {
     /// `completion_tokens` leaves reasoning tokens out (xAI).
     pub output_excludes_reasoning: bool,
 
+    /// Something inside messages or tools was refused: a chat client is translated like any other, instead of having its bytes
+    /// passed on.
+    pub reencode: bool,
+
     // ---- Anthropic Messages targets
     pub messages: MessagesQuirks,
 }
 
 /// Deviations of models and layers that speak Anthropic Messages. Defaults: the newest that Anthropic itself serves.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
 pub struct MessagesQuirks {
     /// It is Anthropic's own service (or a cloud's copy of it): signatures are checked, betas are known.
@@ -97,6 +113,13 @@ pub struct MessagesQuirks {
     /// `thinking.type` values that the model takes.
     pub thinking: Vec<ThinkingType>,
     pub effort: bool,
+    /// The efforts that the model takes, where they are not all; others go to the nearest.
+    pub efforts: Vec<Effort>,
+    /// False: thoughts of earlier turns stay here, all of them.
+    pub earlier_thoughts: bool,
+    /// With thinking on, the tool loop under way must have begun with thoughts; without them thinking pauses for this loop.
+    /// Anthropic's own budgets always ask for it.
+    pub loop_needs_thoughts: bool,
     /// `tool_choice` `any` and `tool`.
     pub forced_tool: bool,
     /// `temperature`, `top_p`, `top_k`.
@@ -110,6 +133,14 @@ pub struct MessagesQuirks {
     pub refuses_in_tools: Vec<String>,
     /// Betas are forwarded; else the header is left out.
     pub betas: bool,
+    /// Betas that are not forwarded.
+    pub refused_betas: Vec<String>,
+    /// Text blocks without text are taken; else they go.
+    pub empty_text: bool,
+    /// A Messages client's schemas are cleaned as well, by `schema` and `schema_drops`.
+    pub clean_schemas: bool,
+    /// As [`Quirks::reencode`], for a Messages client.
+    pub reencode: bool,
     pub media_in_tool_result: bool,
 }
 
@@ -119,6 +150,9 @@ impl Default for MessagesQuirks {
             genuine: false,
             thinking: vec![ThinkingType::Adaptive, ThinkingType::Enabled, ThinkingType::Disabled],
             effort: true,
+            efforts: Vec::new(),
+            earlier_thoughts: true,
+            loop_needs_thoughts: false,
             forced_tool: true,
             sampling: true,
             prefill: true,
@@ -126,12 +160,16 @@ impl Default for MessagesQuirks {
             refuses: Vec::new(),
             refuses_in_tools: Vec::new(),
             betas: true,
+            refused_betas: Vec::new(),
+            empty_text: true,
+            clean_schemas: false,
+            reencode: false,
             media_in_tool_result: true,
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThinkingType {
     Adaptive,
@@ -146,6 +184,7 @@ impl Default for Quirks {
             token_field: TokenField::MaxTokens,
             nonstream_max_tokens: None,
             stream_only: false,
+            min_output_tokens: None,
             stream_usage: StreamUsage::Ask,
             system_role: SystemRole::System,
             mid_system: MidSystem::User,
@@ -162,15 +201,19 @@ impl Default for Quirks {
             refuses: Vec::new(),
             accepts: Vec::new(),
             max_temperature: Some(2.0),
+            temperature_or_top_p: false,
             max_stop: Some(4),
             seed_field: None,
             user_field: Some("user".into()),
             prompt_cache_key: false,
             tools: true,
             tool_choice: ToolChoiceForms::All,
+            forced_tool_while_thinking: true,
             parallel_tool_calls: true,
             strict_tools: false,
             schema: SchemaForm::Plain,
+            schema_drops: Vec::new(),
+            tool_names: None,
             tool_ids: IdForm::Any,
             response_format: ResponseFormat::JsonSchema,
             reasoning: ReasoningControl::None,
@@ -180,8 +223,10 @@ impl Default for Quirks {
             thought_signatures: false,
             reasoning_filler: None,
             thinking_refuses_sampling: false,
+            thinking_always: false,
             think_tags: false,
             output_excludes_reasoning: false,
+            reencode: false,
             messages: MessagesQuirks::default(),
         }
     }
@@ -210,7 +255,7 @@ impl TokenField {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamUsage {
     /// Send `stream_options.include_usage`.
@@ -219,14 +264,16 @@ pub enum StreamUsage {
     Silent,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SystemRole {
     System,
     Developer,
+    /// Neither: the user says it, at the head of the conversation.
+    User,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MidSystem {
     /// Stays where it is, with the system role.
@@ -235,7 +282,7 @@ pub enum MidSystem {
     User,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmptyContent {
     Null,
@@ -243,7 +290,7 @@ pub enum EmptyContent {
     Omit,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolChoiceForms {
     All,
@@ -251,9 +298,11 @@ pub enum ToolChoiceForms {
     AutoNone,
     /// The word for `required` is `any` (Mistral).
     Any,
+    /// Only words (LM Studio): a named tool becomes `required`.
+    Words,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchemaForm {
     /// Only `$schema`, `$id` and `$comment` go, and the root is made an object.
@@ -268,7 +317,7 @@ pub enum SchemaForm {
     LlamaCpp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdForm {
     Any,
@@ -276,9 +325,11 @@ pub enum IdForm {
     NineAlnum,
     /// `[a-zA-Z0-9_-]+` (Anthropic).
     Word,
+    /// Up to this many characters (OpenAI: 40 or 64, by model).
+    AtMost(usize),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseFormat {
     JsonSchema,
@@ -288,7 +339,7 @@ pub enum ResponseFormat {
     None,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasoningControl {
     /// The model has no control, or none that we know: nothing is sent.
@@ -309,7 +360,7 @@ pub enum ReasoningControl {
     ReasoningSplit,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasoningField {
     ReasoningContent,
@@ -322,7 +373,7 @@ pub enum ReasoningField {
     ContentPart,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Replay {
     /// Thoughts of earlier turns are not sent.
@@ -331,4 +382,59 @@ pub enum Replay {
     ToolCalls,
     /// On every assistant message.
     Always,
+}
+
+/// Parameters whose loss changes nothing that the caller asked for: where they are refused they go, whatever the policy.
+const HINTS: &[&str] = &[
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "parallel_tool_calls",
+    "stream_options",
+    "reasoning_effort",
+    "reasoning",
+    "reasoning_split",
+    "thinking",
+    "thinking.display",
+    "thinking_budget",
+    "enable_thinking",
+    "chat_template_kwargs",
+    "verbosity",
+    "metadata",
+    "store",
+    "service_tier",
+    "speed",
+    "strict",
+    "safeguards",
+    "diagnostics",
+    "user_profile_id",
+    "context_management",
+    "output_config",
+    "output_config.effort",
+    "output_config.task_budget",
+    "fallback_credit_token",
+    "billing_policy",
+    "cache_control",
+    "cache_control.ttl",
+    "cache_control.scope",
+    "prediction",
+];
+
+/// Sampling that is none: a parameter at this value changes nothing.
+const IDLE: &[(&str, &[&str])] = &[
+    ("n", &["1"]),
+    ("temperature", &["1", "1.0"]),
+    ("top_p", &["1", "1.0"]),
+    ("presence_penalty", &["0", "0.0"]),
+    ("frequency_penalty", &["0", "0.0"]),
+    ("logprobs", &["false"]),
+    ("top_logprobs", &["0"]),
+    ("logit_bias", &["{}"]),
+];
+
+/// True if a refused parameter may go although the caller sent it. `value` is its JSON.
+pub fn may_go(param: &str, value: &str) -> bool {
+    HINTS.contains(&param) || IDLE.iter().any(|(name, values)| *name == param && values.contains(&value))
 }

@@ -206,13 +206,13 @@ pub enum ToolChoice<'a> {
 
 impl ToolChoice<'_> {
     /// A forced choice for the system prompt, where the model takes none.
-    pub fn in_words(&self) -> Option<Text<'static>> {
+    pub fn in_words(&self, name_limit: Option<usize>) -> Option<Text<'static>> {
         match self {
             ToolChoice::Auto | ToolChoice::None => None,
             ToolChoice::Required => Some(Text::literal("You must call a tool in this answer.")),
             ToolChoice::Named(name) => {
                 let mut text = Text::literal("You must call the tool ");
-                text.push(&safe_tool_name(name));
+                text.push(&safe_tool_name(name, name_limit));
                 text.push(&Text::literal(" in this answer."));
                 Some(text)
             }

@@ -31,10 +31,13 @@ fn suspects(form: SchemaForm) -> &'static [&'static str] {
     }
 }
 
-/// The parameters of a tool, cleaned for a provider. The result is always an object schema.
-pub fn clean<'s>(schema: &'s Json<'_>, form: SchemaForm) -> Json<'s> {
+/// The parameters of a tool, cleaned for a provider, without the keywords that it refuses. The result is always an object
+/// schema.
+pub fn clean<'s>(schema: &'s Json<'_>, form: SchemaForm, drops: &[String]) -> Json<'s> {
     let text = schema.get();
-    let suspicious = suspects(form).iter().any(|word| memmem::find(text.as_bytes(), word.as_bytes()).is_some());
+    let has = |word: &str| memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    let suspicious =
+        suspects(form).iter().any(|word| has(word)) || drops.iter().any(|word| has(&format!("\"{word}\"")));
     if !suspicious && let Some(edited) = root::edit(text) {
         return match edited {
             Cow::Borrowed(_) => schema.borrowed(),
@@ -44,12 +47,12 @@ pub fn clean<'s>(schema: &'s Json<'_>, form: SchemaForm) -> Json<'s> {
             },
         };
     }
-    Json::of(&forms::clean(schema.to_value(), form))
+    Json::of(&forms::clean(schema.to_value(), form, drops))
 }
 
 /// The same for the schema of an answer: no root is made up for it.
-pub fn clean_answer<'s>(schema: &'s Json<'_>, form: SchemaForm) -> Json<'s> {
-    if schema.is_object() { clean(schema, form) } else { schema.borrowed() }
+pub fn clean_answer<'s>(schema: &'s Json<'_>, form: SchemaForm, drops: &[String]) -> Json<'s> {
+    if schema.is_object() { clean(schema, form, drops) } else { schema.borrowed() }
 }
 
 /// True if OpenAI's strict mode takes the schema: every object closed, every property required.

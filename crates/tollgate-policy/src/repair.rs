@@ -1,49 +1,163 @@
 //! From a recognised rejection to what it teaches about the deployment.
 //!
-//! Vendors say the same few things in many words. [`recognise`] is the one place that reads those words; what it finds is a
-//! [`Fact`] that changes how the next body is written. A request is repaired at most once per fact, and the fact is remembered.
+//! Vendors say the same few things in many words. [`recognise`] finds the row of the [table](table::rows) that a refusal
+//! belongs to; what the row teaches is a [`Fact`] that changes how the next body is written. A request is repaired at most once
+//! per fact, and the fact is remembered.
 
 use serde::{Deserialize, Serialize};
 use tollgate_dialect::error::{ErrorKind, UpstreamError};
-use tollgate_dialect::quirks::{Quirks, ReasoningField, Replay, StreamUsage, TokenField, ToolChoiceForms};
+use tollgate_dialect::quirks::{
+    EmptyContent, IdForm, MidSystem, Quirks, ReasoningField, Replay, ResponseFormat, SchemaForm, StreamUsage,
+    SystemRole, ThinkingType, TokenField, ToolChoiceForms,
+};
+use tollgate_dialect::request::Effort;
+
+mod refusal;
+pub mod table;
+mod words;
+
+pub use refusal::Refusal;
 
 /// Something learned about a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
+    // ---- size of the answer
     /// The name of the field that limits the answer.
     TokenField(TokenField),
     /// At most this many output tokens.
     MaxOutputTokens(u64),
+    /// At least this many.
+    MinOutputTokens(u64),
     /// More output tokens than this only as a stream.
     NonstreamMaxTokens(u64),
     /// Only streams.
     StreamOnly,
     /// `stream_options` is refused.
     NoUsageOption,
+
+    // ---- messages
+    /// The conversation must not end with the assistant.
+    NoPrefill,
+    /// Who says the system prompt.
+    SystemRole(SystemRole),
+    /// System messages only at the head of the conversation.
+    NoMidSystem,
+    /// User and assistant must alternate.
+    Alternation,
+    /// Text only as a string.
+    StringContent,
+    /// `content: null` is refused.
+    NoNullContent,
+    /// Empty content is refused.
+    NoEmptyContent,
+    NoImages,
+    /// No images in tool results.
+    NoMediaInResults,
+    /// Messages have none but the documented fields.
+    PlainMessages,
+
+    // ---- tools
     /// `tool_choice` may only be `auto` or `none`.
     NoForcedTool,
+    /// The same, while the model thinks.
+    NoForcedToolWhileThinking,
+    /// `tool_choice` may be a word, but no object.
+    NoNamedTool,
+    /// The longest tool name.
+    ToolNames(usize),
+    ToolIds(IdForm),
+    SchemaForm(SchemaForm),
+    /// No union at the root of a schema.
+    SchemaRoot,
+    /// A keyword of JSON Schema is refused.
+    SchemaKeyword(String),
+    /// A field of tools is refused.
+    RefusesInTools(String),
+
+    // ---- reasoning
     /// Assistant messages must carry the reasoning that led to them, or something in its place.
     WantsReasoning,
     /// Reasoning inside messages is refused.
     NoReasoning,
+    /// A value of `thinking.type` is refused.
+    NoThinkingType(ThinkingType),
+    /// No effort can be set.
+    NoEffort,
+    /// The efforts that it takes, lowest first.
+    Efforts(Vec<Effort>),
+    /// Thoughts of this conversation cannot be read: they stay here.
+    StripThoughts,
+    /// With thinking on, a tool loop must have begun with thoughts.
+    LoopNeedsThoughts,
+
+    // ---- parameters
+    ResponseFormat(ResponseFormat),
+    /// The highest `temperature`, in thousandths.
+    MaxTemperature(u32),
+    /// Not `temperature` and `top_p` together.
+    TemperatureOrTopP,
+    /// The most stop sequences.
+    MaxStop(usize),
+    /// Values of `anthropic-beta` that it does not know.
+    RefusesBetas(Vec<String>),
+    /// No `anthropic-beta` at all.
+    NoBetas,
     /// A parameter is refused.
     Refuses(String),
 }
 
 impl Fact {
-    /// The name under which it is shown in `x-tollgate-changes`.
+    /// The name under which it is shown in `x-tollgate-changes`. Of two facts with one name the newer counts.
     pub fn label(&self) -> String {
-        match self {
-            Fact::TokenField(field) => field.name().to_string(),
-            Fact::MaxOutputTokens(_) => "max_tokens_cap".into(),
-            Fact::NonstreamMaxTokens(_) => "max_tokens_requires_stream".into(),
-            Fact::StreamOnly => "requires_stream".into(),
-            Fact::NoUsageOption => "stream_options".into(),
-            Fact::NoForcedTool => "tool_choice".into(),
-            Fact::WantsReasoning | Fact::NoReasoning => "reasoning_content".into(),
-            Fact::Refuses(param) => param.clone(),
-        }
+        let fixed = match self {
+            Fact::TokenField(field) => field.name(),
+            Fact::MaxOutputTokens(_) => "max_tokens_cap",
+            Fact::MinOutputTokens(_) => "max_tokens_minimum",
+            Fact::NonstreamMaxTokens(_) => "max_tokens_requires_stream",
+            Fact::StreamOnly => "requires_stream",
+            Fact::NoUsageOption => "stream_options",
+            Fact::NoPrefill => "prefill",
+            Fact::SystemRole(_) => "system_role",
+            Fact::NoMidSystem => "mid_system",
+            Fact::Alternation => "alternation",
+            Fact::StringContent => "string_content",
+            Fact::NoNullContent => "null_content",
+            Fact::NoEmptyContent => "empty_content",
+            Fact::NoImages => "images",
+            Fact::NoMediaInResults => "media_in_tool_result",
+            Fact::PlainMessages => "message_fields",
+            Fact::NoForcedTool | Fact::NoForcedToolWhileThinking => "tool_choice",
+            Fact::NoNamedTool => "tool_choice_named",
+            Fact::ToolNames(_) => "tool_names",
+            Fact::ToolIds(_) => "tool_ids",
+            Fact::SchemaForm(_) => "schema",
+            Fact::SchemaRoot => "schema_root",
+            Fact::SchemaKeyword(keyword) => return format!("schema.{keyword}"),
+            Fact::RefusesInTools(field) => return format!("tools.{field}"),
+            Fact::WantsReasoning | Fact::NoReasoning => "reasoning_content",
+            Fact::NoThinkingType(ThinkingType::Adaptive) => "thinking.adaptive",
+            Fact::NoThinkingType(ThinkingType::Enabled) => "thinking.enabled",
+            Fact::NoThinkingType(ThinkingType::Disabled) => "thinking.disabled",
+            Fact::NoThinkingType(ThinkingType::BetweenTools) => "thinking.between_tools",
+            Fact::NoEffort => "reasoning_effort",
+            Fact::Efforts(_) => "efforts",
+            Fact::StripThoughts => "thinking_signature",
+            Fact::LoopNeedsThoughts => "thinking_in_tool_loop",
+            Fact::ResponseFormat(_) => "response_format",
+            Fact::MaxTemperature(_) => "temperature",
+            Fact::TemperatureOrTopP => "top_p",
+            Fact::MaxStop(_) => "stop",
+            Fact::RefusesBetas(betas) => return format!("anthropic-beta.{}", betas.join("+")),
+            Fact::NoBetas => "anthropic-beta",
+            Fact::Refuses(param) => param,
+        };
+        fixed.to_string()
+    }
+
+    /// False for what holds only for the conversation that was refused: it is repaired each time and never remembered.
+    pub fn lasts(&self) -> bool {
+        *self != Fact::StripThoughts
     }
 
     pub fn apply(&self, quirks: &mut Quirks, max_output_tokens: &mut Option<u64>) {
@@ -52,29 +166,142 @@ impl Fact {
             Fact::MaxOutputTokens(cap) => {
                 *max_output_tokens = Some(max_output_tokens.map_or(*cap, |known| known.min(*cap)));
             }
+            Fact::MinOutputTokens(least) => quirks.min_output_tokens = Some(*least),
             Fact::NonstreamMaxTokens(limit) => quirks.nonstream_max_tokens = Some(*limit),
             Fact::StreamOnly => quirks.stream_only = true,
             Fact::NoUsageOption => quirks.stream_usage = StreamUsage::Silent,
-            Fact::NoForcedTool => {
+            Fact::ResponseFormat(form) => quirks.response_format = *form,
+            Fact::MaxTemperature(thousandths) => quirks.max_temperature = Some(f64::from(*thousandths) / 1000.0),
+            Fact::TemperatureOrTopP => quirks.temperature_or_top_p = true,
+            Fact::RefusesBetas(betas) => add(&mut quirks.messages.refused_betas, betas),
+            Fact::NoBetas => quirks.messages.betas = false,
+            Fact::Refuses(param) => refuse(quirks, param),
+            Fact::NoForcedTool | Fact::NoForcedToolWhileThinking | Fact::NoNamedTool => self.apply_to_choice(quirks),
+            Fact::ToolNames(_)
+            | Fact::ToolIds(_)
+            | Fact::SchemaForm(_)
+            | Fact::SchemaRoot
+            | Fact::SchemaKeyword(_)
+            | Fact::RefusesInTools(_) => self.apply_to_tools(quirks),
+            Fact::WantsReasoning
+            | Fact::NoReasoning
+            | Fact::NoThinkingType(_)
+            | Fact::NoEffort
+            | Fact::Efforts(_)
+            | Fact::StripThoughts
+            | Fact::LoopNeedsThoughts => self.apply_to_reasoning(quirks),
+            _ => self.apply_to_messages(quirks),
+        }
+    }
+
+    fn apply_to_choice(&self, quirks: &mut Quirks) {
+        match self {
+            Fact::NoForcedToolWhileThinking => quirks.forced_tool_while_thinking = false,
+            Fact::NoNamedTool => quirks.tool_choice = ToolChoiceForms::Words,
+            _ => {
                 quirks.tool_choice = ToolChoiceForms::AutoNone;
                 quirks.messages.forced_tool = false;
             }
+        }
+    }
+
+    fn apply_to_tools(&self, quirks: &mut Quirks) {
+        quirks.reencode = true;
+        match self {
+            Fact::ToolNames(most) => {
+                quirks.tool_names = Some(*most);
+                quirks.messages.reencode = true;
+            }
+            Fact::ToolIds(form) => quirks.tool_ids = *form,
+            Fact::SchemaForm(form) => quirks.schema = *form,
+            Fact::SchemaKeyword(keyword) => add(&mut quirks.schema_drops, std::slice::from_ref(keyword)),
+            Fact::RefusesInTools(field) => {
+                quirks.strict_tools &= field != "strict";
+                add(&mut quirks.messages.refuses_in_tools, std::slice::from_ref(field));
+            }
+            _ => {}
+        }
+        quirks.messages.clean_schemas |=
+            matches!(self, Fact::SchemaForm(_) | Fact::SchemaRoot | Fact::SchemaKeyword(_));
+    }
+
+    fn apply_to_reasoning(&self, quirks: &mut Quirks) {
+        match self {
             Fact::WantsReasoning => {
                 quirks.replay = Replay::Always;
                 quirks.reasoning_field = ReasoningField::ReasoningContent;
                 quirks.reasoning_filler.get_or_insert_with(|| " ".into());
+                quirks.messages.reencode = true;
             }
             Fact::NoReasoning => {
                 quirks.replay = Replay::Never;
                 quirks.reasoning_filler = None;
+                quirks.reencode = true;
             }
-            Fact::Refuses(param) => {
-                for list in [&mut quirks.refuses, &mut quirks.messages.refuses] {
-                    if !list.contains(param) {
-                        list.push(param.clone());
-                    }
-                }
+            Fact::NoThinkingType(kind) => {
+                quirks.messages.thinking.retain(|known| known != kind);
+                quirks.thinking_always |= *kind == ThinkingType::Disabled;
             }
+            Fact::NoEffort => {
+                quirks.messages.effort = false;
+                add(&mut quirks.refuses, &["reasoning_effort".to_string()]);
+            }
+            Fact::Efforts(known) => {
+                quirks.efforts.clone_from(known);
+                quirks.messages.efforts.clone_from(known);
+            }
+            Fact::StripThoughts => quirks.messages.earlier_thoughts = false,
+            _ => quirks.messages.loop_needs_thoughts = true,
+        }
+    }
+
+    fn apply_to_messages(&self, quirks: &mut Quirks) {
+        quirks.reencode = true;
+        match self {
+            Fact::NoPrefill => {
+                quirks.prefill = false;
+                quirks.messages.prefill = false;
+            }
+            Fact::SystemRole(role) => quirks.system_role = *role,
+            Fact::NoMidSystem => {
+                quirks.mid_system = MidSystem::User;
+                quirks.messages.mid_system = false;
+            }
+            Fact::Alternation => quirks.strict_alternation = true,
+            Fact::StringContent => quirks.string_content = true,
+            Fact::NoNullContent => quirks.empty_content = EmptyContent::EmptyString,
+            Fact::NoEmptyContent => {
+                quirks.empty_content = EmptyContent::Omit;
+                quirks.empty_result.get_or_insert_with(|| "(no output)".into());
+                quirks.messages.empty_text = false;
+            }
+            Fact::NoImages => {
+                quirks.images = false;
+                quirks.messages.reencode = true;
+            }
+            Fact::NoMediaInResults => {
+                quirks.media_in_tool_result = false;
+                quirks.messages.media_in_tool_result = false;
+            }
+            Fact::MaxStop(most) => quirks.max_stop = Some(*most),
+            _ => {}
+        }
+    }
+}
+
+/// Where the parameter stands inside messages, they are written anew.
+fn refuse(quirks: &mut Quirks, param: &str) {
+    add(&mut quirks.refuses, &[param.to_string()]);
+    add(&mut quirks.messages.refuses, &[param.to_string()]);
+    quirks.reencode |= param.starts_with("cache_control");
+    // Else the wished form of the answer would be lost, instead of being said in words.
+    quirks.messages.reencode |= param == "output_config.format";
+}
+
+fn add(list: &mut Vec<String>, more: &[String]) {
+    for name in more {
+        if !list.contains(name) {
+            list.push(name.clone());
         }
     }
 }
@@ -88,203 +315,17 @@ pub struct Sent<'a> {
     pub drop_params: bool,
 }
 
-impl Sent<'_> {
-    fn has(&self, param: &str) -> bool {
-        let key = format!("\"{param}\":");
-        memmem(self.body, key.as_bytes())
-    }
-}
-
-/// Parameters whose loss changes nothing that the caller asked for; they are dropped without `drop_params`.
-const HINTS: &[&str] = &[
-    "user",
-    "safety_identifier",
-    "prompt_cache_key",
-    "parallel_tool_calls",
-    "reasoning_effort",
-    "reasoning",
-    "thinking",
-    "enable_thinking",
-    "thinking_budget",
-    "chat_template_kwargs",
-    "reasoning_split",
-    "metadata",
-    "store",
-    "service_tier",
-    "context_management",
-    "output_config",
-    "verbosity",
-    "strict",
-    "safeguards",
-];
-
-/// Without these a request is another request.
-const ESSENTIAL: &[&str] = &["model", "messages", "tools", "system", "stream", "max_tokens", "max_completion_tokens"];
-
-/// Ways in which a body says "this parameter is not for me". `{}` is where the name stands.
-const REFUSALS: &[(&str, &str)] = &[
-    ("unrecognized request argument supplied: ", ""),
-    ("unrecognized request arguments supplied: ", ""),
-    ("unsupported parameter: ", ""),
-    ("unsupported value: ", ""),
-    ("extra inputs are not permitted, field: ", ""),
-    ("unknown parameter: ", ""),
-    ("unknown field ", ""),
-    ("unknown field: ", ""),
-    ("unexpected field ", ""),
-    ("unexpected keyword argument ", ""),
-    ("property ", " is unsupported"),
-    ("parameter ", " is not supported"),
-    ("parameter ", " not supported"),
-    ("argument not supported: ", ""),
-    ("does not support parameter ", ""),
-    ("does not support the parameter ", ""),
-    ("does not support parameters: ", ""),
-    ("", ": extra inputs are not permitted"),
-    ("", " is not supported with this model"),
-    ("", " is not supported by this model"),
-    ("", " is not supported"),
-    ("", " does not support"),
-    ("", " is not allowed"),
-];
+/// Statuses with which servers refuse what was asked. Some say 500 where a template or a parser of theirs gives up.
+const REFUSING: [u16; 7] = [400, 404, 413, 415, 422, 500, 501];
 
 /// Reads a refusal. `None`: nothing that a changed body would cure.
 pub fn recognise(error: &UpstreamError, sent: &Sent<'_>) -> Option<Fact> {
-    if !matches!(error.status, 400 | 413 | 415 | 422 | 500 | 501) || error.kind == ErrorKind::ContextOverflow {
+    let kinds = [ErrorKind::InvalidRequest, ErrorKind::NotFound, ErrorKind::TooLarge, ErrorKind::Api];
+    if !REFUSING.contains(&error.status) || !kinds.contains(&error.kind) {
         return None;
     }
-    let words = error.message.to_ascii_lowercase();
-    reasoning_fact(&words, sent)
-        .or_else(|| stream_fact(&words, sent))
-        .or_else(|| token_fact(&words, error, sent))
-        .or_else(|| parameter_fact(&words, error, sent))
-}
-
-/// DeepSeek: "The `reasoning_content` in the thinking mode must be passed back to the API." Moonshot: "thinking is enabled but
-/// reasoning_content is missing in assistant tool call message at index 2".
-fn reasoning_fact(words: &str, sent: &Sent<'_>) -> Option<Fact> {
-    if !words.contains("reasoning_content") {
-        return None;
-    }
-    if words.contains("passed back") || words.contains("missing") || words.contains("required") {
-        return Some(Fact::WantsReasoning);
-    }
-    let refused =
-        ["unknown", "unrecognized", "unexpected", "unsupported", "not permitted", "not supported", "not allowed"];
-    (sent.has("reasoning_content") && refused.iter().any(|word| words.contains(word))).then_some(Fact::NoReasoning)
-}
-
-const WANTS_STREAM: [&str; 12] = [
-    "must have stream",
-    "stream=true",
-    "stream = true",
-    "stream: true",
-    "only supports stream",
-    "only support stream",
-    "stream must be",
-    "use streaming",
-    "non-streaming",
-    "requires stream",
-    "streaming is required",
-    "enable stream",
-];
-
-fn wants_stream(words: &str) -> bool {
-    WANTS_STREAM.iter().any(|phrase| words.contains(phrase))
-}
-
-fn stream_fact(words: &str, sent: &Sent<'_>) -> Option<Fact> {
-    if sent.stream || !wants_stream(words) {
-        return None;
-    }
-    let limit = words.contains("max_tokens").then(|| numbers(words).next()).flatten();
-    Some(limit.map_or(Fact::StreamOnly, Fact::NonstreamMaxTokens))
-}
-
-fn token_fact(words: &str, error: &UpstreamError, sent: &Sent<'_>) -> Option<Fact> {
-    let old = TokenField::MaxTokens;
-    let new = TokenField::MaxCompletionTokens;
-    let unsupported = words.contains("unsupported")
-        || words.contains("not supported")
-        || words.contains("not permitted")
-        || words.contains("unrecognized")
-        || words.contains("unknown")
-        || error.code.as_deref() == Some("unsupported_parameter");
-    if unsupported
-        && sent.has(old.name())
-        && (words.contains("max_completion_tokens") || error.param.as_deref() == Some(old.name()))
-    {
-        return Some(Fact::TokenField(new));
-    }
-    if unsupported && sent.has(new.name()) && (words.contains(new.name()) || error.param.as_deref() == Some(new.name()))
-    {
-        return Some(Fact::TokenField(old));
-    }
-    if wants_stream(words) {
-        // It was a stream already: the number in these words is no cap.
-        return None;
-    }
-    let about_tokens = [
-        "max_tokens",
-        "max_completion_tokens",
-        "completion tokens",
-        "max_new_tokens",
-        "output tokens",
-        "maxoutputtokens",
-    ]
-    .iter()
-    .any(|name| words.contains(name));
-    let asked = sent.max_tokens?;
-    let limit = numbers(words).filter(|n| *n < asked && *n >= 16).max()?;
-    about_tokens.then_some(Fact::MaxOutputTokens(limit))
-}
-
-fn parameter_fact(words: &str, error: &UpstreamError, sent: &Sent<'_>) -> Option<Fact> {
-    if words.contains("tool_choice") && sent.has("tool_choice") {
-        return Some(Fact::NoForcedTool);
-    }
-    if words.contains("stream_options") && sent.has("stream_options") {
-        return Some(Fact::NoUsageOption);
-    }
-    let coded =
-        matches!(error.code.as_deref(), Some("unsupported_parameter" | "unsupported_value" | "unknown_parameter"));
-    let named = if coded { error.param.as_deref().map(str::to_ascii_lowercase) } else { None };
-    let param =
-        named.or_else(|| REFUSALS.iter().find_map(|(before, after)| name_between(words, before, after, sent)))?;
-    let may_go = HINTS.contains(&param.as_str()) || sent.drop_params;
-    (may_go && !ESSENTIAL.contains(&param.as_str()) && sent.has(&param)).then_some(Fact::Refuses(param))
-}
-
-/// The name between two phrases, if the request has such a parameter.
-fn name_between(words: &str, before: &str, after: &str, sent: &Sent<'_>) -> Option<String> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-    let quotes: &[char] = &['\'', '"', '`', ' '];
-    let name = if before.is_empty() {
-        let end = words.find(after)?;
-        words[..end].trim_end_matches(quotes).rsplit(|c| !is_name(c)).next()?
-    } else {
-        let start = words.find(before)? + before.len();
-        let rest = words[start..].trim_start_matches(quotes);
-        let name = rest.split(|c| !is_name(c)).next()?;
-        if !after.is_empty() && !rest[name.len()..].trim_start_matches(quotes).starts_with(after.trim_start()) {
-            return None;
-        }
-        name
-    };
-    let top = name.split('.').next().unwrap_or(name);
-    (!top.is_empty() && sent.has(top)).then(|| top.to_string())
-}
-
-/// The whole numbers in a text, thousands separators removed.
-fn numbers(words: &str) -> impl Iterator<Item = u64> + '_ {
-    words.split(|c: char| !c.is_ascii_digit() && c != ',' && c != '_').filter_map(|run| {
-        let digits: String = run.trim_matches(|c| c == ',' || c == '_').chars().filter(char::is_ascii_digit).collect();
-        digits.parse().ok()
-    })
-}
-
-fn memmem(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|w| w == needle)
+    let refusal = Refusal::new(error, sent);
+    table::rows().find_map(|row| row.teaches(&refusal))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod messages;
 mod plan;
 mod prompt;
 mod refusal;
+mod rule;
 mod script;
 mod server;
 
@@ -28,5 +29,6 @@ pub use chat::{Strictness as ChatStrictness, Words};
 pub use demo::coding_agent;
 pub use faults::{Ending, Faults, Piece, Shape};
 pub use messages::{Strictness as MessagesStrictness, signature};
+pub use rule::Rule;
 pub use script::{Answer, Arguments, Finish, Match, Part, Reply, Step, Thinking, ToolCall, ToolDeltas, Usage, Uses};
 pub use server::{Provider, Recorded, Sim, SimConfig};

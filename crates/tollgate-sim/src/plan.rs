@@ -59,14 +59,18 @@ impl Call<'_> {
         if self.head.method == Method::POST && path.ends_with("/chat/completions") && plays(Provider::Chat) {
             chat::check_key(&self.head.headers, config.key.as_deref())?;
             let body = chat::parse(self.bytes)?;
+            let refusal = |status, words: &str| Refusal::chat(status, words, None, None);
+            config.rules.iter().try_for_each(|rule| rule.check(&body, &self.head.headers, refusal))?;
             chat::check(&body, &config.chat)?;
             return Ok(self.play_step(&body, Provider::Chat));
         }
         if self.head.method == Method::POST && plays(Provider::Messages) {
             let counting = path.ends_with("/v1/messages/count_tokens");
             if counting || path.ends_with("/v1/messages") {
-                messages::check_headers(&self.head.headers, config.key.as_deref(), &config.messages)?;
                 let body = messages::parse(self.bytes)?;
+                let refusal = |status, words: &str| Refusal::messages(status, "invalid_request_error", words);
+                config.rules.iter().try_for_each(|rule| rule.check(&body, &self.head.headers, refusal))?;
+                messages::check_headers(&self.head.headers, config.key.as_deref(), &config.messages)?;
                 messages::check(&body, &self.head.headers, counting, &config.messages)?;
                 if counting {
                     return Ok(Plan::json(200, &json!({"input_tokens": messages::tokens(&body)})));

@@ -19,6 +19,7 @@ use crate::connection::{Body, Reset, Socket, body};
 use crate::faults::{Ending, play};
 use crate::plan::{Call, Plan};
 use crate::prompt::PromptCache;
+use crate::rule::Rule;
 use crate::script::Step;
 use crate::{chat, messages};
 
@@ -36,6 +37,8 @@ pub struct SimConfig {
     pub providers: Vec<Provider>,
     pub chat: chat::Strictness,
     pub messages: messages::Strictness,
+    /// Deviations in vendors' exact words, which come before the other checks.
+    pub rules: Vec<Rule>,
     /// The key that callers must send; `None` takes any or none.
     pub key: Option<String>,
     /// Ids listed by `/v1/models`.
@@ -49,6 +52,7 @@ impl Default for SimConfig {
             providers: vec![Provider::Chat, Provider::Messages],
             chat: chat::Strictness::default(),
             messages: messages::Strictness::default(),
+            rules: Vec::new(),
             key: None,
             models: vec!["sim-1".to_owned()],
             steps: Vec::new(),
@@ -66,6 +70,12 @@ impl SimConfig {
     #[must_use]
     pub fn steps(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
         self.steps.extend(steps);
+        self
+    }
+
+    #[must_use]
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
         self
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,12 +34,8 @@ impl LearnedFacts {
 
     /// Reads the file if there is one. An unreadable file is an error: it is never overwritten unseen.
     pub fn open(file: PathBuf) -> io::Result<LearnedFacts> {
-        let by_deployment = match std::fs::read(&file) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(e) => return Err(e),
-        };
-        Ok(LearnedFacts { file: Some(file), by_deployment: Mutex::new(by_deployment) })
+        let by_deployment = Mutex::new(read(&file)?);
+        Ok(LearnedFacts { file: Some(file), by_deployment })
     }
 
     /// The facts still believed, oldest first, and when the first of them expires.
@@ -56,6 +52,15 @@ impl LearnedFacts {
     pub fn learn(&self, deployment: &str, fact: Fact, now: SystemTime) -> io::Result<()> {
         let now_s = seconds(now);
         let mut facts = self.by_deployment.lock().unwrap_or_else(|e| e.into_inner());
+        // Another process, such as a probe beside a running gateway, may have written since.
+        if let Some(file) = &self.file {
+            for (other, theirs) in read(file)? {
+                let ours = facts.entry(other).or_default();
+                let new = theirs.into_iter().filter(|l| ours.iter().all(|known| known.fact.label() != l.fact.label()));
+                let new: Vec<Learned> = new.collect();
+                ours.extend(new);
+            }
+        }
         for all in facts.values_mut() {
             all.retain(|l| l.expires_at_s > now_s);
         }
@@ -68,6 +73,14 @@ impl LearnedFacts {
         let fresh = file.with_extension("json.new");
         std::fs::write(&fresh, written)?;
         std::fs::rename(&fresh, file)
+    }
+}
+
+fn read(file: &Path) -> io::Result<BTreeMap<String, Vec<Learned>>> {
+    match std::fs::read(file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(e) => Err(e),
     }
 }
 
@@ -89,6 +102,20 @@ mod tests {
         assert_eq!(again.of("d1", now).len(), 1);
         assert_eq!(again.of("d2", now), vec![]);
         assert_eq!(again.of("d1", now + BELIEVED_FOR), vec![]);
+    }
+
+    #[test]
+    fn two_processes_on_one_file_keep_each_others_facts() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("learned.json");
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let gateway = LearnedFacts::open(file.clone()).unwrap();
+        let probe = LearnedFacts::open(file.clone()).unwrap();
+        probe.learn("d", Fact::NoPrefill, now).unwrap();
+        gateway.learn("d", Fact::StreamOnly, now).unwrap();
+        let known: Vec<Fact> = LearnedFacts::open(file).unwrap().of("d", now).into_iter().map(|l| l.fact).collect();
+        assert!(known.contains(&Fact::NoPrefill) && known.contains(&Fact::StreamOnly), "{known:?}");
+        assert_eq!(gateway.of("d", now).len(), 2);
     }
 
     #[test]

@@ -73,6 +73,26 @@ pub struct Known {
     pub context_window: Option<u64>,
 }
 
+impl Known {
+    /// What registry and configuration say, without what was learned.
+    pub fn configured(deployment: &Deployment, model: &str) -> Known {
+        if deployment.model.contains('*') {
+            let capabilities = deployment.capabilities_for(model);
+            Known {
+                quirks: capabilities.quirks,
+                max_output_tokens: capabilities.max_output_tokens,
+                context_window: capabilities.context_window,
+            }
+        } else {
+            Known {
+                quirks: deployment.quirks.clone(),
+                max_output_tokens: deployment.max_output_tokens,
+                context_window: deployment.context_window,
+            }
+        }
+    }
+}
+
 /// Sums over the life of this process.
 #[derive(Default)]
 pub struct Totals {
@@ -137,20 +157,7 @@ impl App {
     }
 
     fn look_up(&self, deployment: &Deployment, model: &str) -> Known {
-        let mut known = if deployment.model.contains('*') {
-            let capabilities = deployment.capabilities_for(model);
-            Known {
-                quirks: capabilities.quirks,
-                max_output_tokens: capabilities.max_output_tokens,
-                context_window: capabilities.context_window,
-            }
-        } else {
-            Known {
-                quirks: deployment.quirks.clone(),
-                max_output_tokens: deployment.max_output_tokens,
-                context_window: deployment.context_window,
-            }
-        };
+        let mut known = Known::configured(deployment, model);
         for learned in self.learned.of(&learned_under(deployment, model), SystemTime::now()) {
             learned.fact.apply(&mut known.quirks, &mut known.max_output_tokens);
         }
@@ -193,8 +200,9 @@ impl Drop for Carried {
     }
 }
 
+/// A deployment whose id stays may come to serve another model.
 fn learned_under(deployment: &Deployment, model: &str) -> String {
-    if deployment.model.contains('*') { format!("{} {model}", deployment.id) } else { deployment.id.clone() }
+    format!("{} {model}", deployment.id)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

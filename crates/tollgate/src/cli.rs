@@ -5,6 +5,7 @@ mod client_env;
 mod demo;
 mod explain;
 mod gateway;
+mod probe;
 mod run;
 mod serve;
 
@@ -23,6 +24,7 @@ Claude Code on another model:       tollgate run claude --model kimi-k2.5 --conf
 A gateway for a team:               tollgate serve --config config.yaml --port 4000
 Is my configuration right?          tollgate check config.yaml
 What does this error mean?          tollgate explain \"prompt is too long: 214315 tokens > 200000\"
+What can this model do?             tollgate probe kimi-k2.5 --config config.yaml
 
 A configuration is LiteLLM's config.yaml, unchanged:
     model_list:
@@ -43,6 +45,8 @@ enum Command {
     Check(check::Check),
     /// Say what a pasted error means and what to do about it; needs no gateway
     Explain(explain::Explain),
+    /// Ask a deployment with small calls what it can do, and keep what is found
+    Probe(probe::ProbeArgs),
     /// Show a coding-agent conversation going through the gateway; needs no key, network or file
     Demo,
     /// Start a coding agent against the gateway with every variable set
@@ -145,6 +149,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Check(check)) => return check.run(),
         Some(Command::Explain(explain)) => explain.run(),
+        Some(Command::Probe(args)) => probe::run(&args),
         Some(Command::Demo) => demo::run(),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Env(args)) => run::env(&args),

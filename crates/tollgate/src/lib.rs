@@ -7,6 +7,7 @@ pub mod diagnosis;
 pub mod failure;
 pub mod http;
 pub mod pipeline;
+pub mod probe;
 pub mod registry;
 pub mod server;
 pub mod signatures;

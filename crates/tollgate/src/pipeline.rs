@@ -8,18 +8,18 @@
 //! answer is committed the handler polls it, after that the response body does. So no task is spawned to answer a request, and a client that goes
 //! away drops the driver and with it the connection to the upstream.
 
-mod attempt;
+pub(crate) mod attempt;
 mod authenticate;
 mod body;
 mod catalog;
 mod count;
-mod exchange;
+pub(crate) mod exchange;
 mod fit;
 mod flow;
-mod inbound;
+pub(crate) mod inbound;
 mod limits;
 mod line;
-mod prepare;
+pub(crate) mod prepare;
 mod recorder;
 mod records;
 mod relay;
@@ -27,8 +27,8 @@ mod reply;
 mod restore;
 mod route;
 mod said;
-mod session;
-mod wishes;
+pub(crate) mod session;
+pub(crate) mod wishes;
 
 use std::sync::Arc;
 

@@ -517,9 +517,9 @@ fn shortened_names_are_restored() {
         cache: None,
     };
     let request = Request { tools: vec![tool], ..Request::default() };
-    let sent = safe_tool_name(&long).into_owned();
+    let sent = safe_tool_name(&long, None).into_owned();
     assert_ne!(sent, long);
-    let context = Context { names: NameMap::of(&request), ..Context::default() };
+    let context = Context { names: NameMap::of(&request, None), ..Context::default() };
     let events = [start(0, "a", sent.escaped()), start(1, "b", "other"), finish(StopReason::ToolUse)];
     let (out, _) = shape_with(context, &events);
     assert_eq!(calls(&out), [call("a", long.escaped(), "{}"), call("b", "other", "{}")]);

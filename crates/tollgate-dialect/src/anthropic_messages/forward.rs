@@ -3,17 +3,18 @@
 
 mod answer;
 mod edit;
+mod marks;
 mod turns;
 
 pub use answer::{frame, response};
 
 use crate::error::{Change, ChangeKind, Invalid};
-use crate::json::{Text, Writer};
+use crate::json::{Json, Text, Writer};
 use crate::quirks::ThinkingType;
 use crate::request::{Effort, Reasoning, ReasoningMode};
-use crate::{Encoded, ForwardError, Target};
+use crate::{Encoded, ForwardError, Target, schema};
 
-use super::request::{Form, budget_for, choose};
+use super::request::{Form, budget_for, choose, fitting_tokens, nearest};
 use super::wire::{ATTRIBUTION, Content, Members, Raw, WireBlock, count_of, parse, text_of, word};
 use crate::scan::items;
 use edit::Edits;
@@ -32,13 +33,16 @@ pub fn request(body: &[u8], target: &Target<'_>) -> Result<Encoded, ForwardError
         }
         _ => turns::Seen::default(),
     };
-    let budgeted = lane.thinking(max_tokens, clamped, seen);
-    lane.tool_choice(budgeted);
+    let thinks = lane.thinking(max_tokens, clamped, seen);
+    lane.tool_choice(thinks);
     lane.sampling();
     lane.refused();
     lane.output_config();
     lane.attribution();
     lane.tools();
+    if target.quirks.messages.refuses.iter().any(|key| key.starts_with("cache_control")) {
+        marks::edit(&lane.members, target, &mut lane.edits, &mut lane.changes);
+    }
     lane.edits.drop_members(&lane.members, &lane.drop);
     Ok(Encoded { body: lane.edits.apply(), changes: lane.changes })
 }
@@ -50,7 +54,11 @@ fn needs_turns(body: &str, target: &Target<'_>) -> bool {
         || !rules.mid_system
         || !rules.media_in_tool_result
         || !rules.effort
-        || target.quirks.tool_ids == crate::quirks::IdForm::Word
+        || !rules.prefill
+        || !rules.empty_text
+        || !rules.earlier_thoughts
+        || rules.loop_needs_thoughts
+        || target.quirks.tool_ids != crate::quirks::IdForm::Any
         || rules.refuses.iter().any(|key| key == "output_config")
         || memchr::memmem::find(body.as_bytes(), b"\"tg1.").is_some()
 }
@@ -115,24 +123,25 @@ impl<'b> Lane<'b, '_> {
     fn max_tokens(&mut self) -> (Option<u64>, bool) {
         let raw = self.members.get("max_tokens");
         let wanted = count_of(raw);
-        match (raw, wanted, self.target.max_output_tokens) {
-            (Some(raw), Some(wanted), Some(most)) if wanted > most => {
-                self.edits.replace(raw.get(), most.to_string());
+        let fitting = wanted.map(|wanted| fitting_tokens(wanted, self.target));
+        match (raw, fitting.filter(|_| fitting != wanted)) {
+            (Some(raw), Some(fitting)) => {
+                self.edits.replace(raw.get(), fitting.to_string());
                 self.note(Change::new(ChangeKind::Clamped, "max_tokens"));
-                (Some(most), true)
+                (Some(fitting), true)
             }
             _ => (wanted, false),
         }
     }
 
-    /// Brings `thinking` into a form that the model takes. True if it thinks on a budget then.
-    fn thinking(&mut self, max_tokens: Option<u64>, clamped: bool, seen: turns::Seen) -> bool {
+    /// Brings `thinking` into a form that the model takes.
+    fn thinking(&mut self, max_tokens: Option<u64>, clamped: bool, seen: turns::Seen) -> Thinks {
         let rules = &self.target.quirks.messages;
         if rules.refuses.iter().any(|key| key == "thinking") {
-            return false;
+            return Thinks::No;
         }
-        let Some(raw) = self.members.get("thinking") else { return false };
-        let Some(fields) = Members::parse(raw.get()) else { return false };
+        let Some(raw) = self.members.get("thinking") else { return Thinks::No };
+        let Some(fields) = Members::parse(raw.get()) else { return Thinks::No };
         let budget = count_of(fields.get("budget_tokens"));
         let room = max_tokens.unwrap_or(u64::MAX);
         let (form, mode) = match word(fields.get("type")) {
@@ -141,7 +150,7 @@ impl<'b> Lane<'b, '_> {
             "disabled" => (ThinkingType::Disabled, ReasoningMode::Off),
             "between_tools" => (ThinkingType::BetweenTools, ReasoningMode::BetweenTools),
             // A form that came after this was written.
-            _ => return false,
+            _ => return Thinks::No,
         };
         let mut wanted = if rules.thinking.contains(&form) {
             match (budget, form) {
@@ -155,30 +164,44 @@ impl<'b> Lane<'b, '_> {
             let reasoning = Reasoning { mode, effort: self.effort(), visible: None };
             choose(&reasoning, self.target.quirks, room).form.map_or(Wanted::Nothing, Wanted::Form)
         };
-        let budgeted = match wanted {
-            Wanted::AsItIs => form == ThinkingType::Enabled,
-            Wanted::Form(form) => matches!(form, Form::Enabled(_)),
-            Wanted::Nothing => false,
+        let thinks = match wanted {
+            Wanted::AsItIs => Thinks::as_asked(form),
+            Wanted::Form(Form::Enabled(_)) => Thinks::OnBudget,
+            Wanted::Form(form) if form.is_on() => Thinks::Freely,
+            Wanted::Form(_) | Wanted::Nothing => Thinks::No,
         };
         // A budget needs thoughts at the head of the tool loop under way; without them thinking pauses for this loop.
-        if budgeted && rules.genuine && seen.loop_without_thoughts {
+        let needs_thoughts = match thinks {
+            Thinks::OnBudget => rules.genuine || rules.loop_needs_thoughts,
+            Thinks::Freely => rules.loop_needs_thoughts,
+            Thinks::No => false,
+        };
+        if needs_thoughts && seen.loop_without_thoughts {
             wanted = Wanted::Nothing;
         }
+        let shows = !rules.refuses.iter().any(|key| key == "thinking.display");
         match wanted {
-            Wanted::AsItIs => return budgeted,
+            Wanted::AsItIs => {
+                let drop: Vec<bool> = fields.0.iter().map(|(key, _)| !shows && key.escaped() == "display").collect();
+                if drop.contains(&true) {
+                    self.note(Change::dropped("thinking.display"));
+                    self.edits.drop_members(&fields, &drop);
+                }
+                return thinks;
+            }
             Wanted::Form(form) => {
                 let display = Some(word(fields.get("display")));
-                let display = display.filter(|d| rules.genuine && matches!(*d, "summarized" | "omitted"));
+                let display = display.filter(|d| rules.genuine && shows && matches!(*d, "summarized" | "omitted"));
                 let mut w = Writer::default();
                 form.write(&mut w, display);
                 let value = String::from_utf8(w.out).expect("only whole strings were written");
                 self.edits.replace(raw.get(), value);
                 self.note(Change::new(ChangeKind::Rewritten, "thinking"));
-                return budgeted;
+                return thinks;
             }
             Wanted::Nothing => self.drop_and_tell("thinking"),
         }
-        false
+        Thinks::No
     }
 
     fn effort(&self) -> Option<Effort> {
@@ -186,11 +209,17 @@ impl<'b> Lane<'b, '_> {
         Effort::of_name(word(config.get("effort")))
     }
 
-    fn tool_choice(&mut self, budgeted: bool) {
+    fn tool_choice(&mut self, thinks: Thinks) {
         let Some(raw) = self.members.get("tool_choice") else { return };
         let Some(fields) = Members::parse(raw.get()) else { return };
         let forced = matches!(word(fields.get("type")), "any" | "tool");
-        if !forced || (self.target.quirks.messages.forced_tool && !budgeted) {
+        let quirks = self.target.quirks;
+        let while_thinking = match thinks {
+            Thinks::No => true,
+            Thinks::Freely => quirks.forced_tool_while_thinking,
+            Thinks::OnBudget => false,
+        };
+        if !forced || (quirks.messages.forced_tool && while_thinking) {
             return;
         }
         let parallel = fields.get("disable_parallel_tool_use");
@@ -205,6 +234,8 @@ impl<'b> Lane<'b, '_> {
             for key in ["temperature", "top_p", "top_k"] {
                 self.drop_and_tell(key);
             }
+        } else if self.target.quirks.temperature_or_top_p && self.members.get("temperature").is_some() {
+            self.drop_and_tell("top_p");
         }
     }
 
@@ -228,8 +259,15 @@ impl<'b> Lane<'b, '_> {
         }
         if drop.iter().all(|&d| d) && !drop.is_empty() {
             self.drop("output_config");
-        } else {
-            self.edits.drop_members(&fields, &drop);
+            return;
+        }
+        self.edits.drop_members(&fields, &drop);
+        if let (Some(raw), Some(asked)) = (fields.get("effort"), self.effort())
+            && !(rules.efforts.is_empty() || rules.efforts.contains(&asked))
+            && let Some(known) = nearest(asked, &rules.efforts)
+        {
+            self.edits.replace(raw.get(), format!("\"{}\"", known.name()));
+            self.note(Change::new(ChangeKind::Rewritten, "output_config.effort"));
         }
     }
 
@@ -247,8 +285,10 @@ impl<'b> Lane<'b, '_> {
     }
 
     fn tools(&mut self) {
-        let refused = &self.target.quirks.messages.refuses_in_tools;
-        if refused.is_empty() {
+        let quirks = self.target.quirks;
+        let refused = &quirks.messages.refuses_in_tools;
+        let cleans = quirks.messages.clean_schemas;
+        if refused.is_empty() && !cleans {
             return;
         }
         let tools = self.members.get("tools").and_then(|t| items(t.get())).unwrap_or_default();
@@ -261,6 +301,32 @@ impl<'b> Lane<'b, '_> {
                 self.note(Change::dropped(format!("tools.{}", key.escaped())));
             }
             self.edits.drop_members(&tool, &drop);
+            if let Some(raw) = tool.get("input_schema").filter(|_| cleans)
+                && let Ok(schema) = Json::parse(raw.get())
+            {
+                let cleaned = schema::clean(&schema, quirks.schema, &quirks.schema_drops);
+                if cleaned.get() != raw.get() {
+                    self.edits.replace(raw.get(), cleaned.get().to_string());
+                }
+            }
+        }
+    }
+}
+
+/// What the model will do, by what goes up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Thinks {
+    No,
+    Freely,
+    OnBudget,
+}
+
+impl Thinks {
+    fn as_asked(form: ThinkingType) -> Thinks {
+        match form {
+            ThinkingType::Enabled => Thinks::OnBudget,
+            ThinkingType::Adaptive => Thinks::Freely,
+            ThinkingType::Disabled | ThinkingType::BetweenTools => Thinks::No,
         }
     }
 }

@@ -10,9 +10,10 @@ mod web_search;
 
 pub use decode::{decode, decode_count};
 pub use encode::encode;
+pub(super) use encode::fitting_tokens;
 
 pub(super) use blocks::{arguments_of, is_input};
-pub(super) use control::{Form, budget_for, choose};
+pub(super) use control::{Form, budget_for, choose, nearest};
 pub(super) use turns::is_spoilt;
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ fn tool(name: &str) -> Tool<'static> {
 #[test]
 fn a_legal_name_is_kept() {
     let name = "a".repeat(64);
-    assert_eq!(safe_tool_name(&Text::plain(&name)).escaped(), name);
-    assert_eq!(safe_tool_name(&Text::plain("mcp__srv__tool-1")).escaped(), "mcp__srv__tool-1");
+    assert_eq!(safe_tool_name(&Text::plain(&name), None).escaped(), name);
+    assert_eq!(safe_tool_name(&Text::plain("mcp__srv__tool-1"), None).escaped(), "mcp__srv__tool-1");
 }
 
 #[test]
@@ -25,31 +25,31 @@ fn a_long_name_keeps_55_characters_and_gets_a_hash() {
     // printf '%s' aaa…(65) | sha256sum
     let name = "a".repeat(65);
     let expected = format!("{}_635361c4", "a".repeat(55));
-    assert_eq!(safe_tool_name(&Text::plain(&name)).escaped(), expected);
+    assert_eq!(safe_tool_name(&Text::plain(&name), None).escaped(), expected);
     assert_eq!(expected.len(), 64);
 }
 
 #[test]
 fn illegal_characters_and_empty_names_are_replaced() {
     // printf 'read file' | sha256sum; printf '' | sha256sum
-    assert_eq!(safe_tool_name(&Text::plain("read file")).escaped(), "read_file_1214148e");
-    assert_eq!(safe_tool_name(&Text::plain("")).escaped(), "_e3b0c442");
+    assert_eq!(safe_tool_name(&Text::plain("read file"), None).escaped(), "read_file_1214148e");
+    assert_eq!(safe_tool_name(&Text::plain(""), None).escaped(), "_e3b0c442");
 }
 
 #[test]
 fn names_that_differ_only_in_illegal_characters_stay_apart() {
-    assert_ne!(safe_tool_name(&Text::plain("a.b")), safe_tool_name(&Text::plain("a b")));
+    assert_ne!(safe_tool_name(&Text::plain("a.b"), None), safe_tool_name(&Text::plain("a b"), None));
 }
 
 #[test]
 fn the_map_restores_only_what_was_changed() {
     let long = "x".repeat(80);
     let request = Request { tools: vec![tool(&long), tool("Bash")], ..Request::default() };
-    let map = NameMap::of(&request);
-    let sent = safe_tool_name(&request.tools[0].name).into_owned();
+    let map = NameMap::of(&request, None);
+    let sent = safe_tool_name(&request.tools[0].name, None).into_owned();
     assert_eq!(map.restore(sent).escaped(), long);
     assert_eq!(map.restore(Text::plain("Bash")).escaped(), "Bash");
-    assert!(NameMap::of(&Request { tools: vec![tool("Bash")], ..Request::default() }).is_empty());
+    assert!(NameMap::of(&Request { tools: vec![tool("Bash")], ..Request::default() }, None).is_empty());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::error::{Change, ChangeKind, Invalid, Unsupported};
 use crate::frame::sse::Frame;
 use crate::json::{Json, Text};
-use crate::quirks::{Quirks, ReasoningControl, ResponseFormat, StreamUsage, TokenField, ToolChoiceForms};
+use crate::quirks::{Quirks, ReasoningControl, ResponseFormat, StreamUsage, TokenField, ToolChoiceForms, may_go};
 use crate::request::Effort;
 use crate::{Encoded, ForwardError, Forwarded, Target};
 
@@ -98,8 +98,8 @@ impl<'b> Lane<'_, '_, 'b> {
 
     /// Takes out a parameter that the target does not take, or refuses the request.
     fn drop_param(&mut self, name: &str) -> Result<(), Unsupported> {
-        if self.value(name).is_some() {
-            if !self.target.drop_params {
+        if let Some(value) = self.value(name) {
+            if !self.target.drop_params && !may_go(name, value.get()) {
                 return Err(Unsupported::param(name, self.target.label));
             }
             self.change(ChangeKind::Dropped, name);
@@ -131,13 +131,13 @@ impl<'b> Lane<'_, '_, 'b> {
         };
         let json: Json<'_> = request::parse(given, value, "expected a whole number")?;
         let asked = json.as_count().ok_or_else(|| Invalid::new(given, "expected a whole number"))?;
-        let most = params::token_limit(self.target.quirks, self.target.max_output_tokens, self.target.stream);
-        if asked > most {
+        let fitting = params::fitting_tokens(asked, self.target);
+        if asked != fitting {
             self.change(ChangeKind::Clamped, given);
         }
         if given == own {
-            if asked > most {
-                self.edits.replace(value.get(), &most.to_string());
+            if asked != fitting {
+                self.edits.replace(value.get(), &fitting.to_string());
             }
             self.remove(other);
             return Ok(());
@@ -145,7 +145,7 @@ impl<'b> Lane<'_, '_, 'b> {
         self.change(ChangeKind::Renamed, given);
         self.remove(own);
         self.remove(given);
-        self.edits.insert(own, &asked.min(most).to_string());
+        self.edits.insert(own, &fitting.to_string());
         Ok(())
     }
 
@@ -210,6 +210,10 @@ impl<'b> Lane<'_, '_, 'b> {
                 self.change(ChangeKind::Clamped, "temperature");
                 self.edits.replace(value.get(), &most);
             }
+            if quirks.temperature_or_top_p && self.value("top_p").is_some() {
+                self.change(ChangeKind::Dropped, "top_p");
+                self.remove("top_p");
+            }
         }
         if quirks.thinking_refuses_sampling && !self.thinking_is_off() {
             for name in params::SAMPLING {
@@ -249,10 +253,16 @@ impl<'b> Lane<'_, '_, 'b> {
             self.remove("parallel_tool_calls");
         }
         let Some(choice) = self.value("tool_choice").map(RawValue::get) else { return Ok(()) };
+        let forced = !matches!(choice, "\"auto\"" | "\"none\"");
+        let while_thinking = !quirks.forced_tool_while_thinking && !self.thinking_is_off();
         match quirks.tool_choice {
-            ToolChoiceForms::AutoNone if !matches!(choice, "\"auto\"" | "\"none\"") => {
+            form if forced && (while_thinking || form == ToolChoiceForms::AutoNone) => {
                 self.change(ChangeKind::Softened, "tool_choice");
                 self.replace("tool_choice", "\"auto\"");
+            }
+            ToolChoiceForms::Words if choice.starts_with('{') => {
+                self.change(ChangeKind::Softened, "tool_choice");
+                self.replace("tool_choice", "\"required\"");
             }
             ToolChoiceForms::Any if choice == "\"required\"" => self.replace("tool_choice", "\"any\""),
             _ => {}
@@ -282,15 +292,15 @@ impl<'b> Lane<'_, '_, 'b> {
         let quirks = self.target.quirks;
         for name in &quirks.refuses {
             match name.as_str() {
-                // Hints: their loss is worth no refusal.
-                "stream_options" | "user" | "reasoning_effort" | "thinking" => {
-                    if self.value(name).is_some() && name != "stream_options" {
-                        self.change(ChangeKind::Dropped, name);
-                    }
+                // We ask for it, not the client.
+                "stream_options" => {
                     self.remove(name);
                     self.edits.withdraw(name);
                 }
-                name => self.drop_param(name)?,
+                name => {
+                    self.drop_param(name)?;
+                    self.edits.withdraw(name);
+                }
             }
         }
         Ok(())

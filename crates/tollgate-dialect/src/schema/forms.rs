@@ -11,9 +11,9 @@ const MAX_INLINE: usize = 4;
 /// Inlining may multiply a schema; beyond this many nodes references are cut.
 const MAX_NODES: usize = 20_000;
 
-pub fn clean(schema: Value, form: SchemaForm) -> Value {
+pub fn clean(schema: Value, form: SchemaForm, drops: &[String]) -> Value {
     let root = object_root(schema);
-    let mut walk = Walk { form, definitions: definitions(&root), nodes: 0 };
+    let mut walk = Walk { form, drops, definitions: definitions(&root), nodes: 0 };
     let mut root = walk.schema(root, &mut Vec::new(), 0);
     if let Value::Object(map) = &mut root {
         map.entry("type").or_insert_with(|| json!("object"));
@@ -83,13 +83,14 @@ fn name_of(pointer: &str) -> &str {
     pointer.rsplit('/').next().unwrap_or("")
 }
 
-struct Walk {
+struct Walk<'d> {
     form: SchemaForm,
+    drops: &'d [String],
     definitions: Map<String, Value>,
     nodes: usize,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn schema(&mut self, schema: Value, inlining: &mut Vec<String>, depth: usize) -> Value {
         let Value::Object(mut map) = schema else { return schema };
         self.nodes += 1;
@@ -98,6 +99,9 @@ impl Walk {
         }
         for annotation in ANNOTATIONS {
             map.shift_remove(annotation);
+        }
+        for keyword in self.drops {
+            map.shift_remove(keyword);
         }
         if self.form == SchemaForm::Gemini
             && let Some(Value::String(pointer)) = map.get("$ref")

@@ -2,7 +2,7 @@ use super::*;
 
 fn cleaned(schema: &str, form: SchemaForm) -> String {
     let json = Json::parse(schema).expect("test schema");
-    clean(&json, form).get().to_string()
+    clean(&json, form, &[]).get().to_string()
 }
 
 #[test]

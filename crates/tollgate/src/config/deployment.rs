@@ -136,6 +136,7 @@ fn one(
         params.cx.error(at, &params.path_of("model"), "has a wildcard, but `model_name` has none", hint);
         return None;
     }
+    let names_key = params.entry("api_key").is_some();
     let credential = credential(params, &target);
     let headers = headers(params, organization);
     let overlay = overlay(params, info, &target.row.name, &target.model);
@@ -153,6 +154,7 @@ fn one(
         model,
         dialect,
         base_url,
+        credential_missing: names_key && credential.is_none(),
         credential,
         headers,
         quirks: known.quirks,

@@ -44,6 +44,8 @@ pub struct Deployment {
     pub base_url: Uri,
     /// The credential's header, value included. `None`: the provider takes none.
     pub credential: Option<(HeaderName, Secret)>,
+    /// The configuration names a key that is not there, of a provider that may work without one.
+    pub credential_missing: bool,
     /// Further headers, from the registry, `headers:` and `extra_headers:`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Provider row, overlaid by the model's row, overlaid by the config.

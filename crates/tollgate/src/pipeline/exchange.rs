@@ -26,8 +26,8 @@ const BETAS: HeaderName = HeaderName::from_static("anthropic-beta");
 /// The version of the Messages API that every Messages endpoint understands; the client's own and a configured one go before it.
 const DEFAULT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
-/// Refusals of one request that are cured, one after another.
-const MAX_CURES: usize = 3;
+/// A request is made anew at most this often, with one more fact each time: strict servers complain of one thing after the other.
+pub const MOST_CURES: usize = 6;
 
 /// One attempt that gave no answer.
 pub struct Failed {
@@ -64,7 +64,7 @@ impl Driver {
         let deployment = &live.config.deployments[index];
         let upstream_model = route::upstream_model(live, &leg.route.name, deployment);
         let mut cures: Vec<Fact> = Vec::new();
-        let mut refused: Option<(Bytes, Ended)> = None;
+        let mut refused: Option<(Bytes, Arc<Known>, Ended)> = None;
         loop {
             let mut known = self.app.known(live, index, &upstream_model);
             for fact in &cures {
@@ -75,7 +75,7 @@ impl Driver {
                 let known = Arc::make_mut(&mut known);
                 known.max_output_tokens = Some(known.max_output_tokens.map_or(room, |most| most.min(room)));
             }
-            let mut prepared = prepare(&Preparation {
+            let prepared = prepare(&Preparation {
                 inbound: &self.inbound,
                 deployment,
                 known: &known,
@@ -83,12 +83,18 @@ impl Driver {
                 seal: &live.seal,
                 recall: &self.app.recall,
                 continuing: self.continuing.as_deref(),
-            })
-            .map_err(Ended::Final)?;
+            });
+            let before = refused.take();
+            let mut prepared = match prepared {
+                Ok(prepared) => prepared,
+                // Where a cure cannot be said, the upstream's words are what the client can act on.
+                Err(failure) => return Err(before.map_or(Ended::Final(failure), |(_, _, ended)| ended)),
+            };
             let body = Bytes::from(std::mem::take(&mut prepared.body));
-            // A cure that changes nothing would only be refused once more.
-            if let Some((before, ended)) = refused.take()
-                && before == body
+            // A cure that changes nothing is none: the same request is not sent twice.
+            if let Some((sent, was, ended)) = before
+                && sent == body
+                && betas(deployment, &was, self.client_headers()) == betas(deployment, &known, self.client_headers())
             {
                 return Err(ended);
             }
@@ -98,7 +104,7 @@ impl Driver {
             self.recorder.attempt_ended(tried.as_ref().err().map(|ended| self.failure_for_record(live, ended)));
             let ended = match tried {
                 Ok(whole) => {
-                    for fact in cures {
+                    for fact in cures.into_iter().filter(Fact::lasts) {
                         self.app.learn(live, index, &upstream_model, fact);
                     }
                     return Ok(whole);
@@ -111,11 +117,11 @@ impl Driver {
             let sent =
                 Sent { body: &body, max_tokens: self.sent_tokens(&known), stream, drop_params: deployment.drop_params };
             match recognise(error, &sent) {
-                Some(fact) if !cures.contains(&fact) && cures.len() < MAX_CURES && !self.line.content_sent => {
+                Some(fact) if !cures.contains(&fact) && cures.len() < MOST_CURES && !self.line.content_sent => {
                     tracing::info!(request_id = %self.recorder.id, deployment = %deployment.id, fact = ?fact, "repairing a refused request");
                     self.recorder.then(&format!("repaired {} and sent again", fact.label()));
                     cures.push(fact);
-                    refused = Some((body, ended));
+                    refused = Some((body, known, ended));
                 }
                 _ => return Err(ended),
             }
@@ -201,7 +207,7 @@ impl Driver {
         let deployment = &live.config.deployments[index];
         let passthrough = prepared.same_dialect;
         let began = tokio::time::Instant::now();
-        let request = self.upstream_request(deployment, prepared.stream, passthrough, body)?;
+        let request = upstream_request(deployment, known, self.client_headers(), prepared.stream, body)?;
         let limit = first_byte(deployment, prepared.stream);
         let app = self.app.clone();
         let answer = self.line.patient(limit, passthrough, app.client.send(request)).await;
@@ -228,37 +234,9 @@ impl Driver {
         outcome.run(answer).await.map_err(Ended::from)
     }
 
-    fn upstream_request(
-        &self,
-        deployment: &Deployment,
-        stream: bool,
-        same_dialect: bool,
-        body: Bytes,
-    ) -> Result<http::Request<Full<Bytes>>, Ended> {
-        let uri: Uri = deployment
-            .url(deployment.dialect.path())
-            .parse()
-            .map_err(|_| Ended::Final(Failure::Internal("a deployment's URL cannot be built")))?;
-        let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let accept = if stream { "text/event-stream, application/json" } else { "application/json" };
-        headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
-        if deployment.dialect == Dialect::Messages {
-            messages_headers(headers, deployment, if same_dialect { &self.inbound.forward } else { &[] });
-        }
-        for (name, value) in deployment.headers.iter().filter(|(name, _)| *name != BETAS) {
-            headers.insert(name, value.clone());
-        }
-        if let Some((name, secret)) = &deployment.credential {
-            let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| {
-                Ended::Final(Failure::Internal("a credential holds characters that no header can carry"))
-            })?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
-        Ok(request)
+    /// The client's headers for a Messages upstream.
+    fn client_headers(&self) -> &[(HeaderName, HeaderValue)] {
+        if self.inbound.dialect == Dialect::Messages { &self.inbound.forward } else { &[] }
     }
 
     /// Reads an error answer: at most a megabyte, for at most ten seconds.
@@ -292,22 +270,72 @@ impl Driver {
     }
 }
 
+/// One request to a deployment, with the `client`'s own headers for Anthropic.
+pub fn upstream_request(
+    deployment: &Deployment,
+    known: &Known,
+    client: &[(HeaderName, HeaderValue)],
+    stream: bool,
+    body: Bytes,
+) -> Result<http::Request<Full<Bytes>>, Ended> {
+    let uri: Uri = deployment
+        .url(deployment.dialect.path())
+        .parse()
+        .map_err(|_| Ended::Final(Failure::Internal("a deployment's URL cannot be built")))?;
+    let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let accept = if stream { "text/event-stream, application/json" } else { "application/json" };
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
+    if deployment.dialect == Dialect::Messages {
+        messages_headers(headers, deployment, known, client);
+    }
+    for (name, value) in deployment.headers.iter().filter(|(name, _)| *name != BETAS) {
+        headers.insert(name, value.clone());
+    }
+    if let Some((name, secret)) = &deployment.credential {
+        let mut value = HeaderValue::from_str(secret.expose())
+            .map_err(|_| Ended::Final(Failure::Internal("a credential holds characters that no header can carry")))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(request)
+}
+
 /// The client's headers for Anthropic, as an open list: what is new today passes like what is known. The betas of client and
 /// configuration are one list, in one line, since not every server reads a second one.
-fn messages_headers(headers: &mut HeaderMap, deployment: &Deployment, client: &[(HeaderName, HeaderValue)]) {
+fn messages_headers(
+    headers: &mut HeaderMap,
+    deployment: &Deployment,
+    known: &Known,
+    client: &[(HeaderName, HeaderValue)],
+) {
     headers.insert("anthropic-version", DEFAULT_VERSION);
     for (name, value) in client.iter().filter(|(name, _)| *name != BETAS) {
         headers.insert(name, value.clone());
     }
-    let of_client = client.iter().filter(|_| deployment.quirks.messages.betas);
-    let lines = of_client.chain(&deployment.headers).filter(|(name, _)| *name == BETAS);
-    let mut lines: Vec<&[u8]> = lines.map(|(_, value)| value.as_bytes()).collect();
-    lines.dedup();
-    if let Ok(line) = HeaderValue::from_bytes(&lines.join(&b", "[..]))
+    if let Ok(line) = HeaderValue::from_bytes(&betas(deployment, known, client))
         && !line.is_empty()
     {
         headers.insert(BETAS, line);
     }
+}
+
+/// The line of betas; empty: none.
+fn betas(deployment: &Deployment, known: &Known, client: &[(HeaderName, HeaderValue)]) -> Vec<u8> {
+    let rules = &known.quirks.messages;
+    let of_client = client.iter().filter(|_| rules.betas && deployment.dialect == Dialect::Messages);
+    let lines = of_client.chain(&deployment.headers).filter(|(name, _)| *name == BETAS);
+    let mut lines: Vec<&[u8]> = lines.map(|(_, value)| value.as_bytes()).collect();
+    lines.dedup();
+    let line = lines.join(&b", "[..]);
+    if rules.refused_betas.is_empty() {
+        return line;
+    }
+    let refused = |beta: &[u8]| rules.refused_betas.iter().any(|r| r.as_bytes() == beta);
+    let kept: Vec<&[u8]> = line.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|beta| !refused(beta)).collect();
+    kept.join(&b", "[..])
 }
 
 pub(super) fn first_byte(deployment: &Deployment, stream: bool) -> Duration {

@@ -21,7 +21,7 @@ pub struct Prepared {
     pub changes: Vec<Change>,
     /// The upstream is asked for a stream.
     pub stream: bool,
-    /// Client and deployment speak the same dialect.
+    /// Client and deployment speak the same dialect, and the answer can go through as it is.
     pub same_dialect: bool,
     pub context: answer::Context,
     /// The prompt's tokens by our own count, where they were counted.
@@ -54,7 +54,11 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         stream,
         seal: job.seal,
     };
-    let same_dialect = inbound.dialect == deployment.dialect;
+    let reencode = match deployment.dialect {
+        Dialect::Chat => known.quirks.reencode,
+        Dialect::Messages => known.quirks.messages.reencode,
+    };
+    let same_dialect = inbound.dialect == deployment.dialect && !reencode;
     let as_is = same_dialect && job.continuing.is_none() && !needs_rewriting(deployment.dialect, known);
     let mut prepared = if as_is {
         let encoded = forward_request(deployment.dialect, &inbound.body, &target)?;

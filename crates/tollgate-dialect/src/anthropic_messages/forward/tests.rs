@@ -6,6 +6,7 @@ use crate::Forwarded;
 use crate::anthropic_messages::testing::{genuine, seal, target, value};
 use crate::frame::sse::Frame;
 use crate::quirks::{MessagesQuirks, Quirks};
+use crate::request::Effort;
 use crate::sealed::SealedState;
 
 const TURN: &str = include_str!("../../../fixtures/anthropic_messages/requests/claude_code_turn.json");
@@ -413,6 +414,98 @@ fn what_is_no_object_is_refused() {
     }
 }
 
+#[test]
+fn s15_a_refused_prefill_is_followed_by_the_user() {
+    let quirks = layer(MessagesQuirks { prefill: false, ..MessagesQuirks::default() });
+    let prefilled = json!([{"role":"user","content":"hi"},{"role":"assistant","content":"So"}]);
+    let (out, changes) = forwarded(&quirks, &body_of(prefilled));
+    assert_eq!(
+        messages(&out),
+        json!([{"role":"user","content":"hi"},{"role":"assistant","content":"So"},{"role":"user","content":"Continue."}])
+    );
+    assert_eq!(changes, ["rewritten:prefill"]);
+    let ends_well = body_of(json!([{"role":"user","content":"hi"}]));
+    assert_eq!(forwarded(&quirks, &ends_well).0, ends_well.replace(r#""m""#, r#""claude-up""#));
+}
+
+#[test]
+fn empty_texts_go_where_they_are_refused() {
+    let quirks = layer(MessagesQuirks { empty_text: false, ..MessagesQuirks::default() });
+    let body = body_of(json!([
+        {"role":"user","content":[{"type":"text","text":""},{"type":"text","text":"hi"}]},
+        {"role":"assistant","content":[{"type":"text","text":" \n"},{"type":"text","text":""}]},
+        {"role":"user","content":""}]));
+    let (out, changes) = forwarded(&quirks, &body);
+    assert_eq!(
+        messages(&out),
+        json!([
+            {"role":"user","content":[{"type":"text","text":"hi"}]},
+            {"role":"assistant","content":[{"type":"text","text":"(empty)"}]},
+            {"role":"user","content":"(empty)"}])
+    );
+    assert_eq!(changes, ["dropped:empty_text"]);
+}
+
+#[test]
+fn cache_marks_lose_what_is_refused_and_nothing_else() {
+    let mark = json!({"type":"ephemeral","ttl":"1h","scope":"global"});
+    let block = |mark: Value| json!({"type":"text","text":"hi","cache_control":mark});
+    let body = |mark: &Value| {
+        json!({"model":"claude-up","max_tokens":8,"system":[block(mark.clone())],
+            "tools":[{"name":"f","input_schema":{},"cache_control":mark}],
+            "messages":[{"role":"user","content":[block(mark.clone()),
+                {"type":"tool_result","tool_use_id":"t","content":[block(mark.clone())]}]}]})
+    };
+    let refusing = |names: &[&str]| {
+        let refuses = names.iter().map(|name| (*name).to_string()).collect();
+        layer(MessagesQuirks { refuses, ..MessagesQuirks::default() })
+    };
+    let (out, changes) = forwarded(&refusing(&["cache_control.scope"]), &body(&mark).to_string());
+    assert_eq!(value(out.as_bytes()), body(&json!({"type":"ephemeral","ttl":"1h"})));
+    assert_eq!(changes, ["dropped:cache_control.scope"]);
+    let (out, _) = forwarded(&refusing(&["cache_control"]), &body(&mark).to_string());
+    assert!(!out.contains("cache_control"), "{out}");
+    assert_eq!(value(out.as_bytes())["messages"][0]["content"][1]["content"][0]["text"], "hi");
+}
+
+#[test]
+fn thoughts_stay_here_where_they_cannot_be_read() {
+    let quirks = Quirks { messages: MessagesQuirks { earlier_thoughts: false, ..genuine().messages }, ..genuine() };
+    let body = body_of(json!([
+        {"role":"user","content":"hi"},
+        {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"EqAB"},{"type":"text","text":"ho"}]},
+        {"role":"user","content":"on"}]));
+    let (out, changes) = forwarded(&quirks, &body);
+    assert_eq!(messages(&out)[1], json!({"role":"assistant","content":[{"type":"text","text":"ho"}]}));
+    assert_eq!(changes, ["dropped:thinking"]);
+    assert!(forwarded(&genuine(), &body).0.contains("EqAB"));
+}
+
+#[test]
+fn an_effort_that_is_not_taken_goes_to_the_nearest() {
+    let efforts = vec![Effort::Low, Effort::Medium, Effort::High];
+    let quirks = layer(MessagesQuirks { efforts, ..MessagesQuirks::default() });
+    for (asked, sent) in [("max", "high"), ("xhigh", "high"), ("low", "low")] {
+        let body = json!({"model":"m","max_tokens":8,"output_config":{"effort":asked},"messages":[]}).to_string();
+        let (out, _) = forwarded(&quirks, &body);
+        assert_eq!(value(out.as_bytes())["output_config"], json!({"effort":sent}));
+    }
+}
+
+#[test]
+fn schemas_are_cleaned_only_where_that_was_learned() {
+    let body = json!({"model":"claude-up","max_tokens":8,"messages":[],
+        "tools":[{"name":"f","input_schema":{"anyOf":[{"properties":{"a":{"type":"string","format":"uri"}}}]}}]});
+    assert_eq!(forwarded(&layer(MessagesQuirks::default()), &body.to_string()).0, body.to_string());
+    let mut quirks = layer(MessagesQuirks { clean_schemas: true, ..MessagesQuirks::default() });
+    quirks.schema_drops = vec!["format".into()];
+    let (out, _) = forwarded(&quirks, &body.to_string());
+    assert_eq!(
+        value(out.as_bytes())["tools"][0]["input_schema"],
+        json!({"properties":{"a":{"type":"string"}},"type":"object"})
+    );
+}
+
 fn worst() -> Quirks {
     layer(MessagesQuirks {
         genuine: true,
@@ -422,10 +515,22 @@ fn worst() -> Quirks {
         sampling: false,
         prefill: false,
         mid_system: false,
-        refuses: vec!["context_management".into(), "metadata".into()],
+        refuses: vec![
+            "context_management".into(),
+            "metadata".into(),
+            "cache_control".into(),
+            "thinking.display".into(),
+        ],
         refuses_in_tools: vec!["type".into(), "defer_loading".into()],
         betas: false,
         media_in_tool_result: false,
+        efforts: vec![Effort::Low],
+        earlier_thoughts: false,
+        loop_needs_thoughts: true,
+        refused_betas: vec!["context-1m-2025-08-07".into()],
+        empty_text: false,
+        clean_schemas: true,
+        reencode: true,
     })
 }
 

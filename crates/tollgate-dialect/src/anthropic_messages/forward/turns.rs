@@ -8,7 +8,7 @@ use crate::anthropic_messages::wire::{Content, Members, Raw, WireBlock, text_of,
 use crate::error::{Change, ChangeKind};
 use crate::json::{Text, Writer};
 use crate::names::safe_id;
-use crate::quirks::IdForm;
+use crate::quirks::{IdForm, MessagesQuirks};
 use crate::scan::{Bad, Cursor};
 use crate::sealed;
 
@@ -69,12 +69,16 @@ pub fn edit<'b>(messages: Raw<'b>, target: &Target<'_>, edits: &mut Edits<'b>, c
     let rules = &target.quirks.messages;
     let Some(read) = Message::read_all(messages) else { return Seen::default() };
     let mut gone = vec![false; read.len()];
-    let stripped = thoughts(&read, rules.genuine, edits, &mut gone, changes);
+    let stripped = thoughts(&read, rules, edits, &mut gone, changes);
     if gone.iter().all(|&g| g) {
         gone.fill(false);
     }
-    if rules.genuine || target.quirks.tool_ids == IdForm::Word {
-        ids(&read, edits, changes);
+    let form = if rules.genuine { IdForm::Word } else { target.quirks.tool_ids };
+    if form != IdForm::Any {
+        ids(&read, form, edits, changes);
+    }
+    if !rules.empty_text {
+        empty_texts(&read, edits, &gone, changes);
     }
     if !rules.media_in_tool_result {
         media(&read, edits, changes);
@@ -89,6 +93,11 @@ pub fn edit<'b>(messages: Raw<'b>, target: &Target<'_>, edits: &mut Edits<'b>, c
     }
     let wholes: Vec<Raw<'b>> = read.iter().map(|m| m.whole).collect();
     edits.drop_items(&wholes, &gone);
+    let last = (0..read.len()).rev().find(|&i| !gone[i]);
+    if let Some(last) = last.map(|i| &read[i]).filter(|m| m.role == "assistant" && !rules.prefill) {
+        edits.insert_after(last.whole.get(), r#",{"role":"user","content":"Continue."}"#);
+        changes.push(Change::new(ChangeKind::Rewritten, "prefill"));
+    }
     Seen { loop_without_thoughts: loop_without_thoughts(&read, stripped) }
 }
 
@@ -100,14 +109,14 @@ fn is_thought(kind: &str) -> bool {
 /// without a signature of ours, which only its maker could use.
 fn thoughts<'b>(
     read: &[Message<'b>],
-    genuine: bool,
+    rules: &MessagesQuirks,
     edits: &mut Edits<'b>,
     gone: &mut [bool],
     changes: &mut Vec<Change>,
 ) -> bool {
     let state = |block: &WireBlock<'b>| if block.kind() == "thinking" { block.signature } else { block.data };
     let blocks = || read.iter().flat_map(|m| &m.blocks).filter(|b| is_thought(b.kind()));
-    if !genuine {
+    if !rules.genuine && rules.earlier_thoughts {
         for block in blocks() {
             if let Some(raw) = state(block)
                 && text_of(Some(raw)).is_some_and(|s| sealed::is_ours(&s))
@@ -117,7 +126,8 @@ fn thoughts<'b>(
         }
         return false;
     }
-    if !blocks().any(|block| is_spoilt(text_of(state(block)).as_ref())) {
+    let spoilt = || blocks().any(|block| is_spoilt(text_of(state(block)).as_ref()));
+    if blocks().next().is_none() || (rules.earlier_thoughts && !spoilt()) {
         return false;
     }
     changes.push(Change::dropped("thinking"));
@@ -140,7 +150,7 @@ fn loop_without_thoughts(read: &[Message<'_>], stripped: bool) -> bool {
     last.blocks.iter().any(|b| b.kind() == "tool_result") && (stripped || !thinks)
 }
 
-fn ids<'b>(read: &[Message<'b>], edits: &mut Edits<'b>, changes: &mut Vec<Change>) {
+fn ids<'b>(read: &[Message<'b>], form: IdForm, edits: &mut Edits<'b>, changes: &mut Vec<Change>) {
     let mut rewritten = false;
     for block in read.iter().flat_map(|m| &m.blocks) {
         let id = match block.kind() {
@@ -149,7 +159,7 @@ fn ids<'b>(read: &[Message<'b>], edits: &mut Edits<'b>, changes: &mut Vec<Change
             _ => None,
         };
         let Some((raw, id)) = id.and_then(|raw| Some((raw, raw.text()?))) else { continue };
-        let safe = safe_id(IdForm::Word, &id);
+        let safe = safe_id(form, &id);
         if safe != id {
             rewritten = true;
             edits.replace(raw.get(), format!("\"{}\"", safe.escaped()));
@@ -157,6 +167,36 @@ fn ids<'b>(read: &[Message<'b>], edits: &mut Edits<'b>, changes: &mut Vec<Change
     }
     if rewritten {
         changes.push(Change::new(ChangeKind::Rewritten, "tool_use.id"));
+    }
+}
+
+/// Text blocks that say nothing go; a message of nothing else says so.
+fn empty_texts<'b>(read: &[Message<'b>], edits: &mut Edits<'b>, gone: &[bool], changes: &mut Vec<Change>) {
+    let mut dropped = false;
+    for (message, _) in read.iter().zip(gone).filter(|(_, gone)| !**gone) {
+        if text_of(message.content).is_some_and(|text| text.is_blank()) {
+            edits.replace(message.content.map_or("", |c| c.get()), r#""(empty)""#);
+            dropped = true;
+            continue;
+        }
+        let blank = |b: &WireBlock<'_>| b.kind() == "text" && text_of(b.text).is_none_or(|text| text.is_blank());
+        let drop: Vec<bool> = message.blocks.iter().map(blank).collect();
+        let Some(first) = message.blocks.iter().zip(&drop).find(|(_, drop)| **drop).map(|(block, _)| block) else {
+            continue;
+        };
+        dropped = true;
+        if drop.iter().all(|&d| d) {
+            let wholes: Vec<Raw<'b>> = message.blocks.iter().map(|b| b.whole).collect();
+            let others: Vec<bool> = (0..wholes.len()).map(|i| i > 0).collect();
+            edits.drop_items(&wholes, &others);
+            edits.replace(first.whole.get(), text_block(&Text::literal("(empty)"), None));
+        } else {
+            let wholes: Vec<Raw<'b>> = message.blocks.iter().map(|b| b.whole).collect();
+            edits.drop_items(&wholes, &drop);
+        }
+    }
+    if dropped {
+        changes.push(Change::dropped("empty_text"));
     }
 }
 

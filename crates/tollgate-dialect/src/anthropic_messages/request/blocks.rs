@@ -14,6 +14,7 @@ use crate::request::{CacheMark, Media, MediaKind, Part, Role, Source, TextPart, 
 
 use crate::scan::Cursor;
 
+use super::encode::mark;
 use super::turns::{Item, Thoughts, Turn, trimmed};
 
 pub struct Blocks<'t> {
@@ -69,7 +70,7 @@ impl<'t> Blocks<'t> {
                 Ok(())
             }
             Item::Call { call, id } => {
-                let name = safe_tool_name(&call.name);
+                let name = safe_tool_name(&call.name, self.target.quirks.tool_names);
                 self.open("tool_use")
                     .key("id")
                     .text(id)
@@ -336,9 +337,7 @@ impl<'t> Blocks<'t> {
     }
 
     fn close(&mut self, cache: Option<CacheMark>) {
-        if !self.target.quirks.messages.refuses.iter().any(|key| key == "cache_control") {
-            write_cache(&mut self.w, cache);
-        }
+        write_cache(&mut self.w, mark(cache, self.target));
         self.w.close_object();
     }
 

@@ -50,7 +50,8 @@ pub fn choose(reasoning: &Reasoning, quirks: &Quirks, max_tokens: u64) -> Contro
     let rules = &quirks.messages;
     let takes = |form: ThinkingType| rules.thinking.contains(&form);
     let mode = if reasoning.effort == Some(Effort::None) { ReasoningMode::Off } else { reasoning.mode };
-    let effort = |effort: Option<Effort>| effort.filter(|_| rules.effort).and_then(|e| nearest(e, &quirks.efforts));
+    let efforts = if rules.efforts.is_empty() { &quirks.efforts } else { &rules.efforts };
+    let effort = |effort: Option<Effort>| effort.filter(|_| rules.effort).and_then(|e| nearest(e, efforts));
     match mode {
         ReasoningMode::Off => {
             off(rules, [(ThinkingType::Disabled, Form::Disabled), (ThinkingType::BetweenTools, Form::BetweenTools)])
@@ -101,7 +102,7 @@ pub fn budget_for(wanted: u64, max_tokens: u64) -> Option<u64> {
 }
 
 /// Anthropic's efforts begin with `low`.
-fn nearest(effort: Effort, known: &[Effort]) -> Option<Effort> {
+pub fn nearest(effort: Effort, known: &[Effort]) -> Option<Effort> {
     let distance = |other: Effort| (other as i8 - effort as i8).unsigned_abs();
     known.iter().copied().filter(|&e| e >= Effort::Low).min_by_key(|&e| distance(e))
 }

@@ -5,8 +5,8 @@ use crate::anthropic_messages::wire::{ATTRIBUTION, is_client_tool, write_cache};
 use crate::error::{Change, ChangeKind, Unsupported};
 use crate::json::{Json, Text, Writer};
 use crate::names::safe_tool_name;
-use crate::quirks::{IdForm, Replay, ResponseFormat, SchemaForm};
-use crate::request::{OutputFormat, Part, Reasoning, Request, Role, TextPart, Tool, ToolChoice, ToolKind};
+use crate::quirks::{IdForm, Replay, ResponseFormat};
+use crate::request::{CacheMark, OutputFormat, Part, Reasoning, Request, Role, TextPart, Tool, ToolChoice, ToolKind};
 use crate::schema::{EMPTY, clean};
 use crate::{Encoded, Target};
 
@@ -76,18 +76,24 @@ pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Uns
     let mut control = wanted.map_or_else(Control::default, |r| choose(&r, target.quirks, max_tokens));
     let thinks = control.form.is_some_and(Form::is_on);
     let rules = Rules {
-        thoughts: if quirks.genuine { Thoughts::for_genuine(messages) } else { Thoughts::Unsigned },
+        thoughts: match quirks.genuine {
+            _ if !quirks.earlier_thoughts => Thoughts::Strip,
+            true => Thoughts::for_genuine(messages),
+            false => Thoughts::Unsigned,
+        },
         mid_system: quirks.mid_system,
-        word_ids: quirks.genuine || target.quirks.tool_ids == IdForm::Word,
+        ids: if quirks.genuine { IdForm::Word } else { target.quirks.tool_ids },
         prefill: quirks.prefill && !thinks && request.output_format.is_none(),
         filler: target
             .quirks
             .reasoning_filler
             .as_deref()
-            .filter(|_| !quirks.genuine && target.quirks.replay != Replay::Never),
+            .filter(|_| !quirks.genuine && quirks.earlier_thoughts && target.quirks.replay != Replay::Never),
     };
     let turns = turns(messages, &rules, &mut changes);
-    if quirks.genuine && matches!(control.form, Some(Form::Enabled(_))) && continues_without_thoughts(&turns) {
+    let needs_thoughts =
+        (quirks.genuine && matches!(control.form, Some(Form::Enabled(_)))) || (quirks.loop_needs_thoughts && thinks);
+    if needs_thoughts && continues_without_thoughts(&turns) {
         control.form = None;
         changes.push(Change::new(ChangeKind::Softened, "thinking"));
     }
@@ -104,7 +110,7 @@ pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Uns
     }
     extra(&mut w, request, target, &mut changes)?;
     if let Some(form) = control.form {
-        let display = wanted.and_then(|r| display(&r)).filter(|_| quirks.genuine);
+        let display = wanted.and_then(|r| display(&r)).filter(|_| quirks.genuine && takes(target, "thinking.display"));
         w.key("thinking");
         form.write(&mut w, display);
     }
@@ -125,14 +131,18 @@ pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Uns
 }
 
 fn max_tokens(request: &Request<'_>, target: &Target<'_>, changes: &mut Vec<Change>) -> u64 {
-    match (request.max_tokens, target.max_output_tokens) {
-        (Some(wanted), Some(most)) if wanted > most => {
-            changes.push(Change::new(ChangeKind::Clamped, "max_tokens"));
-            most
-        }
-        (Some(wanted), _) => wanted,
-        (None, most) => most.unwrap_or(DEFAULT_MAX_TOKENS),
+    let Some(wanted) = request.max_tokens else { return target.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS) };
+    let fitting = fitting_tokens(wanted, target);
+    if fitting != wanted {
+        changes.push(Change::new(ChangeKind::Clamped, "max_tokens"));
     }
+    fitting
+}
+
+/// What is asked of the target for `wanted` output tokens. 0 asks for none, it warms the cache.
+pub fn fitting_tokens(wanted: u64, target: &Target<'_>) -> u64 {
+    let least = target.quirks.min_output_tokens.filter(|_| wanted > 0).unwrap_or(0);
+    wanted.max(least).min(target.max_output_tokens.unwrap_or(u64::MAX))
 }
 
 /// The end user; where none is named, what a chat client keeps its caches apart by.
@@ -143,6 +153,12 @@ fn user<'r>(request: &'r Request<'_>) -> Option<Text<'r>> {
 
 fn takes(target: &Target<'_>, key: &str) -> bool {
     !target.quirks.messages.refuses.iter().any(|refused| refused == key)
+}
+
+/// A cache mark as far as the target takes one.
+pub fn mark(mark: Option<CacheMark>, target: &Target<'_>) -> Option<CacheMark> {
+    let mark = mark.filter(|_| takes(target, "cache_control"))?;
+    Some(if takes(target, "cache_control.ttl") { mark } else { CacheMark::Short })
 }
 
 /// True where the tool loop that is under way began without thinking: with a thinking budget that is refused
@@ -167,7 +183,8 @@ fn sampling(
         let Some(value) = value.as_ref().filter(|v| !v.is_null()) else { continue };
         // While it thinks, Claude refuses a temperature and a top_k; older ones refuse temperature and top_p together.
         let both = key == "top_p" && request.temperature.is_some();
-        if !quirks.sampling || !takes(target, key) || (quirks.genuine && (thinks || both)) {
+        let one_only = both && (quirks.genuine || target.quirks.temperature_or_top_p);
+        if !quirks.sampling || !takes(target, key) || (quirks.genuine && thinks) || one_only {
             changes.push(Change::dropped(key));
         } else if key == "temperature" && value.as_f64().is_some_and(|t| t > 1.0) {
             changes.push(Change::new(ChangeKind::Clamped, key));
@@ -282,20 +299,22 @@ fn tools(w: &mut Writer, request: &Request<'_>, target: &Target<'_>, changes: &m
         return 0;
     }
     let allowed = |key: &str| !quirks.refuses_in_tools.iter().any(|refused| refused == key);
-    let cache_allowed = allowed("cache_control") && takes(target, "cache_control");
+    let cache_allowed = allowed("cache_control");
     w.key("tools").open_array();
     for tool in &kept {
         if let ToolKind::Client { fields, .. } | ToolKind::Server { fields, .. } = &tool.kind {
             w.json(fields);
             continue;
         }
-        w.open_object().key("name").text(&safe_tool_name(&tool.name));
+        w.open_object().key("name").text(&safe_tool_name(&tool.name, target.quirks.tool_names));
         if let Some(description) = &tool.description {
             w.key("description").text(description);
         }
         w.key("input_schema");
         match &tool.kind {
-            ToolKind::Function { schema: Some(schema) } => w.json(&clean(schema, SchemaForm::Plain)),
+            ToolKind::Function { schema: Some(schema) } => {
+                w.json(&clean(schema, target.quirks.schema, &target.quirks.schema_drops))
+            }
             ToolKind::Function { schema: None } => w.json(&EMPTY),
             _ => w.raw(r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#),
         };
@@ -304,7 +323,7 @@ fn tools(w: &mut Writer, request: &Request<'_>, target: &Target<'_>, changes: &m
         }
         // `strict` is left out: its limits on schemas are not those under which the client wrote its own.
         if cache_allowed {
-            write_cache(w, tool.cache);
+            write_cache(w, mark(tool.cache, target));
         }
         w.close_object();
     }
@@ -340,7 +359,11 @@ fn tool_choice(
     changes: &mut Vec<Change>,
 ) -> Option<Text<'static>> {
     let forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
-    let refused = forced && (!target.quirks.messages.forced_tool || matches!(form, Some(Form::Enabled(_))));
+    let thinks = form.is_some_and(Form::is_on);
+    let refused = forced
+        && (!target.quirks.messages.forced_tool
+            || matches!(form, Some(Form::Enabled(_)))
+            || (thinks && !target.quirks.forced_tool_while_thinking));
     let choice = if refused {
         changes.push(Change::new(ChangeKind::Softened, "tool_choice"));
         Some(&ToolChoice::Auto)
@@ -357,13 +380,14 @@ fn tool_choice(
     };
     w.key("tool_choice").open_object().key("type").raw(kind);
     if let Some(ToolChoice::Named(name)) = choice {
-        w.key("name").text(&safe_tool_name(name));
+        w.key("name").text(&safe_tool_name(name, target.quirks.tool_names));
     }
     if single && choice != Some(&ToolChoice::None) {
         w.key("disable_parallel_tool_use").bool(true);
     }
     w.close_object();
-    request.tool_choice.as_ref().filter(|_| refused).and_then(ToolChoice::in_words)
+    let refused_choice = request.tool_choice.as_ref().filter(|_| refused);
+    refused_choice.and_then(|choice| choice.in_words(target.quirks.tool_names))
 }
 
 fn system(blocks: &mut Blocks<'_>, request: &Request<'_>, leading: usize, instructions: &[Text<'static>]) {

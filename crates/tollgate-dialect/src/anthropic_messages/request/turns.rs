@@ -45,8 +45,8 @@ pub fn is_spoilt(signature: Option<&Text<'_>>) -> bool {
 pub struct Rules<'t> {
     pub thoughts: Thoughts,
     pub mid_system: bool,
-    /// Tool ids must be unique and of `[a-zA-Z0-9_-]+`.
-    pub word_ids: bool,
+    /// The form of tool ids. Where there is one, they must be unique, too.
+    pub ids: IdForm,
     /// The answer may be begun by a last assistant message.
     pub prefill: bool,
     /// Stands in for lost thoughts on messages with tool calls.
@@ -172,9 +172,9 @@ fn name_calls<'r>(
     for item in &mut turn.items {
         let Item::Part { part: Part::ToolCall(call), .. } = item else { continue };
         let own = call.id.decode();
-        let must_change = rules.word_ids || own.is_empty();
-        let mut id = if must_change { safe_id(IdForm::Word, &call.id) } else { call.id.borrowed() };
-        if rules.word_ids {
+        let form = if own.is_empty() { IdForm::Word } else { rules.ids };
+        let mut id = safe_id(form, &call.id);
+        if rules.ids == IdForm::Word {
             let base = id.clone();
             let mut again = 2;
             while !used.insert(id.escaped().to_string()) {

@@ -4,7 +4,7 @@
 
 use crate::error::{Change, ChangeKind, Unsupported};
 use crate::json::Writer;
-use crate::quirks::Quirks;
+use crate::quirks::{Quirks, may_go};
 use crate::request::{Part, Request, Source, ToolInput, ToolKind};
 use crate::{Encoded, Target};
 
@@ -38,7 +38,8 @@ impl<'t> Out<'t> {
     /// Unless there are none, text goes as parts that carry them.
     pub fn marks(&self) -> Marks {
         let quirks = self.quirks();
-        match (quirks.cache_control, quirks.cache_breakpoints) {
+        let refused = quirks.refuses.iter().any(|r| r == "cache_control");
+        match (quirks.cache_control && !refused, quirks.cache_breakpoints) {
             _ if quirks.string_content => Marks::None,
             (true, _) => Marks::CacheControl,
             (false, true) => Marks::Breakpoints,
@@ -54,13 +55,14 @@ impl<'t> Out<'t> {
         }
     }
 
-    /// True if the parameter may be written. One that the target refuses is dropped and reported, or is an error.
-    pub fn takes(&mut self, param: &str) -> Result<bool, Unsupported> {
-        if self.quirks().refuses.iter().any(|r| r == param) { self.refused(param) } else { Ok(true) }
+    /// True if the parameter may be written with this value, in JSON. One that the target refuses is dropped and reported, or
+    /// is an error.
+    pub fn takes(&mut self, param: &str, value: &str) -> Result<bool, Unsupported> {
+        if self.quirks().refuses.iter().any(|r| r == param) { self.refused(param, value) } else { Ok(true) }
     }
 
-    pub fn refused(&mut self, param: &str) -> Result<bool, Unsupported> {
-        if !self.target.drop_params {
+    pub fn refused(&mut self, param: &str, value: &str) -> Result<bool, Unsupported> {
+        if !self.target.drop_params && !may_go(param, value) {
             return Err(Unsupported::param(param, self.target.label));
         }
         self.change(ChangeKind::Dropped, param);

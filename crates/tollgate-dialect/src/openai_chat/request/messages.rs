@@ -22,8 +22,13 @@ const ATTRIBUTION: &str = "x-anthropic-billing-header:";
 
 pub fn write(out: &mut Out<'_>, request: &Request<'_>, notes: &[String]) -> Result<(), Unsupported> {
     out.writer.key("messages").open_array();
-    leading_system(out, &request.system, notes);
+    let system = leading_system(out, &request.system, notes);
     let mut conversation = Conversation { out, turn: Turn::default(), last: None };
+    if let Some(text) = system {
+        // The user's first words follow in the same message.
+        conversation.turn.answered = true;
+        conversation.turn.pieces.push(Piece::text(text));
+    }
     for (i, message) in request.messages.iter().enumerate() {
         conversation.push(message, i)?;
     }
@@ -32,22 +37,27 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>, notes: &[String]) -> Resu
     Ok(())
 }
 
-fn system_role(out: &Out<'_>) -> &'static str {
+/// The role for system messages; `None` where the user has to say them.
+fn system_role(out: &Out<'_>) -> Option<&'static str> {
     match out.quirks().system_role {
-        SystemRole::System => "system",
-        SystemRole::Developer => "developer",
+        SystemRole::System => Some("system"),
+        SystemRole::Developer => Some("developer"),
+        SystemRole::User => None,
     }
 }
 
-fn leading_system(out: &mut Out<'_>, blocks: &[TextPart<'_>], notes: &[String]) {
+/// Writes the system prompt, or gives it back where it has no role of its own.
+fn leading_system(out: &mut Out<'_>, blocks: &[TextPart<'_>], notes: &[String]) -> Option<Text<'static>> {
     let blocks = blocks.iter().filter(|b| !b.text.is_empty() && !b.text.escaped().starts_with(ATTRIBUTION));
     let notes = notes.iter().map(|note| TextPart { text: Text::plain(note), cache: None });
     let blocks: Vec<TextPart<'_>> =
         blocks.map(|b| TextPart { text: b.text.borrowed(), cache: b.cache }).chain(notes).collect();
     if blocks.is_empty() {
-        return;
+        return None;
     }
-    let role = system_role(out);
+    let Some(role) = system_role(out) else {
+        return Some(Text::join(blocks.iter().map(|b| &b.text), &PARAGRAPH));
+    };
     let marks = out.marks();
     let writer = &mut out.writer;
     writer.open_object().key("role").str(role).key("content");
@@ -59,6 +69,7 @@ fn leading_system(out: &mut Out<'_>, blocks: &[TextPart<'_>], notes: &[String]) 
         write_joined(writer, blocks.iter().map(|b| &b.text));
     }
     writer.close_object();
+    None
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -134,7 +145,7 @@ impl<'r> Conversation<'_, '_, 'r> {
             cache = more.cache.or(cache);
         }
         let quirks = self.out.quirks();
-        if quirks.mid_system == MidSystem::InPlace && !quirks.strict_alternation {
+        if quirks.mid_system == MidSystem::InPlace && !quirks.strict_alternation && system_role(self.out).is_some() {
             self.turn.pieces.push(Piece::System { text, cache });
             return;
         }
@@ -185,7 +196,7 @@ impl<'r> Conversation<'_, '_, 'r> {
     fn write_following(&mut self, pieces: &[Piece<'r>]) {
         let is_system = |piece: &Piece<'_>| matches!(piece, Piece::System { .. });
         for run in pieces.chunk_by(|a, b| is_system(a) == is_system(b)) {
-            let role = if is_system(&run[0]) { system_role(self.out) } else { "user" };
+            let role = if is_system(&run[0]) { system_role(self.out).unwrap_or("user") } else { "user" };
             self.write_message(role, run);
         }
     }

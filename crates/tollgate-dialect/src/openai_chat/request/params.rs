@@ -1,5 +1,6 @@
 //! Everything but reasoning, tools and messages.
 
+use crate::Target;
 use crate::error::{ChangeKind, Unsupported};
 use crate::json::{Json, Text};
 use crate::names::sha256_hex;
@@ -81,24 +82,25 @@ fn max_tokens(out: &mut Out<'_>, asked: Option<u64>) -> Result<(), Unsupported> 
         ));
     }
     let field = out.quirks().token_field.name();
-    if !out.takes(field)? {
+    if !out.takes(field, "")? {
         return Ok(());
     }
-    let most = token_limit(out.quirks(), out.target.max_output_tokens, out.target.stream);
-    if asked > most {
+    let fitting = fitting_tokens(asked, out.target);
+    if asked != fitting {
         out.change(ChangeKind::Clamped, "max_tokens");
     }
-    out.writer.key(field).number(asked.min(most));
+    out.writer.key(field).number(fitting);
     Ok(())
 }
 
-/// The most output tokens that may be asked for.
-pub fn token_limit(quirks: &Quirks, max_output_tokens: Option<u64>, stream: bool) -> u64 {
-    let whole = quirks.nonstream_max_tokens.filter(|_| !stream).unwrap_or(u64::MAX);
-    max_output_tokens.unwrap_or(u64::MAX).min(whole)
+/// What is asked of the target for `asked` output tokens: no more than it gives, no less than it takes.
+pub fn fitting_tokens(asked: u64, target: &Target<'_>) -> u64 {
+    let quirks = target.quirks;
+    let whole = quirks.nonstream_max_tokens.filter(|_| !target.stream).unwrap_or(u64::MAX);
+    asked.max(quirks.min_output_tokens.unwrap_or(0)).min(target.max_output_tokens.unwrap_or(u64::MAX)).min(whole)
 }
 
-fn thinks(request: &Request<'_>) -> bool {
+pub fn thinks(request: &Request<'_>) -> bool {
     !request.reasoning.is_some_and(reasoning::is_off)
 }
 
@@ -120,11 +122,15 @@ fn sampling(out: &mut Out<'_>, request: &Request<'_>) -> Result<(), Unsupported>
     if let Some(top_p) = &request.top_p
         && samples(out, "top_p", top_p, thinks)?
     {
-        out.writer.key("top_p").json(top_p);
+        if out.quirks().temperature_or_top_p && request.temperature.is_some() {
+            out.change(ChangeKind::Dropped, "top_p");
+        } else {
+            out.writer.key("top_p").json(top_p);
+        }
     }
     if let Some(top_k) = &request.top_k {
         let known = out.quirks().accepts.iter().any(|a| a == "top_k");
-        if (known || out.refused("top_k")?) && samples(out, "top_k", top_k, thinks)? {
+        if (known || out.refused("top_k", top_k.get())?) && samples(out, "top_k", top_k, thinks)? {
             out.writer.key("top_k").json(top_k);
         }
     }
@@ -139,7 +145,7 @@ pub fn clamped_temperature(temperature: &Json<'_>, quirks: &Quirks) -> Option<St
 
 /// True if a sampling parameter may be written.
 fn samples(out: &mut Out<'_>, param: &str, value: &Json<'_>, thinks: bool) -> Result<bool, Unsupported> {
-    if !out.takes(param)? {
+    if !out.takes(param, value.get())? {
         return Ok(false);
     }
     if !(thinks && out.quirks().thinking_refuses_sampling) {
@@ -150,7 +156,7 @@ fn samples(out: &mut Out<'_>, param: &str, value: &Json<'_>, thinks: bool) -> Re
         out.change(ChangeKind::Dropped, param);
         return Ok(false);
     }
-    out.refused(param)
+    out.refused(param, value.get())
 }
 
 /// What does not fit is enforced on our side, so nothing is lost and nothing reported.
@@ -212,12 +218,13 @@ fn extra(out: &mut Out<'_>, name: &Text<'_>, value: &Json<'_>, thinks: bool) -> 
     }
     let own_tier = name == "service_tier" && !matches!(value.get(), "\"auto\"" | "\"standard_only\"" | "\"standard\"");
     if name == "seed" {
-        if out.takes("seed")? {
+        if out.takes("seed", "")? {
             let field = out.quirks().seed_field.as_deref().unwrap_or("seed");
             out.writer.key(field).json(value);
         }
     } else if PASSED.contains(&name) || own_tier || out.quirks().accepts.iter().any(|a| a == name) {
-        let wanted = if SAMPLING.contains(&name) { samples(out, name, value, thinks)? } else { out.takes(name)? };
+        let wanted =
+            if SAMPLING.contains(&name) { samples(out, name, value, thinks)? } else { out.takes(name, value.get())? };
         if wanted {
             out.writer.key(name).json(value);
         }
@@ -230,7 +237,7 @@ fn extra(out: &mut Out<'_>, name: &Text<'_>, value: &Json<'_>, thinks: bool) -> 
 /// Writes `response_format`; where the target has none, gives the sentence for the system prompt that stands in for it.
 pub fn response_format(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Unsupported> {
     let Some(format) = &request.output_format else { return Ok(Vec::new()) };
-    if !out.takes("response_format")? {
+    if !out.takes("response_format", "")? {
         return Ok(Vec::new());
     }
     let form = out.quirks().response_format;
@@ -246,7 +253,7 @@ pub fn response_format(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<S
         OutputFormat::JsonSchema { name, description, schema: wanted, strict }
             if form == ResponseFormat::JsonSchema =>
         {
-            let cleaned = schema::clean_answer(wanted, out.quirks().schema);
+            let cleaned = schema::clean_answer(wanted, out.quirks().schema, &out.quirks().schema_drops);
             // OpenAI refuses a strict format whose schema leaves anything open.
             let strict = strict.unwrap_or(true) && schema::is_strict(&cleaned);
             out.writer.key("response_format").open_object().key("type").str("json_schema");

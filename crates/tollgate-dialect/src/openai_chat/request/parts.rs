@@ -126,7 +126,7 @@ pub fn push<'r>(
         }
         Part::ToolReference { name } => {
             let mut text = Text::plain("Tool available from now on: ");
-            text.push(&safe_tool_name(name));
+            text.push(&safe_tool_name(name, out.quirks().tool_names));
             pieces.push(Piece::text(text));
         }
         Part::Server { kind, fields } => {

@@ -40,6 +40,9 @@ pub fn fields(quirks: &Quirks, asked: Option<Reasoning>, max_tokens: Option<u64>
     let effort = effort(asked).and_then(|wanted| nearest(wanted, &quirks.efforts));
     let named = |effort: Effort| format!("\"{}\"", effort.name());
     let on = !is_off(asked) && asked.mode != ReasoningMode::BetweenTools;
+    if !on && quirks.thinking_always {
+        return Vec::new();
+    }
     let switch = || format!(r#"{{"type":"{}"}}"#, if on { "enabled" } else { "disabled" });
     match quirks.reasoning {
         ReasoningControl::None | ReasoningControl::ReasoningSplit => Vec::new(),

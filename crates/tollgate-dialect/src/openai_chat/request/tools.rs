@@ -8,6 +8,7 @@ use crate::request::{Request, Tool, ToolChoice, ToolKind};
 use crate::schema;
 
 use super::encode::Out;
+use super::params;
 
 /// Claude Code's stand-in for tools that it loads on demand. It cannot be called.
 const PLACEHOLDER: &str = "DeferredToolPlaceholder";
@@ -60,7 +61,7 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Un
         };
     }
     if !out.quirks().tools {
-        out.refused("tools")?;
+        out.refused("tools", "")?;
         return Ok(Vec::new());
     }
     for name in &missing {
@@ -120,10 +121,11 @@ fn no_such_tool(name: &str, out: &Out<'_>) -> Unsupported {
 fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
     let quirks = out.quirks();
     let writer = &mut out.writer;
+    let limit = quirks.tool_names;
     writer.open_object().key("type").text(&Text::literal("function")).key("function").open_object();
     writer.key("name");
     let described = |writer: &mut crate::json::Writer, name: &Text<'_>, description: Option<&Text<'_>>| {
-        writer.text(&safe_tool_name(name));
+        writer.text(&safe_tool_name(name, limit));
         if let Some(description) = description {
             writer.key("description").text(description);
         }
@@ -133,7 +135,7 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
             described(writer, &tool.name, tool.description.as_ref());
             let empty = schema::EMPTY;
             let schema = schema.as_ref().filter(|s| !s.is_null()).unwrap_or(&empty);
-            let cleaned = schema::clean(schema, quirks.schema);
+            let cleaned = schema::clean(schema, quirks.schema, &quirks.schema_drops);
             writer.key("parameters").json(&cleaned);
             if let Some(strict) = tool.strict
                 && quirks.strict_tools
@@ -160,18 +162,24 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
 
 fn write_choice(out: &mut Out<'_>, request: &Request<'_>, kept: &[&Tool<'_>]) -> Result<Option<String>, Unsupported> {
     let forms = out.quirks().tool_choice;
+    let limit = out.quirks().tool_names;
     let mut choice = request.tool_choice.as_ref();
     let forced = matches!(choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
     let gone = matches!(choice, Some(ToolChoice::Named(name)) if !kept.iter().any(|t| t.name == *name));
+    let while_thinking = !out.quirks().forced_tool_while_thinking && params::thinks(request);
     let mut note = None;
-    if (forced && forms == ToolChoiceForms::AutoNone) || gone {
+    if (forced && (forms == ToolChoiceForms::AutoNone || while_thinking)) || gone {
         out.change(ChangeKind::Softened, "tool_choice");
-        note = choice.filter(|_| !gone).and_then(ToolChoice::in_words).map(|words| words.decode().into_owned());
+        note =
+            choice.filter(|_| !gone).and_then(|choice| choice.in_words(limit)).map(|words| words.decode().into_owned());
         choice = Some(&ToolChoice::Auto);
+    } else if forms == ToolChoiceForms::Words && matches!(choice, Some(ToolChoice::Named(_))) {
+        out.change(ChangeKind::Softened, "tool_choice");
+        choice = Some(&ToolChoice::Required);
     }
     if let Some(choice) = choice
         && (*choice != ToolChoice::Auto || !out.quirks().refuses.iter().any(|r| r == "tool_choice"))
-        && out.takes("tool_choice")?
+        && out.takes("tool_choice", "")?
     {
         let writer = out.writer.key("tool_choice");
         match choice {
@@ -186,7 +194,7 @@ fn write_choice(out: &mut Out<'_>, request: &Request<'_>, kept: &[&Tool<'_>]) ->
                 .key("function")
                 .open_object()
                 .key("name")
-                .text(&safe_tool_name(name))
+                .text(&safe_tool_name(name, limit))
                 .close_object()
                 .close_object(),
         };
@@ -196,7 +204,7 @@ fn write_choice(out: &mut Out<'_>, request: &Request<'_>, kept: &[&Tool<'_>]) ->
             if !parallel {
                 out.change(ChangeKind::Dropped, "parallel_tool_calls");
             }
-        } else if out.takes("parallel_tool_calls")? {
+        } else if out.takes("parallel_tool_calls", "")? {
             out.writer.key("parallel_tool_calls").bool(parallel);
         }
     }

@@ -182,19 +182,21 @@ impl<'r> Assistant<'r> {
             (false, EmptyContent::Omit) => writer,
             (false, EmptyContent::EmptyString) => writer.key("content").text(&Text::EMPTY),
             // Leaving the message out would join its neighbours, and change bytes that were sent before.
-            (true, _) if matches!(thought, Thought::None) => writer.key("content").text(&Text::literal("(no output)")),
+            (true, form) if form == EmptyContent::Omit || matches!(thought, Thought::None) => {
+                writer.key("content").text(&Text::literal("(no output)"))
+            }
             (true, _) => writer.key("content").text(&Text::EMPTY),
         };
     }
 
     fn write_calls(&self, out: &mut Out<'_>) {
-        let form = out.quirks().tool_ids;
+        let (form, names) = (out.quirks().tool_ids, out.quirks().tool_names);
         out.writer.key("tool_calls").open_array();
         for (at, call) in self.calls.iter().enumerate() {
             let state = self.call_state(out, at);
             let writer = &mut out.writer;
             writer.open_object().key("id").text(&safe_id(form, &call.id)).key("type").text(&Text::literal("function"));
-            writer.key("function").open_object().key("name").text(&safe_tool_name(&call.name)).key("arguments");
+            writer.key("function").open_object().key("name").text(&safe_tool_name(&call.name, names)).key("arguments");
             // An empty token lets the writer place its comma; its closing quote is taken back.
             writer.text(&Text::EMPTY).out.pop();
             match &call.input {
