@@ -1,10 +1,11 @@
-//! CPU per request of the release binary, beside nginx as a plain hop in the same run.
+//! CPU per request of the release binary, beside nginx as a plain hop in the same run; and the time of token counts.
 //!
-//! The gateway has one worker on one core; the mock upstream and the load generator, both in this process, have another.
+//! For the CPU the gateway has one worker on one core; the mock upstream and the load generator, both in this process, have another.
 //! CPU is user and system time of the gateway's process tree, so it hardly depends on what else the machine does.
 //! The ratio to nginx is the figure to read; microseconds differ between machines.
 
 mod bodies;
+mod count;
 mod load;
 mod mock;
 mod process;
@@ -41,7 +42,16 @@ const SCENARIOS: [Scenario; 4] = [
     },
 ];
 
-pub fn run(seconds: u64, binary: Option<PathBuf>) -> Result<(), String> {
+/// What is measured.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum What {
+    /// CPU per request
+    Requests,
+    /// Time of many token counts at once
+    Count,
+}
+
+pub fn run(what: What, seconds: u64, rounds: usize, binary: Option<PathBuf>) -> Result<(), String> {
     let binary = match binary {
         Some(binary) => binary,
         None => {
@@ -51,11 +61,22 @@ pub fn run(seconds: u64, binary: Option<PathBuf>) -> Result<(), String> {
     };
     let work = crate::root().join("target/bench");
     fs::create_dir_all(&work).map_err(|error| format!("cannot make {}: {error}", work.display()))?;
-    process::pin_this_process();
     let upstream = mock::start().map_err(|error| format!("mock: {error}"))?;
+    match what {
+        What::Requests => measure_requests(seconds, &binary, &work, upstream),
+        What::Count => {
+            let addr = free_address()?;
+            let command = tollgate(&binary, &work, addr, upstream)?;
+            let process = Process::start_anywhere(command, &work.join("tollgate.log"), addr)?;
+            count::run(&Running { process, addr }, rounds)
+        }
+    }
+}
 
-    let nginx = start_nginx(&work, upstream)?;
-    let ours = start_tollgate(&binary, &work, upstream)?;
+fn measure_requests(seconds: u64, binary: &Path, work: &Path, upstream: SocketAddr) -> Result<(), String> {
+    process::pin_this_process();
+    let nginx = start_nginx(work, upstream)?;
+    let ours = start_tollgate(binary, work, upstream)?;
     println!("| what | nginx µs | tollgate µs | ratio | tollgate requests | errors |");
     println!("|---|---:|---:|---:|---:|---:|");
     for scenario in &SCENARIOS {
@@ -77,7 +98,8 @@ struct Running {
 
 /// What came of the load, and the CPU per good request in microseconds.
 fn measure(scenario: &Scenario, gateway: &Running, seconds: u64) -> Result<(Outcome, f64), String> {
-    let load = Load { to: gateway.addr, path: scenario.path, body: (scenario.body)(), end: scenario.end };
+    let load =
+        Load { to: gateway.addr, path: scenario.path, body: (scenario.body)(), mark: mock::MARK, end: scenario.end };
     load.once().map_err(|error| format!("{}: {error}", scenario.name))?;
     load.run(CONNECTIONS, Duration::from_millis(500));
     let before = gateway.process.cpu();
@@ -97,6 +119,12 @@ fn free_address() -> Result<SocketAddr, String> {
 
 fn start_tollgate(binary: &Path, work: &Path, upstream: SocketAddr) -> Result<Running, String> {
     let addr = free_address()?;
+    let mut command = tollgate(binary, work, addr, upstream)?;
+    command.args(["--num_workers", "1"]);
+    Ok(Running { process: Process::start(command, &work.join("tollgate.log"), addr)?, addr })
+}
+
+fn tollgate(binary: &Path, work: &Path, addr: SocketAddr, upstream: SocketAddr) -> Result<Command, String> {
     let config = work.join("config.yaml");
     let yaml = format!(
         "model_list:\n  - model_name: mock\n    litellm_params: {{model: openai/mock, api_base: \"http://{upstream}/v1\", api_key: sk-upstream}}\n    model_info: {{input_cost_per_token: 0.000001, output_cost_per_token: 0.000002}}\ngeneral_settings:\n  master_key: {}\n",
@@ -104,9 +132,9 @@ fn start_tollgate(binary: &Path, work: &Path, upstream: SocketAddr) -> Result<Ru
     );
     fs::write(&config, yaml).map_err(|error| format!("cannot write {}: {error}", config.display()))?;
     let mut command = Command::new(binary);
-    command.args(["serve", "--host", "127.0.0.1", "--num_workers", "1", "--port", &addr.port().to_string()]);
+    command.args(["serve", "--host", "127.0.0.1", "--port", &addr.port().to_string()]);
     command.arg("--config").arg(&config).arg("--data-dir").arg(work.join("data"));
-    Ok(Running { process: Process::start(command, &work.join("tollgate.log"), addr)?, addr })
+    Ok(command)
 }
 
 /// nginx with one worker and kept connections, or `None` when it is not installed.

@@ -35,11 +35,16 @@ enum Command {
     Docs,
     /// Check licences, advisories and sources of the dependencies, if cargo-deny is installed
     Deny,
-    /// Measure CPU per request of the release binary beside nginx as a plain proxy
+    /// Measure the release binary: CPU per request beside nginx as a plain proxy, or the time of token counts
     Bench {
+        #[arg(value_enum, default_value = "requests")]
+        what: bench::What,
         /// Seconds per scenario
         #[arg(long, default_value_t = 5)]
         seconds: u64,
+        /// How often 25 counts are sent at once
+        #[arg(long, default_value_t = 20)]
+        rounds: usize,
         /// Measure this binary instead of building one
         #[arg(long)]
         binary: Option<std::path::PathBuf>,
@@ -52,7 +57,7 @@ fn main() -> ExitCode {
         Command::Test { quick, args } => test::run(quick, &args),
         Command::Docs => docs::write(),
         Command::Deny => test::deny(),
-        Command::Bench { seconds, binary } => bench::run(seconds, binary),
+        Command::Bench { what, seconds, rounds, binary } => bench::run(what, seconds, rounds, binary),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

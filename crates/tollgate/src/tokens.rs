@@ -5,10 +5,16 @@
 //! corrects per deployment from what its upstream reports. Nothing here does I/O; the vocabulary is part of the program.
 
 mod calibration;
+mod classes;
+mod hash;
 mod media;
+mod merge;
+mod pieces;
+mod split;
 #[cfg(test)]
 mod tests;
 mod text;
+mod vocabulary;
 
 use std::cell::Cell;
 

@@ -1,5 +1,8 @@
 //! The request bodies: the same bytes in every run.
 
+mod novel;
+
+pub use novel::Novel;
 use serde_json::{Value, json};
 
 /// About this many bytes of English-like text.
@@ -70,6 +73,10 @@ pub fn large_messages() -> String {
         [{"type": "text", "text": "You are a coding agent."}, {"type": "text", "text": text(20_000), "cache_control": {"type": "ephemeral"}}],
         "messages": conversation})
     .to_string()
+}
+
+pub fn count_tokens(text: &str) -> String {
+    json!({"model": "mock", "messages": [{"role": "user", "content": text}]}).to_string()
 }
 
 #[cfg(test)]

@@ -5,8 +5,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::mock;
-
 /// The key that the gateway takes.
 pub const KEY: &str = "sk-bench";
 
@@ -14,6 +12,8 @@ pub struct Load {
     pub to: SocketAddr,
     pub path: &'static str,
     pub body: String,
+    /// A text that a good answer holds.
+    pub mark: &'static str,
     pub end: &'static str,
 }
 
@@ -26,9 +26,18 @@ pub struct Outcome {
 impl Load {
     /// One request, to see that the whole works; the error holds the answer.
     pub fn once(&self) -> Result<(), String> {
-        let mut connection = Connection::open(self.to).map_err(|error| error.to_string())?;
-        let answer = connection.exchange(&self.request()).map_err(|error| error.to_string())?;
-        if self.is_good(&answer) { Ok(()) } else { Err(String::from_utf8_lossy(&answer).chars().take(600).collect()) }
+        self.timed(|| ()).map(drop)
+    }
+
+    /// The time that one request takes on an open connection; it is sent after `ready`.
+    pub fn timed(&self, ready: impl FnOnce()) -> Result<Duration, String> {
+        let request = self.request();
+        let connection = Connection::open(self.to);
+        ready();
+        let start = Instant::now();
+        let answer = connection.and_then(|mut open| open.exchange(&request)).map_err(|error| error.to_string())?;
+        let time = start.elapsed();
+        if self.is_good(&answer) { Ok(time) } else { Err(String::from_utf8_lossy(&answer).chars().take(600).collect()) }
     }
 
     pub fn run(&self, connections: usize, time: Duration) -> Outcome {
@@ -71,7 +80,7 @@ impl Load {
     }
 
     fn is_good(&self, answer: &[u8]) -> bool {
-        let mark = mock::MARK.as_bytes();
+        let mark = self.mark.as_bytes();
         let end = answer.trim_ascii_end();
         answer.starts_with(b"HTTP/1.1 200")
             && end.ends_with(self.end.as_bytes())

@@ -29,23 +29,31 @@ pub fn pin_this_process() {
     }
 }
 
+fn on_its_core(command: Command) -> Command {
+    if !can_pin() {
+        return command;
+    }
+    let mut taskset = Command::new("taskset");
+    taskset.args(["-c", GATEWAY_CORE]).arg(command.get_program()).args(command.get_args());
+    taskset
+}
+
 impl Process {
     /// Starts a gateway on its core and waits until it takes connections.
     pub fn start(command: Command, log: &Path, addr: SocketAddr) -> Result<Self, String> {
+        Self::start_anywhere(on_its_core(command), log, addr)
+    }
+
+    /// The same on all cores.
+    pub fn start_anywhere(mut command: Command, log: &Path, addr: SocketAddr) -> Result<Self, String> {
         let out = File::create(log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
         let err = out.try_clone().map_err(|error| error.to_string())?;
-        let mut pinned = command;
-        if can_pin() {
-            let mut taskset = Command::new("taskset");
-            taskset.args(["-c", GATEWAY_CORE]).arg(pinned.get_program()).args(pinned.get_args());
-            pinned = taskset;
-        }
-        let child = pinned
+        let child = command
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
             .spawn()
-            .map_err(|error| format!("{pinned:?}: {error}"))?;
+            .map_err(|error| format!("{command:?}: {error}"))?;
         let process = Self(child);
         let start = Instant::now();
         while TcpStream::connect(addr).is_err() {

@@ -1,27 +1,26 @@
 //! Tokens of a text, in bounded time, each text counted once.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{LazyLock, Mutex, Once, OnceLock, PoisonError};
+use std::ops::Range;
+use std::sync::{LazyLock, Mutex, Once, PoisonError};
 
-use tiktoken::CoreBpe;
 use tollgate_dialect::json::Text;
 
-static ENCODING: OnceLock<&'static CoreBpe> = OnceLock::new();
+use super::hash::Seed;
+use super::pieces::Pieces;
+use super::vocabulary::Vocabulary;
+
+static PIECES: LazyLock<Pieces> = LazyLock::new(|| Pieces::new(Vocabulary::load()));
 
 /// True once the vocabulary is loaded. Loading is 0.1 s of work and tens of megabytes, so it is done neither at start nor on a
 /// thread that serves requests: the first to ask sets it off.
 pub fn is_warm() -> bool {
     static ASKED: Once = Once::new();
-    let warm = ENCODING.get().is_some();
+    let warm = LazyLock::get(&PIECES).is_some();
     if !warm {
-        ASKED.call_once(|| drop(std::thread::spawn(encoding)));
+        ASKED.call_once(|| drop(std::thread::spawn(|| LazyLock::force(&PIECES))));
     }
     warm
-}
-
-fn encoding() -> &'static CoreBpe {
-    ENCODING.get_or_init(|| tiktoken::get_encoding("o200k_base").expect("the vocabulary is built in"))
 }
 
 pub(super) fn count_text(text: &Text<'_>) -> u64 {
@@ -42,7 +41,7 @@ pub(super) fn known_json(json: &str) -> Option<u64> {
 }
 
 fn known(bytes: &str, domain: u64) -> Option<u64> {
-    if bytes.len() < SMALL_BYTES { None } else { MEMO.get(MEMO.key(bytes.as_bytes(), domain)) }
+    if bytes.len() < SMALL_BYTES { None } else { MEMO.get(MEMO.seed.key(bytes.as_bytes(), domain)) }
 }
 
 /// Texts below this are counted faster than they are looked up.
@@ -52,7 +51,7 @@ fn remembered(bytes: &str, domain: u64, count: impl FnOnce() -> u64) -> u64 {
     if bytes.len() < SMALL_BYTES {
         return count();
     }
-    let key = MEMO.key(bytes.as_bytes(), domain);
+    let key = MEMO.seed.key(bytes.as_bytes(), domain);
     if let Some(known) = MEMO.get(key) {
         return known;
     }
@@ -65,11 +64,10 @@ static MEMO: LazyLock<Memo> = LazyLock::new(|| Memo::new(4096));
 
 const SHARDS: usize = 16;
 
-/// Counts by a hash of the text. In each shard a young generation fills up and then replaces the old one, so the memo is
-/// bounded and texts in use stay. The hash has a random seed: collisions cannot be made on purpose, and chance ones
-/// (64 bits) only cost an estimate.
+/// Counts by the key of the text. In each shard a young generation fills up and then replaces the old one, so the memo is
+/// bounded and texts in use stay.
 struct Memo {
-    seed: [u64; 2],
+    seed: Seed,
     shards: [Mutex<Shard>; SHARDS],
     shard_entries: usize,
 }
@@ -82,24 +80,7 @@ struct Shard {
 
 impl Memo {
     fn new(shard_entries: usize) -> Memo {
-        let random = RandomState::new();
-        Memo { seed: [random.hash_one(0), random.hash_one(1)], shards: Default::default(), shard_entries }
-    }
-
-    /// Multiplies and folds 16 bytes at a time, because the standard hasher would take longer than the rest of a request.
-    fn key(&self, bytes: &[u8], domain: u64) -> u64 {
-        let fold = |a: u64, b: u64| {
-            let product = u128::from(a) * u128::from(b);
-            product as u64 ^ (product >> 64) as u64
-        };
-        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        let step = |hash: u64, block: &[u8]| fold(word(&block[..8]) ^ self.seed[0], word(&block[8..]) ^ hash);
-        let blocks = bytes.chunks_exact(16);
-        let mut last = [0; 16];
-        last[..blocks.remainder().len()].copy_from_slice(blocks.remainder());
-        let start = fold(self.seed[1] ^ domain, self.seed[0] ^ bytes.len() as u64);
-        let hash = step(blocks.fold(start, step), &last);
-        fold(hash ^ self.seed[1], self.seed[0] | 1)
+        Memo { seed: Seed::random(), shards: Default::default(), shard_entries }
     }
 
     fn shard(&self, key: u64) -> std::sync::MutexGuard<'_, Shard> {
@@ -131,35 +112,44 @@ impl Shard {
     }
 }
 
-/// The tokenizer takes more than linear time for long texts without a border, so it gets pieces of at most this size.
-const PIECE_BYTES: usize = 8 << 10;
-
 /// Of a longer run of one class of characters (base64, spaces, a ruler of dashes) only this much is counted.
 const RUN_BYTES: usize = 1 << 10;
 
 fn count(text: &str) -> u64 {
-    if text.len() <= RUN_BYTES {
-        return encoding().count(text) as u64;
-    }
     let mut tokens = 0;
     let mut plain = 0;
-    for run in long_runs(text) {
-        tokens += count_pieces(&text[plain..run.start]);
-        let sample = encoding().count(&text[run.start..run.start + RUN_BYTES]) as u64;
+    for run in long_runs(text.as_bytes()) {
+        tokens += PIECES.count(&text[plain..run.start]);
+        let sample = PIECES.count(&text[run.start..run.start + RUN_BYTES]);
         tokens += (sample * run.len() as u64).div_ceil(RUN_BYTES as u64);
         plain = run.end;
     }
-    tokens + count_pieces(&text[plain..])
+    tokens + PIECES.count(&text[plain..])
 }
 
 /// Runs of more than [`RUN_BYTES`] of white space, of letters and digits as in base64, or of other ASCII. Text beyond ASCII
 /// is cheap to count.
-fn long_runs(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+///
+/// A byte that far behind a run's begin tells whether it can be long, so ordinary text is hardly looked at.
+fn long_runs(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut start = 0;
-    text.as_bytes().chunk_by(|a, b| class(*a) == class(*b)).filter_map(move |run| {
-        let range = start..start + run.len();
-        start = range.end;
-        (run.len() > RUN_BYTES && class(run[0]) != Class::Other).then_some(range)
+    std::iter::from_fn(move || {
+        while let Some(probe) = text.get(start + RUN_BYTES) {
+            let class = class(*probe);
+            let is_other = |byte: &u8| self::class(*byte) != class;
+            match text[start..start + RUN_BYTES].iter().rposition(is_other) {
+                Some(before) => start += before + 1,
+                None => {
+                    let begin = start;
+                    let rest = &text[begin + RUN_BYTES..];
+                    start += RUN_BYTES + rest.iter().position(is_other).unwrap_or(rest.len());
+                    if class != Class::Other {
+                        return Some(begin..start);
+                    }
+                }
+            }
+        }
+        None
     })
 }
 
@@ -180,19 +170,6 @@ fn class(byte: u8) -> Class {
     }
 }
 
-fn count_pieces(mut text: &str) -> u64 {
-    let mut tokens = 0;
-    while text.len() > PIECE_BYTES {
-        let end = text.floor_char_boundary(PIECE_BYTES);
-        // Before a space: in this vocabulary a word's token begins with the space before it.
-        let border = text.as_bytes()[PIECE_BYTES / 2..end].iter().rposition(|byte| class(*byte) == Class::Blank);
-        let (piece, rest) = text.split_at(border.map_or(end, |at| PIECE_BYTES / 2 + at));
-        tokens += encoding().count(piece) as u64;
-        text = rest;
-    }
-    tokens + encoding().count(text) as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,59 +177,46 @@ mod tests {
     #[test]
     fn the_memo_is_bounded_and_keeps_what_is_used() {
         let memo = Memo::new(8);
-        let often = memo.key(b"used all the time", 0);
+        let often = memo.seed.key(b"used all the time", 0);
         memo.put(often, 42);
         for n in 0u64..10_000 {
-            memo.put(memo.key(&n.to_le_bytes(), 0), n);
+            memo.put(memo.seed.key(&n.to_le_bytes(), 0), n);
             assert_eq!(memo.get(often), Some(42));
         }
         let entries: usize = memo.shards.iter().map(|s| s.lock().unwrap()).map(|s| s.young.len() + s.old.len()).sum();
         assert!(entries <= 2 * 8 * SHARDS, "{entries}");
-        assert_eq!(memo.get(memo.key(&0u64.to_le_bytes(), 0)), None);
+        assert_eq!(memo.get(memo.seed.key(&0u64.to_le_bytes(), 0)), None);
     }
 
-    #[test]
-    fn keys_tell_texts_apart() {
-        let memo = Memo::new(8);
-        let base = vec![b'x'; 100];
-        let mut keys = std::collections::HashSet::new();
-        for at in 0..100 {
-            for bit in 0..8 {
-                let mut text = base.clone();
-                text[at] ^= 1 << bit;
-                keys.insert(memo.key(&text, 0));
-            }
-        }
-        for length in 0..100 {
-            keys.insert(memo.key(&vec![0; length], 0));
-        }
-        keys.insert(memo.key(&base, 0));
-        keys.insert(memo.key(&base, 1));
-        assert_eq!(keys.len(), 100 * 8 + 100 + 2);
-    }
-
-    #[test]
-    fn pieces_count_as_the_whole() {
-        let prose = "The quick brown fox jumps over the lazy dog, and then it rests for 12 minutes.\n".repeat(1000);
-        let whole = encoding().count(&prose) as u64;
-        let pieces = count(&prose);
-        assert!(pieces.abs_diff(whole) * 1000 <= whole, "{pieces} against {whole}");
+    /// The count of the whole by OpenAI's algorithm as the library has it.
+    fn reference(text: &str) -> u64 {
+        tiktoken::get_encoding("o200k_base").unwrap().count(text) as u64
     }
 
     #[test]
     fn a_long_run_is_sampled_and_its_neighbours_are_counted() {
         let run = "ab12".repeat(20_000);
         let text = format!("Before it. {run} After it.");
-        let whole = encoding().count(&text) as u64;
-        let sampled = count(&text);
+        let (whole, sampled) = (reference(&text), count(&text));
         assert!(sampled.abs_diff(whole) * 50 <= whole, "{sampled} against {whole}");
-        assert!(long_runs(&text).eq(std::iter::once(11..11 + run.len())));
+        assert!(long_runs(text.as_bytes()).eq(std::iter::once(11..11 + run.len())));
+    }
+
+    #[test]
+    fn long_runs_are_found_wherever_they_stand() {
+        let blank = |n: usize| " ".repeat(n);
+        let word = |n: usize| "x".repeat(n);
+        let text = [word(1024), blank(1025), word(1023), blank(1), "é".repeat(2000), word(1030), blank(7)].concat();
+        let runs: Vec<_> = long_runs(text.as_bytes()).collect();
+        assert_eq!(runs, [1024..2049, 7073..8103]);
+        assert_eq!(long_runs(word(1024).as_bytes()).count(), 0);
+        assert!(long_runs(word(1025).as_bytes()).eq(std::iter::once(0..1025)));
     }
 
     #[test]
     fn text_without_borders_is_cut_between_characters() {
         for text in ["世".repeat(10_000), "🦀".repeat(10_000), format!("x{}", "é".repeat(10_000))] {
-            let whole = encoding().count(&text) as u64;
+            let whole = reference(&text);
             assert!(count(&text).abs_diff(whole) * 100 <= whole);
         }
     }

@@ -1,8 +1,8 @@
 use super::*;
-use crate::bench::bodies;
+use crate::bench::{bodies, mock};
 
 fn load(path: &'static str, body: String, end: &'static str) -> Load {
-    Load { to: mock::start().unwrap(), path, body, end }
+    Load { to: mock::start().unwrap(), path, body, mark: mock::MARK, end }
 }
 
 #[test]
