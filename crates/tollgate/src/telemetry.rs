@@ -1,15 +1,18 @@
 //! Logs. Lines are formatted where they arise and written by a thread of their own: no request waits for a log write.
 
+mod json;
+mod queue;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::time::SystemTime;
+
+use queue::Queue;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
@@ -42,82 +45,45 @@ pub fn start_file(file: Option<&Path>) {
 
 /// Waits until the lines so far are written. For the end of the program.
 pub fn flush() {
-    let Some(lines) = LINES.get() else { return };
-    let (written, done) = channel();
-    if lines.0.lock().unwrap_or_else(PoisonError::into_inner).send(Entry::Flush(written)).is_ok() {
-        let _ = done.recv_timeout(Duration::from_secs(2));
+    if BEGUN.load(Ordering::Relaxed) {
+        QUEUE.flush();
     }
 }
 
-static LINES: OnceLock<Lines> = OnceLock::new();
-
-struct Lines(Mutex<Sender<Entry>>);
-
-enum Entry {
-    Line(Vec<u8>),
-    Flush(Sender<()>),
-}
+static QUEUE: Queue = Queue::new();
+static BEGUN: AtomicBool = AtomicBool::new(false);
 
 fn begin<W: Write + Send + 'static>(filter: EnvFilter, to: W, json: bool) {
-    let (sender, receiver) = channel();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines).with_target(false);
+    let builder = builder.with_timer(SystemTime);
+    let begun = if json { builder.event_format(json::Lines).try_init() } else { builder.try_init() };
     // A second start in one process (tests, `demo`) keeps the first.
-    if LINES.set(Lines(Mutex::new(sender))).is_err() {
-        return;
-    }
-    std::thread::spawn(move || write_lines(&receiver, to));
-    let lines: &'static Lines = LINES.get().expect("was just set");
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).with_timer(SystemTime).with_target(false);
-    let _ = if json { builder.json().flatten_event(true).try_init() } else { builder.try_init() };
-}
-
-/// What has come together is written at once.
-fn write_lines(receiver: &Receiver<Entry>, mut to: impl Write) {
-    let mut batch = Vec::new();
-    while let Ok(first) = receiver.recv() {
-        let mut waiting = Vec::new();
-        for entry in std::iter::once(first).chain(receiver.try_iter()) {
-            match entry {
-                Entry::Line(line) => batch.extend_from_slice(&line),
-                Entry::Flush(written) => waiting.push(written),
-            }
-        }
-        // A log that cannot be written must not end the gateway.
-        let _ = to.write_all(&batch).and_then(|()| to.flush());
-        batch.clear();
-        for written in waiting {
-            let _ = written.send(());
-        }
+    if begun.is_ok() {
+        BEGUN.store(true, Ordering::Relaxed);
+        std::thread::spawn(|| QUEUE.write_to(to));
     }
 }
 
-impl<'a> MakeWriter<'a> for &'static Lines {
+struct Lines;
+
+impl MakeWriter<'_> for Lines {
     type Writer = Line;
 
-    fn make_writer(&'a self) -> Line {
-        Line(Vec::with_capacity(512))
+    fn make_writer(&self) -> Line {
+        Line
     }
 }
 
-/// One line while it is formatted; it is handed over when it is dropped.
-pub struct Line(Vec<u8>);
+/// Takes a line whole, as the library hands it over.
+struct Line;
 
 impl Write for Line {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(piece);
-        Ok(piece.len())
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        QUEUE.push(line);
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        if let Some(lines) = LINES.get() {
-            let line = Entry::Line(std::mem::take(&mut self.0));
-            let _ = lines.0.lock().unwrap_or_else(PoisonError::into_inner).send(line);
-        }
     }
 }
