@@ -4,9 +4,14 @@
 //! one go: text that is only passed on is looked at once, many bytes at a time. What this accepts is JSON (RFC 8259) of at most
 //! [`MAX_DEPTH`](crate::json::MAX_DEPTH) levels, and `text` must be all of it.
 
+mod object;
+
 use std::fmt;
 
+use serde_json::value::RawValue;
+
 use crate::json::{Json, MAX_DEPTH, Text};
+pub(crate) use object::object;
 
 /// One whole JSON value, as its own bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +40,12 @@ impl<'a> Raw<'a> {
 
     pub fn json(self) -> Json<'a> {
         Json::checked(self.0)
+    }
+}
+
+impl<'a> From<&'a RawValue> for Raw<'a> {
+    fn from(raw: &'a RawValue) -> Self {
+        Raw(raw.get())
     }
 }
 
@@ -103,6 +114,14 @@ impl<'a> Cursor<'a> {
     /// The value, and `None` for `null`.
     pub fn present(&mut self) -> Result<Option<Raw<'a>>, Bad> {
         Ok(Some(self.value()?).filter(|raw| !raw.is_null()))
+    }
+
+    /// What `read` makes of the value, and `None` for `null`.
+    pub fn unless_null<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Bad>) -> Result<Option<T>, Bad> {
+        if self.peek() == b'n' {
+            return self.scalar(b'n').map(|()| None);
+        }
+        read(self).map(Some)
     }
 
     /// Calls `each` for every member of the object; it must read the value.

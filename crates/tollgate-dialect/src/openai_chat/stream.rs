@@ -7,13 +7,12 @@ mod think;
 
 pub use encoder::{Encoder, encode_error};
 
-use serde_json::value::RawValue;
-
 use crate::error::AnswerError;
 use crate::event::{Event, StopReason, ThinkingState};
 use crate::frame::sse::Frame;
 use crate::json::Text;
 use crate::quirks::{Quirks, ReasoningField};
+use crate::scan::Raw;
 use crate::usage::Usage;
 
 use super::request::thinking_text;
@@ -95,7 +94,7 @@ impl Decoder {
     fn body<'a>(&mut self, data: &'a [u8], emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
         // Checked once as a whole, not once for each value.
         let text = std::str::from_utf8(data).ok();
-        match text.and_then(|text| serde_json::from_str::<Chunk<'a>>(text).ok()) {
+        match text.and_then(|text| Chunk::parse(text).ok()) {
             Some(chunk) => self.chunk(&chunk, data, emit),
             None => self.odd_body(data, emit),
         }
@@ -112,7 +111,7 @@ impl Decoder {
         };
         // Parsed and written again, every key stands once.
         let text = value.to_string();
-        match serde_json::from_str::<Chunk<'_>>(&text) {
+        match Chunk::parse(&text) {
             Ok(chunk) => self.chunk(&chunk, text.as_bytes(), &mut |event| emit(event.into_owned())),
             Err(error) => {
                 Err(AnswerError::Malformed(format!("it is no chat completion ({error}): {}", excerpt(&text))))
@@ -175,7 +174,7 @@ impl Decoder {
         if let Some(delta) = &choice.delta {
             self.delta(delta, false, emit)?;
         } else if let Some(raw) = choice.message {
-            let message = serde_json::from_str(raw.get())
+            let message = Delta::parse(raw.get())
                 .map_err(|error| AnswerError::Malformed(format!("its message cannot be read ({error})")))?;
             self.delta(&message, true, emit)?;
         }
@@ -223,7 +222,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn tool_calls<'a>(&mut self, raw: &'a RawValue, whole: bool, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
+    fn tool_calls<'a>(&mut self, raw: Raw<'a>, whole: bool, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
         let pieces = match serde_json::from_str::<Vec<Option<CallPiece<'a>>>>(raw.get()) {
             Ok(pieces) => pieces,
             // One call without a list around it.
@@ -261,7 +260,7 @@ impl Decoder {
     }
 
     /// Mistral's list of parts.
-    fn parts<'a>(&mut self, raw: &'a RawValue, emit: Emit<'_, 'a>) {
+    fn parts<'a>(&mut self, raw: Raw<'a>, emit: Emit<'_, 'a>) {
         let parts: Vec<ContentPart<'a>> = serde_json::from_str(raw.get()).unwrap_or_default();
         for part in parts {
             if let Some(thinking) = part.thinking.map(thinking_text).filter(|t| !t.is_empty()) {
@@ -302,7 +301,7 @@ impl Decoder {
 
 /// Errors stand in many places; `null` and empty ones are none.
 fn reports_error(chunk: &Chunk<'_>) -> bool {
-    let real = |raw: &RawValue| !matches!(raw.get(), "null" | "{}" | "\"\"" | "false" | "0");
+    let real = |raw: Raw<'_>| !matches!(raw.get(), "null" | "{}" | "\"\"" | "false" | "0");
     let base_resp = chunk.base_resp.as_ref().and_then(|base| base.status_code);
     chunk.error.is_some_and(real)
         || chunk.x_groq.as_ref().and_then(|x| x.error).is_some_and(real)
@@ -311,8 +310,8 @@ fn reports_error(chunk: &Chunk<'_>) -> bool {
 }
 
 /// A string with something in it.
-fn string(raw: Option<&RawValue>) -> Option<Text<'_>> {
-    Text::of_token(raw?.get()).filter(|t| !t.is_empty())
+fn string<'a>(raw: Option<impl Into<Raw<'a>>>) -> Option<Text<'a>> {
+    raw?.into().text().filter(|t| !t.is_empty())
 }
 
 fn excerpt(text: &str) -> String {

@@ -1,93 +1,74 @@
 //! Token counts in every vendor's fields.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use crate::json::{Json, Writer};
+use crate::json::Writer;
+use crate::scan::{Raw, object};
 use crate::usage::Usage;
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    prompt_tokens: Option<Json<'a>>,
-    #[serde(borrow)]
-    completion_tokens: Option<Json<'a>>,
-    #[serde(borrow)]
-    total_tokens: Option<Json<'a>>,
-    #[serde(borrow)]
-    prompt_tokens_details: Option<Json<'a>>,
-    #[serde(borrow)]
-    completion_tokens_details: Option<Json<'a>>,
-    /// DeepSeek.
-    #[serde(borrow)]
-    prompt_cache_hit_tokens: Option<Json<'a>>,
-    #[serde(borrow)]
-    prompt_cache_miss_tokens: Option<Json<'a>>,
-    /// Moonshot.
-    #[serde(borrow)]
-    cached_tokens: Option<Json<'a>>,
-    /// Layers over Anthropic and Qwen.
-    #[serde(borrow)]
-    cache_read_input_tokens: Option<Json<'a>>,
-    #[serde(borrow)]
-    cache_creation_input_tokens: Option<Json<'a>>,
-    #[serde(borrow)]
-    reasoning_tokens: Option<Json<'a>>,
-    #[serde(borrow)]
-    input_tokens: Option<Json<'a>>,
-    #[serde(borrow)]
-    output_tokens: Option<Json<'a>>,
+object! {
+    Wire {
+        prompt_tokens,
+        completion_tokens,
+        total_tokens,
+        prompt_tokens_details,
+        completion_tokens_details,
+        /// DeepSeek.
+        prompt_cache_hit_tokens,
+        prompt_cache_miss_tokens,
+        /// Moonshot.
+        cached_tokens,
+        /// Layers over Anthropic and Qwen.
+        cache_read_input_tokens,
+        cache_creation_input_tokens,
+        reasoning_tokens,
+        input_tokens,
+        output_tokens,
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Details<'a> {
-    #[serde(borrow)]
-    cached_tokens: Option<Json<'a>>,
-    #[serde(borrow)]
-    cache_write_tokens: Option<Json<'a>>,
-    #[serde(borrow)]
-    cache_creation_input_tokens: Option<Json<'a>>,
-    #[serde(borrow)]
-    reasoning_tokens: Option<Json<'a>>,
+object! {
+    Details {
+        cached_tokens,
+        cache_write_tokens,
+        cache_creation_input_tokens,
+        reasoning_tokens,
+    }
 }
 
-fn count(json: &Option<Json<'_>>) -> Option<u64> {
-    json.as_ref()?.as_count()
+fn count(raw: Option<Raw<'_>>) -> Option<u64> {
+    raw?.json().as_count()
 }
 
-fn details<'a>(json: &'a Option<Json<'_>>) -> Details<'a> {
-    json.as_ref().and_then(|j| serde_json::from_str(j.get()).ok()).unwrap_or_default()
+fn details(raw: Option<Raw<'_>>) -> Details<'_> {
+    raw.and_then(|raw| Details::parse(raw.get()).ok()).unwrap_or_default()
 }
 
 /// `None` where nothing can be read from it: a usage must never fail an answer.
-pub fn decode(raw: &RawValue, output_excludes_reasoning: bool) -> Option<Usage> {
-    let wire: Wire<'_> = serde_json::from_str(raw.get()).ok()?;
-    let prompt = details(&wire.prompt_tokens_details);
-    let completion = details(&wire.completion_tokens_details);
+pub fn decode(raw: Raw<'_>, output_excludes_reasoning: bool) -> Option<Usage> {
+    let wire = Wire::parse(raw.get()).ok()?;
+    let prompt = details(wire.prompt_tokens_details);
+    let completion = details(wire.completion_tokens_details);
 
-    let hit = count(&wire.prompt_cache_hit_tokens);
-    let read = count(&prompt.cached_tokens)
+    let hit = count(wire.prompt_cache_hit_tokens);
+    let read = count(prompt.cached_tokens)
         .or(hit)
-        .or_else(|| count(&wire.cached_tokens))
-        .or_else(|| count(&wire.cache_read_input_tokens));
-    let written = count(&prompt.cache_write_tokens)
-        .or_else(|| count(&prompt.cache_creation_input_tokens))
-        .or_else(|| count(&wire.cache_creation_input_tokens));
-    let reasoning = count(&completion.reasoning_tokens).or_else(|| count(&wire.reasoning_tokens));
+        .or_else(|| count(wire.cached_tokens))
+        .or_else(|| count(wire.cache_read_input_tokens));
+    let written = count(prompt.cache_write_tokens)
+        .or_else(|| count(prompt.cache_creation_input_tokens))
+        .or_else(|| count(wire.cache_creation_input_tokens));
+    let reasoning = count(completion.reasoning_tokens).or_else(|| count(wire.reasoning_tokens));
 
-    let mut output = count(&wire.completion_tokens).or_else(|| count(&wire.output_tokens));
+    let mut output = count(wire.completion_tokens).or_else(|| count(wire.output_tokens));
     if output_excludes_reasoning && let (Some(output), Some(reasoning)) = (&mut output, reasoning) {
         *output = output.saturating_add(reasoning);
     }
-    let mut input = count(&wire.prompt_tokens).or_else(|| count(&wire.input_tokens));
+    let mut input = count(wire.prompt_tokens).or_else(|| count(wire.input_tokens));
     if input.is_none()
-        && let (Some(hit), Some(miss)) = (hit, count(&wire.prompt_cache_miss_tokens))
+        && let (Some(hit), Some(miss)) = (hit, count(wire.prompt_cache_miss_tokens))
     {
         input = Some(hit.saturating_add(miss));
     }
-    if let Some(total) = count(&wire.total_tokens) {
+    if let Some(total) = count(wire.total_tokens) {
         match (input, output) {
             (None, Some(output)) => input = total.checked_sub(output),
             (Some(input), None) => output = total.checked_sub(input),

@@ -1,10 +1,10 @@
 //! `reasoning_details`, put together from pieces so that they can go back unmodified.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::json::{Json, Text};
+use crate::scan::Raw;
 
 /// Elements in the order in which they began. Pieces of one element share `index` and `type`; their texts are joined.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub struct Details {
 const JOINED: [&str; 3] = ["text", "summary", "data"];
 
 impl Details {
-    pub fn add(&mut self, raw: &RawValue) {
+    pub fn add(&mut self, raw: Raw<'_>) {
         let pieces: Vec<Map<String, Value>> = serde_json::from_str(raw.get()).unwrap_or_default();
         for piece in pieces {
             let same = |element: &Map<String, Value>| {
@@ -57,7 +57,7 @@ fn merge(element: &mut Map<String, Value>, piece: Map<String, Value>) {
 }
 
 /// The readable part, for providers that send it nowhere else.
-pub fn texts<'a>(raw: &'a RawValue, mut emit: impl FnMut(Text<'a>)) {
+pub fn texts<'a>(raw: Raw<'a>, mut emit: impl FnMut(Text<'a>)) {
     #[derive(Deserialize)]
     struct Detail<'a> {
         #[serde(borrow)]
