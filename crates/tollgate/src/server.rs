@@ -55,8 +55,9 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Outpu
         let _ = stream.set_nodelay(true);
         let app = app.clone();
         let service = service_fn(move |request| {
-            let app = app.clone();
-            async move { Ok::<_, std::convert::Infallible>(pipeline::handle(app, request).await) }
+            // In a box, because the connection keeps room for it as long as the answer streams: 11 KB.
+            let answer = Box::pin(pipeline::handle(app.clone(), request));
+            async move { Ok::<_, std::convert::Infallible>(answer.await) }
         });
         let connection = builder.serve_connection(TokioIo::new(Guarded::new(stream)), service).into_owned();
         let connection = graceful.watch(connection);
