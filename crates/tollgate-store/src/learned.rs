@@ -38,6 +38,11 @@ impl LearnedFacts {
         Ok(LearnedFacts { file: Some(file), by_deployment })
     }
 
+    /// The same facts; what is learned from here on is for this process only.
+    pub fn without_file(self) -> LearnedFacts {
+        LearnedFacts { file: None, ..self }
+    }
+
     /// The facts still believed, oldest first, and when the first of them expires.
     pub fn of(&self, deployment: &str, now: SystemTime) -> Vec<Learned> {
         let now = seconds(now);

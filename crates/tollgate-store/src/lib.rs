@@ -1,6 +1,8 @@
 //! What the gateway remembers between requests and restarts.
 
 pub mod affinity;
+pub mod capture;
+pub mod captures;
 pub mod learned;
 pub mod recall;
 pub mod record;

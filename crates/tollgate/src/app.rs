@@ -19,6 +19,7 @@ use tollgate_store::learned::LearnedFacts;
 use tollgate_store::recall::Recall;
 use tollgate_store::records::Records;
 
+use crate::capture::Captures;
 use crate::config::model::{Config, Deployment};
 use crate::tokens::Calibration;
 use crate::upstream::Client;
@@ -29,6 +30,7 @@ pub struct App {
     pub recall: Recall,
     pub records: Records,
     pub affinity: Affinity,
+    pub captures: Captures,
     learned: LearnedFacts,
     lasting: Mutex<Lasting>,
     pub totals: Totals,
@@ -112,20 +114,31 @@ impl App {
             }
             None => LearnedFacts::in_memory(),
         };
+        let (records, captures) = (Records::open(data_dir.as_deref())?, Captures::new(data_dir.as_deref()));
+        Ok(App::with(config, learned, records, captures))
+    }
+
+    /// For a replay: what was learned so far is known and nothing is kept, but each capture goes to the receiver.
+    pub fn for_replay(config: Config, learned: LearnedFacts, captures: Captures) -> std::io::Result<App> {
+        Ok(App::with(config, learned, Records::open(None)?, captures))
+    }
+
+    fn with(config: Config, learned: LearnedFacts, records: Records, captures: Captures) -> App {
         let mut lasting = Lasting::default();
         let affinity = Affinity::new(config.routing.affinity.unwrap_or_default());
         let live = Live::new(config, &mut lasting);
-        Ok(App {
+        App {
             live: ArcSwap::from_pointee(live),
             client: Client::new(),
             recall: Recall::default(),
-            records: Records::open(data_dir.as_deref())?,
+            records,
             affinity,
+            captures,
             learned,
             lasting: Mutex::new(lasting),
             totals: Totals::default(),
             started: Instant::now(),
-        })
+        }
     }
 
     pub fn live(&self) -> Arc<Live> {

@@ -6,6 +6,7 @@ mod demo;
 mod explain;
 mod gateway;
 mod probe;
+mod replay;
 mod run;
 mod serve;
 
@@ -25,6 +26,7 @@ A gateway for a team:               tollgate serve --config config.yaml --port 4
 Is my configuration right?          tollgate check config.yaml
 What does this error mean?          tollgate explain \"prompt is too long: 214315 tokens > 200000\"
 What can this model do?             tollgate probe kimi-k2.5 --config config.yaml
+What if it went elsewhere?          tollgate replay req_… --config config.yaml --deployment ID
 
 A configuration is LiteLLM's config.yaml, unchanged:
     model_list:
@@ -53,6 +55,8 @@ enum Command {
     Run(RunArgs),
     /// Print the variables that `run` would set, for a shell
     Env(EnvArgs),
+    /// Send a captured request again, to the same or another deployment, and show what became different
+    Replay(replay::ReplayArgs),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
 }
@@ -153,6 +157,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo) => demo::run(),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Env(args)) => run::env(&args),
+        Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

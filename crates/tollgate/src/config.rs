@@ -4,6 +4,7 @@
 //! it), `model` (what comes out).
 
 mod capabilities;
+mod capture;
 mod context;
 mod credential;
 mod deployment;

@@ -1,6 +1,7 @@
 //! The gateway. Read `pipeline.rs` first.
 
 pub mod app;
+pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod diagnosis;

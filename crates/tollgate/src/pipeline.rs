@@ -27,8 +27,9 @@ mod reply;
 mod restore;
 mod route;
 mod said;
-pub(crate) mod session;
-pub(crate) mod wishes;
+mod session;
+mod tap;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -71,8 +72,9 @@ async fn answer(
     }
     match endpoint {
         Endpoint::Generate { dialect, model } => {
-            let inbound = inbound::read(live, dialect, model, request).await?;
+            let mut inbound = inbound::read(live, dialect, model, request).await?;
             record.requested(&inbound);
+            record.capture(live, inbound.capture.take());
             let route = route::find(live, &inbound.model, &inbound.wishes.tags)?;
             let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
             Ok(reply::from_driver(driver).await)

@@ -73,7 +73,7 @@ fn of_running_gateway(client: Client, model: Option<&str>, base_url: &str) -> Re
     client_env(client, &Access { base_url, key, model, context_window: None })
 }
 
-fn model(config: &Config, asked: Option<&str>) -> Result<String, CliError> {
+pub(super) fn model(config: &Config, asked: Option<&str>) -> Result<String, CliError> {
     match asked {
         Some(name) => match config.routes.resolve(name) {
             Ok(_) => Ok(name.to_string()),

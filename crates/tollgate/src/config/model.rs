@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Json;
 use tollgate_dialect::quirks::Quirks;
+use tollgate_policy::glob::Glob;
 use tollgate_policy::price::Price;
 /// Routes for `claude-*` names that no route has.
 pub use tollgate_policy::route::CatchAll;
@@ -172,4 +173,25 @@ pub struct Settings {
     pub mid_stream: MidStream,
     /// `general_settings.max_request_size_mb`.
     pub max_request_bytes: Option<usize>,
+    /// `tollgate_settings.capture`; `None`: no body is ever stored.
+    pub capture: Option<CaptureRules>,
+}
+
+/// Which requests are stored with their bodies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureRules {
+    /// Of these models, by the name that the client asks for; empty: of all.
+    pub models: Vec<Glob>,
+    /// Only those that failed, or of which an attempt failed.
+    pub failures_only: bool,
+    /// Only those whose client asks for it.
+    pub on_request: bool,
+    /// What all of them together may take on disk.
+    pub max_bytes: u64,
+}
+
+impl Default for CaptureRules {
+    fn default() -> Self {
+        CaptureRules { models: Vec::new(), failures_only: false, on_request: false, max_bytes: 64 << 20 }
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tollgate_policy::route::Alias;
 
+use super::capture;
 use super::context::{Context, Resolved};
 use super::deployment::Defaults;
 use super::known::{GENERAL_SETTINGS, LITELLM_SETTINGS, ROUTER_SETTINGS, TOLLGATE_SETTINGS};
@@ -234,6 +235,7 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
     }
     let rules = section.list("rewrite");
     read.settings.rewrite = rewrite::read(root.cx, &rules, &section.path_of("rewrite"));
+    read.settings.capture = capture::read(&section);
     section.finish(&TOLLGATE_SETTINGS);
 }
 

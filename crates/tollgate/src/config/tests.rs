@@ -5,6 +5,7 @@ use tollgate_dialect::Dialect;
 use super::*;
 
 mod broken;
+mod capture;
 mod documentation;
 mod environment;
 mod litellm;

@@ -24,7 +24,7 @@ pub fn caller(config: &Config, headers: &HeaderMap) -> Result<(), Failure> {
     Err(if sent == 0 { Failure::NoCredential } else { Failure::WrongCredential })
 }
 
-fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+pub fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let bearer = headers.get_all(http::header::AUTHORIZATION).iter().filter_map(|value| {
         let value = value.to_str().ok()?;
         let (scheme, key) = value.split_once(' ')?;

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use tollgate_dialect::error::{Change, ChangeKind, ErrorKind, UpstreamError};
 use tollgate_dialect::{Dialect, decode_error, is_plain_error};
 use tollgate_policy::failover::{Failure as AttemptFailure, Phase, reason};
@@ -16,6 +15,7 @@ use tollgate_store::record;
 
 use super::attempt::{Driver, Leg, Whole};
 use super::prepare::{Preparation, Prepared, prepare};
+use super::tap::Tapped;
 use super::{fit, limits, relay, reply, route};
 use crate::app::{Known, Live};
 use crate::config::model::Deployment;
@@ -99,6 +99,7 @@ impl Driver {
                 return Err(ended);
             }
             self.note(live, index, &prepared, &cures, &upstream_model, body.len());
+            self.recorder.sent(deployment.dialect, &body);
             let stream = prepared.stream;
             let tried = self.exchange(live, index, &known, prepared, body.clone()).await;
             self.recorder.attempt_ended(tried.as_ref().err().map(|ended| self.failure_for_record(live, ended)));
@@ -215,6 +216,7 @@ impl Driver {
         if let Some(spent) = limits::spent_for(answer.headers(), SystemTime::now()) {
             live.abilities[index].health().spent(self.app.now_ms(), spent);
         }
+        let answer = self.recorder.tapped(answer);
         if !answer.status().is_success() {
             return Err(self.refusal(deployment, answer, passthrough).await.into());
         }
@@ -240,12 +242,7 @@ impl Driver {
     }
 
     /// Reads an error answer: at most a megabyte, for at most ten seconds.
-    async fn refusal(
-        &mut self,
-        deployment: &Deployment,
-        answer: http::Response<Incoming>,
-        same_dialect: bool,
-    ) -> Failed {
+    async fn refusal(&mut self, deployment: &Deployment, answer: http::Response<Tapped>, same_dialect: bool) -> Failed {
         let (parts, body) = answer.into_parts();
         let reading = http_body_util::Limited::new(body, 1024 * 1024).collect();
         let read = self.line.patient(Duration::from_secs(10), same_dialect, reading).await;

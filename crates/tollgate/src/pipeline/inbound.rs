@@ -9,6 +9,7 @@ use tollgate_dialect::json::{Json, Text, Uncut, members};
 
 use super::body;
 use super::session::{self, Conversation};
+use super::tap;
 use super::wishes::{self, Wishes};
 use crate::app::Live;
 use crate::config::rewrite;
@@ -34,6 +35,8 @@ pub struct Inbound {
     pub client: String,
     pub conversation: Conversation,
     pub wishes: Wishes,
+    /// The request is to be captured.
+    pub capture: Option<Box<tap::Asked>>,
 }
 
 /// The top-level fields that decide before anything is translated.
@@ -74,6 +77,7 @@ pub async fn read(
     };
     let stream = flag("stream", asked.stream.as_ref())?;
     let stream_usage = wants_usage(asked.stream_options.as_ref());
+    let capture = tap::asked(live, &parts.headers, &model, &body);
     let mut inbound = Inbound {
         dialect,
         max_tokens: max_tokens(&asked),
@@ -92,6 +96,7 @@ pub async fn read(
         client,
         conversation,
         wishes,
+        capture,
     };
     drop(asked);
     let body = if ours { wishes::without_ours(&body) } else { body };
@@ -107,6 +112,25 @@ fn max_tokens(head: &Head<'_>) -> Option<u64> {
 }
 
 impl Inbound {
+    /// A request of the gateway itself.
+    pub fn own(dialect: Dialect, model: String, body: Bytes, stream: bool, max_tokens: Option<u64>) -> Inbound {
+        Inbound {
+            dialect,
+            body,
+            model,
+            stream,
+            stream_usage: true,
+            stream_upstream: false,
+            max_tokens,
+            forward: Vec::new(),
+            changes: Vec::new(),
+            client: String::new(),
+            conversation: Conversation::default(),
+            wishes: Wishes::default(),
+            capture: None,
+        }
+    }
+
     /// Takes over what the rules of the configuration made of the body.
     fn rewritten(&mut self, body: Bytes, changes: Vec<Change>) -> Result<(), Failure> {
         let head = head(&body)?;

@@ -3,15 +3,18 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use tokio::time::Instant;
+use tollgate_dialect::Dialect;
 use tollgate_dialect::error::Change;
 use tollgate_dialect::usage::Usage;
 use tollgate_store::record::{self, Attempt, AttemptFailure, Outcome, RouteTaken, bounded};
 use tollgate_store::records::Shared;
 
 use super::inbound::Inbound;
-use crate::app::App;
+use super::tap::{self, Tap, Tapped};
+use crate::app::{App, Live};
 
 /// Dropping it writes the line, so a disconnect or a panic cannot leave a request without one.
 pub struct Recorder {
@@ -36,6 +39,8 @@ pub struct Recorder {
     pub reason: Option<&'static str>,
     /// Not worth a line unless asked for: health checks.
     pub quiet: bool,
+    /// The request is captured.
+    tap: Option<Tap>,
     /// Handed on to another owner: this one stays silent.
     moved: bool,
 }
@@ -69,6 +74,7 @@ impl Recorder {
             error: None,
             reason: None,
             quiet: false,
+            tap: None,
             moved: false,
         }
     }
@@ -92,6 +98,7 @@ impl Recorder {
         let mut taken = Recorder::new(self.id.clone(), self.app.clone(), self.began, own);
         taken.shared = Some(shared);
         taken.changes = std::mem::take(&mut self.changes);
+        taken.tap = self.tap.take();
         taken
     }
 
@@ -169,6 +176,23 @@ impl Recorder {
         self.in_attempt(|attempt| attempt.then = what.to_string());
     }
 
+    // ---- the capture, where there is one
+
+    pub fn capture(&mut self, live: &Arc<Live>, asked: Option<Box<tap::Asked>>) {
+        self.tap = asked.map(|asked| Tap::new(live.clone(), asked));
+    }
+
+    /// This body goes up in the attempt under way.
+    pub fn sent(&mut self, dialect: Dialect, body: &Bytes) {
+        if let Some(tap) = &mut self.tap {
+            tap.sent(dialect, body.clone());
+        }
+    }
+
+    pub fn tapped(&mut self, answer: http::Response<Incoming>) -> http::Response<Tapped> {
+        tap::tapped(self.tap.as_mut(), answer)
+    }
+
     // ---- the end
 
     fn finished(&mut self, status: u16) -> record::Record {
@@ -232,6 +256,9 @@ impl Drop for Recorder {
         // Every failure can be explained, also of what never reached a model.
         if self.shared.is_some() || self.error.is_some() {
             let record = self.finished(status);
+            if let Some(taken) = self.tap.take().and_then(|tap| tap.finish(&record)) {
+                self.app.captures.take(taken);
+            }
             self.app.records.end(record);
         }
     }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 use tollgate_dialect::answer::Shaper;
 use tollgate_dialect::error::{AnswerError, Change, ChangeKind};
@@ -27,6 +26,7 @@ use super::limits;
 use super::line::Line;
 use super::prepare::Prepared;
 use super::recorder::Recorder;
+use super::tap::Tapped;
 use crate::app::{Abilities, App};
 use crate::config::model::{Deployment, Settings};
 use crate::tokens;
@@ -54,7 +54,7 @@ pub struct Relay<'r> {
 
 impl Relay<'_> {
     /// Some servers label their streams and bodies wrongly, so the first bytes decide what the answer is, not its label.
-    pub async fn run(mut self, answer: http::Response<Incoming>) -> Result<Option<Whole>, Failed> {
+    pub async fn run(mut self, answer: http::Response<Tapped>) -> Result<Option<Whole>, Failed> {
         let (parts, mut body) = answer.into_parts();
         let headers = &parts.headers;
         let mut first = Bytes::new();
@@ -77,7 +77,7 @@ impl Relay<'_> {
         }
     }
 
-    async fn next_chunk(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
+    async fn next_chunk(&mut self, body: &mut Tapped) -> Result<Option<Bytes>, Failure> {
         let timeouts = &self.deployment.timeouts;
         // Many servers send the head of a one-piece answer before they make the answer.
         let idle = if self.prepared.stream { timeouts.idle } else { timeouts.first_byte };
@@ -101,7 +101,7 @@ impl Relay<'_> {
     /// client gets all there is.
     async fn next_in_stream(
         &mut self,
-        body: &mut Incoming,
+        body: &mut Tapped,
         sink: &mut Sink,
         flow: &mut Flow,
     ) -> Result<Option<Bytes>, Failure> {
@@ -154,7 +154,7 @@ impl Relay<'_> {
 
     // ---- one piece
 
-    async fn piece(&mut self, headers: &HeaderMap, mut body: Incoming, first: Bytes) -> Result<Option<Whole>, Failed> {
+    async fn piece(&mut self, headers: &HeaderMap, mut body: Tapped, first: Bytes) -> Result<Option<Whole>, Failed> {
         let mut whole = first.to_vec();
         while let Some(chunk) = self.next_chunk(&mut body).await? {
             if whole.len() + chunk.len() > MAX_PIECE {
@@ -196,7 +196,7 @@ impl Relay<'_> {
 
     // ---- stream
 
-    async fn stream(&mut self, headers: &HeaderMap, mut body: Incoming, first: Bytes) -> Result<Option<Whole>, Failed> {
+    async fn stream(&mut self, headers: &HeaderMap, mut body: Tapped, first: Bytes) -> Result<Option<Whole>, Failed> {
         limits::pass_on(headers, &mut self.line.headers);
         let mut sink = self.sink(true);
         let mut shaper = Shaper::new(std::mem::take(&mut self.prepared.context));
@@ -413,7 +413,7 @@ fn failure(error: AnswerError) -> Failed {
 }
 
 /// After the end marker only the end of the transfer is due. Reading it lets the connection be used again.
-fn spare(mut body: Incoming) {
+fn spare(mut body: Tapped) {
     match body.frame().now_or_never() {
         Some(None) => {}
         _ => {

@@ -7,7 +7,7 @@ use tollgate_dialect::{Dialect, decode_request};
 use tollgate_policy::balance::mixed;
 
 /// Headers by which clients name their session: Claude Code, opencode, Codex, LiteLLM's own.
-const SESSION_HEADERS: [&str; 6] = [
+pub const SESSION_HEADERS: [&str; 6] = [
     "x-claude-code-session-id",
     "x-session-affinity",
     "x-session-id",

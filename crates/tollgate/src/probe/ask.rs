@@ -20,8 +20,6 @@ use crate::config::model::Deployment;
 use crate::pipeline::exchange::{MOST_CURES, upstream_request};
 use crate::pipeline::inbound::Inbound;
 use crate::pipeline::prepare::{Preparation, Prepared, prepare};
-use crate::pipeline::session::Conversation;
-use crate::pipeline::wishes::Wishes;
 
 /// For each request: a model that does not answer a word within this is no use to an agent either.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -136,20 +134,10 @@ impl<'p> Asked<'p> {
 
     fn inbound(&self, call: &Call) -> Inbound {
         let body = Value::Object(call.body.clone());
-        Inbound {
-            dialect: self.deployment().dialect,
-            body: Bytes::from(body.to_string()),
-            model: self.upstream_model.clone(),
-            stream: call.body.get("stream").and_then(Value::as_bool).unwrap_or(false),
-            stream_usage: true,
-            stream_upstream: false,
-            max_tokens: call.body.get("max_tokens").and_then(Value::as_u64),
-            forward: Vec::new(),
-            changes: Vec::new(),
-            client: String::new(),
-            conversation: Conversation::default(),
-            wishes: Wishes::default(),
-        }
+        let stream = call.body.get("stream").and_then(Value::as_bool).unwrap_or(false);
+        let max_tokens = call.body.get("max_tokens").and_then(Value::as_u64);
+        let bytes = Bytes::from(body.to_string());
+        Inbound::own(self.deployment().dialect, self.upstream_model.clone(), bytes, stream, max_tokens)
     }
 
     async fn request(&mut self, call: &Call, inbound: &Inbound, known: &Known, prepared: Prepared) -> Tried {

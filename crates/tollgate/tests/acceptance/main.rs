@@ -15,6 +15,7 @@ mod params;
 mod probe;
 mod records;
 mod repairs;
+mod replay;
 mod routing;
 mod rules;
 mod stage;

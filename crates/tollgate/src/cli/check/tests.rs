@@ -74,3 +74,16 @@ fn json_has_the_same_for_programs() {
     let value: serde_json::Value = serde_json::from_str(&good.answer).expect("is JSON");
     assert_eq!(value["routes"][0]["provider"], "ollama");
 }
+
+#[test]
+fn captures_are_a_note_that_names_the_folder() {
+    let yaml = "model_list: [{model_name: x, litellm_params: {model: ollama/x}}]\ntollgate_settings: {capture: true}\n";
+    let report = check(yaml, false);
+    assert!(report.problems.starts_with("config.yaml:2:30: note: tollgate_settings.capture: bodies of requests"));
+    assert!(
+        report.problems.contains("are stored in the folder `captures` of the data directory"),
+        "{}",
+        report.problems
+    );
+    assert_eq!(report.exit, 0);
+}
