@@ -9,6 +9,8 @@ use tollgate_dialect::error::{ErrorKind, Invalid, PublicError, Unsupported, Upst
 use tollgate_policy::failover::{self, Failure as AttemptFailure, Phase};
 use tollgate_policy::health::RestFailure;
 
+use crate::upstream::CONNECT_TIMEOUT;
+
 #[derive(Debug)]
 pub enum Failure {
     NoCredential,
@@ -42,9 +44,14 @@ pub enum Failure {
     Attempt {
         failure: AttemptFailure,
         raw: Option<(u16, bytes::Bytes)>,
+        /// The deployment's id.
+        id: String,
+        /// The route that it is of, for people.
         deployment: String,
         provider: String,
         timeouts: PhaseSettings,
+        /// Something else that was asked in its stead may answer another time.
+        others_may_answer: bool,
     },
     /// Every deployment of the route rests because its upstream asked for it: none was asked again.
     Resting {
@@ -72,10 +79,11 @@ pub enum Failure {
 /// The limits in force, for the message of a timeout.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PhaseSettings {
-    pub connect: Duration,
     pub first_byte: Duration,
     pub idle: Duration,
+    /// The upstream was asked for a stream.
     pub stream: bool,
+    pub stream_timeout_given: bool,
 }
 
 impl From<Invalid> for Failure {
@@ -105,6 +113,33 @@ impl Failure {
         match self {
             Failure::WrongMethod { allowed, .. } => Some(allowed),
             _ => None,
+        }
+    }
+
+    /// The id of the deployment that failed.
+    pub fn deployment(&self) -> Option<&str> {
+        match self {
+            Failure::Attempt { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Asking again is not in vain.
+    pub fn may_pass(&self) -> bool {
+        self.public().should_retry != Some(false)
+    }
+
+    /// What was asked in its stead failed too, in a way that may pass.
+    pub fn others_may_answer(&mut self) {
+        if let Failure::Attempt { others_may_answer, .. } = self {
+            *others_may_answer = true;
+        }
+    }
+
+    /// Another deployment may be asked sooner than this one.
+    pub fn wait_at_most(&mut self, earliest: Duration) {
+        if let Failure::Attempt { failure: AttemptFailure::Refused(error), .. } = self {
+            error.retry_after = error.retry_after.map(|after| after.min(earliest));
         }
     }
 
@@ -193,7 +228,10 @@ impl Failure {
             Failure::UnknownModel { model, nearest, tier_hint } => {
                 final_word(404, ErrorKind::NotFound, unknown_model(model, nearest, *tier_hint))
             }
-            Failure::Attempt { failure, deployment, provider, timeouts, .. } => attempt(failure, deployment, provider, timeouts),
+            Failure::Attempt { failure, deployment, provider, timeouts, others_may_answer, .. } => {
+                let told = attempt(failure, deployment, provider, timeouts);
+                PublicError { should_retry: told.should_retry.filter(|_| !others_may_answer), ..told }
+            }
             Failure::Resting { route, retry_after, failure } => resting(route, *retry_after, failure),
             Failure::PromptTooLong { route, tokens, window } => final_word(
                 400,
@@ -248,25 +286,36 @@ fn attempt(failure: &AttemptFailure, deployment: &str, provider: &str, timeouts:
             PublicError::new(502, ErrorKind::Api, format!("{deployment}: the upstream could not be reached: {why}."))
         }
         AttemptFailure::TimedOut(phase) => {
-            let (what, limit, key) = match phase {
-                Phase::Connect => ("connecting to the upstream", timeouts.connect, "the connect limit, which is fixed"),
-                Phase::FirstByte if timeouts.stream => {
-                    ("waiting for the first byte of the stream", timeouts.first_byte, "litellm_params.stream_timeout")
-                }
-                Phase::FirstByte => ("waiting for the answer", timeouts.first_byte, "litellm_params.timeout"),
-                Phase::Idle if timeouts.stream => {
-                    ("waiting for more of the stream", timeouts.idle, "litellm_params.stream_timeout")
-                }
-                Phase::Idle => ("waiting for more of the answer", timeouts.first_byte, "litellm_params.timeout"),
-            };
+            let (what, limit, why) = timed_out(*phase, timeouts);
             PublicError::new(
                 504,
                 ErrorKind::Timeout,
-                format!("{deployment}: timed out {what} after {} s ({key} decides).", limit.as_secs_f64()),
+                format!("{deployment}: timed out {what} after {} s ({why}).", limit.as_secs_f64()),
             )
         }
         AttemptFailure::Broken(why) => PublicError::new(502, ErrorKind::Api, format!("{deployment}: {why}.")),
         AttemptFailure::Refused(error) => refused(error, deployment, provider),
+    }
+}
+
+/// What was waited for, for how long, and what decides it.
+fn timed_out(phase: Phase, timeouts: &PhaseSettings) -> (&'static str, Duration, &'static str) {
+    const STREAM: &str = "litellm_params.stream_timeout decides";
+    const WHOLE: &str = "litellm_params.timeout decides";
+    let first = if timeouts.stream && timeouts.stream_timeout_given { STREAM } else { WHOLE };
+    match phase {
+        Phase::Connect if timeouts.first_byte < CONNECT_TIMEOUT => {
+            ("connecting to the upstream", timeouts.first_byte, first)
+        }
+        Phase::Connect => (
+            "connecting to the upstream",
+            CONNECT_TIMEOUT,
+            "fixed; a shorter litellm_params.timeout or stream_timeout goes before",
+        ),
+        Phase::FirstByte if timeouts.stream => ("waiting for the first byte of the stream", timeouts.first_byte, first),
+        Phase::FirstByte => ("waiting for the answer", timeouts.first_byte, first),
+        Phase::Idle if timeouts.stream => ("waiting for more of the stream", timeouts.idle, STREAM),
+        Phase::Idle => ("waiting for more of the answer", timeouts.first_byte, WHOLE),
     }
 }
 

@@ -29,6 +29,7 @@ mod route;
 mod said;
 mod session;
 mod tap;
+mod tries;
 mod wishes;
 
 use std::sync::Arc;

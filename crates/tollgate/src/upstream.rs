@@ -1,23 +1,28 @@
 //! The HTTP client towards providers.
 
 use std::error::Error as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Uri;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tollgate_policy::failover::{Failure, Phase};
+use tower_service::Service;
 
-/// Fixed: a provider that takes longer to accept a connection is as good as away.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Fixed, for TCP and TLS together: a provider that takes longer to accept a connection is as good as away. The SDKs of
+/// OpenAI and Anthropic wait as long. Shorter than what opens an answer, so that another can still be asked unseen.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_CONNECTIONS_LIVE: Duration = Duration::from_secs(60);
 
 pub struct Client {
-    inner: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    inner: legacy::Client<InTime<HttpsConnector<HttpConnector>>, Full<Bytes>>,
 }
 
 impl Client {
@@ -25,7 +30,6 @@ impl Client {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         tcp.set_keepalive(Some(Duration::from_secs(60)));
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let tls = rustls::ClientConfig::builder_with_provider(provider.into())
@@ -45,7 +49,7 @@ impl Client {
         let inner = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_CONNECTIONS_LIVE)
-            .build(connector);
+            .build(InTime(connector));
         Client { inner }
     }
 
@@ -62,6 +66,46 @@ impl Client {
                 Failure::Unreachable(format!("the connection closed before an answer ({why})"))
             }
         })
+    }
+}
+
+/// A connector with [`CONNECT_TIMEOUT`] for all that it does.
+#[derive(Clone)]
+struct InTime<C>(C);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl<C> Service<Uri> for InTime<C>
+where
+    C: Service<Uri, Error = BoxError, Future: Send + 'static>,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let connecting = self.0.call(to);
+        Box::pin(async {
+            let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+            connected.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+        })
+    }
+}
+
+/// Tells how far a request has come that is being sent.
+pub struct Progress(CaptureConnection);
+
+impl Progress {
+    pub fn of(request: &mut http::Request<Full<Bytes>>) -> Progress {
+        Progress(capture_connection(request))
+    }
+
+    pub fn phase(&self) -> Phase {
+        if self.0.connection_metadata().is_some() { Phase::FirstByte } else { Phase::Connect }
     }
 }
 

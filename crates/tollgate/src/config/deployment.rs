@@ -210,8 +210,8 @@ fn timeouts(params: &Section<'_, '_>, defaults: &Defaults) -> Timeouts {
     Timeouts {
         first_byte,
         first_byte_stream: stream.unwrap_or(first_byte),
+        of_streams: stream.is_some(),
         idle: stream.unwrap_or(standard.idle),
-        ..standard
     }
 }
 

@@ -120,10 +120,11 @@ pub enum ForceStream {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    pub connect: Duration,
     /// Until the first byte of the answer: `timeout`, or `stream_timeout` for a stream.
     pub first_byte: Duration,
     pub first_byte_stream: Duration,
+    /// `stream_timeout` is given.
+    pub of_streams: bool,
     /// Between two pieces of a stream: `stream_timeout`, where it is given. A one-piece answer has `first_byte` for each piece.
     pub idle: Duration,
 }
@@ -131,9 +132,9 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Timeouts {
-            connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(600),
             first_byte_stream: Duration::from_secs(600),
+            of_streams: false,
             idle: Duration::from_secs(300),
         }
     }

@@ -16,6 +16,7 @@ use super::line::{DEFAULT_COMMIT_AFTER, Line, Outlet};
 use super::recorder::Recorder;
 use super::route::{self, Placed, Route};
 use super::said::Said;
+use super::tries::Tries;
 use super::{fit, session};
 use crate::app::{App, Live};
 use crate::config::model::MidStream;
@@ -101,6 +102,9 @@ impl Driver {
     pub async fn run(mut self) -> Option<Whole> {
         let ended = self.routes().await;
         self.recorder.ended = true;
+        if let Some(id) = ended.as_ref().err().and_then(Failure::deployment) {
+            self.recorder.deployment = Some(id.to_owned());
+        }
         match ended {
             Ok(whole) => {
                 self.recorder.status.get_or_insert(200);
@@ -146,7 +150,11 @@ impl Driver {
             if let Some(next) = legs.front() {
                 self.recorder.then(&format!("went to the route {}: {}", next.route.group, next.why));
             }
-            cause.get_or_insert(failure);
+            match &mut cause {
+                None => cause = Some(failure),
+                Some(cause) if failure.may_pass() => cause.others_may_answer(),
+                Some(_) => {}
+            }
         }
         Err(cause.unwrap_or(Failure::Internal("a request without a route")))
     }
@@ -214,17 +222,22 @@ impl Driver {
                     let done = treatment(&attempt.failure);
                     self.failed(&live, next, &attempt);
                     let failure = self.explain(&live, next, attempt);
-                    if self.line.content_sent && !self.go_on(done) {
+                    let broke_off = self.line.content_sent && !self.go_on(done);
+                    if broke_off || (!done.fails_over && done.falls_back.is_none()) {
+                        // The request ends here, and its line in the log tells of this failure.
                         return Err(LegFailed { failure, trouble: None });
                     }
+                    tracing::warn!(request_id = %self.recorder.id, deployment = %live.config.deployments[next].id, error = %super::reply::public(&failure, &live.config).message, "attempt failed");
                     if !done.fails_over {
                         return Err(LegFailed { failure, trouble: done.falls_back });
                     }
                     if !done.retries {
                         tries.done.push(next);
                     }
-                    tracing::warn!(request_id = %self.recorder.id, deployment = %live.config.deployments[next].id, error = %super::reply::public(&failure, &live.config).message, "attempt failed");
-                    failed = Some((failure, done));
+                    // Of several failures the client is told one that may pass, so that it does not give up in vain.
+                    if failed.as_ref().is_none_or(|(_, before)| done.retries || !before.retries) {
+                        failed = Some((failure, done));
+                    }
                 }
             }
         }
@@ -318,51 +331,26 @@ impl Driver {
         Failure::Attempt {
             failure: attempt.failure,
             raw: attempt.raw,
+            id: deployment.id.clone(),
             deployment: deployment.group.clone(),
             provider: deployment.provider.clone(),
             timeouts: PhaseSettings {
-                connect: deployment.timeouts.connect,
                 first_byte: super::exchange::first_byte(deployment, self.upstream_streams),
                 idle: deployment.timeouts.idle,
                 stream: self.upstream_streams,
+                stream_timeout_given: deployment.timeouts.of_streams,
             },
+            others_may_answer: false,
         }
-    }
-}
-
-/// Which deployments of a route were asked.
-#[derive(Default)]
-struct Tries {
-    /// In this round.
-    asked: Vec<usize>,
-    /// Asking them again would be in vain.
-    done: Vec<usize>,
-    round: u32,
-    retries: u32,
-}
-
-impl Tries {
-    fn is_new(&self) -> bool {
-        self.asked.is_empty() && self.round == 0
-    }
-
-    fn is_retry(&self) -> bool {
-        self.round > 0
-    }
-
-    fn may_ask(&self, index: usize) -> bool {
-        !self.asked.contains(&index) && !self.done.contains(&index)
-    }
-
-    fn again(&mut self) {
-        self.asked.clear();
-        self.round += 1;
     }
 }
 
 /// No deployment of the route is left to ask.
 fn exhausted(leg: &Leg, failed: Option<(Failure, Treatment)>, placed: &[Placed], now_ms: u64) -> LegFailed {
-    if let Some((failure, done)) = failed {
+    if let Some((mut failure, done)) = failed {
+        if let Some(earliest) = earliest(placed, now_ms) {
+            failure.wait_at_most(earliest);
+        }
         return LegFailed { failure, trouble: done.falls_back };
     }
     let resting = placed.iter().filter_map(|placed| placed.rest.as_ref()).min_by_key(|rest| rest.until_ms);
@@ -375,6 +363,13 @@ fn exhausted(leg: &Leg, failed: Option<(Failure, Treatment)>, placed: &[Placed],
         None => Failure::Internal("a route without deployments"),
     };
     LegFailed { failure, trouble: Some(Trouble::General) }
+}
+
+/// After what time one of the deployments may be asked again, where all have asked to be left alone.
+fn earliest(placed: &[Placed], now_ms: u64) -> Option<Duration> {
+    let waits = placed.iter().map(|placed| placed.rest.as_ref().filter(|_| !placed.verdict.is_usable()));
+    let earliest = waits.map(|rest| rest.map(|rest| rest.until_ms)).collect::<Option<Vec<u64>>>()?.into_iter().min()?;
+    Some(Duration::from_millis(earliest.saturating_sub(now_ms)))
 }
 
 fn word(trouble: Trouble) -> &'static str {

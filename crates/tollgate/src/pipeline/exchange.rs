@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
 use tollgate_dialect::error::{Change, ChangeKind, ErrorKind, UpstreamError};
 use tollgate_dialect::{Dialect, decode_error, is_plain_error};
-use tollgate_policy::failover::{Failure as AttemptFailure, Phase, reason};
+use tollgate_policy::failover::{Failure as AttemptFailure, reason};
 use tollgate_policy::repair::{Fact, Sent, recognise};
 use tollgate_store::record;
 
@@ -20,6 +20,7 @@ use super::{fit, limits, relay, reply, route};
 use crate::app::{Known, Live};
 use crate::config::model::Deployment;
 use crate::failure::Failure;
+use crate::upstream::Progress;
 
 const BETAS: HeaderName = HeaderName::from_static("anthropic-beta");
 
@@ -208,11 +209,12 @@ impl Driver {
         let deployment = &live.config.deployments[index];
         let passthrough = prepared.same_dialect;
         let began = tokio::time::Instant::now();
-        let request = upstream_request(deployment, known, self.client_headers(), prepared.stream, body)?;
+        let mut request = upstream_request(deployment, known, self.client_headers(), prepared.stream, body)?;
+        let progress = Progress::of(&mut request);
         let limit = first_byte(deployment, prepared.stream);
         let app = self.app.clone();
         let answer = self.line.patient(limit, passthrough, app.client.send(request)).await;
-        let answer = answer.map_err(|_| AttemptFailure::TimedOut(Phase::FirstByte))??;
+        let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
         if let Some(spent) = limits::spent_for(answer.headers(), SystemTime::now()) {
             live.abilities[index].health().spent(self.app.now_ms(), spent);
         }

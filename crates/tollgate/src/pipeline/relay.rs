@@ -35,6 +35,8 @@ use crate::tokens;
 const MAX_PIECE: usize = 256 * 1024 * 1024;
 /// As much is collected for one write while the upstream has more ready.
 const BURST: usize = 32 * 1024;
+/// As much is kept of an answer that has no events, to quote from.
+const EXCERPT_BYTES: usize = 1024;
 
 pub struct Relay<'r> {
     pub line: &'r mut Line,
@@ -203,6 +205,7 @@ impl Relay<'_> {
         let mut decoder = StreamDecoder::new(self.deployment.dialect, self.quirks);
         let mut reader = SseReader::default();
         let mut flow = self.flow();
+        let mut no_events = (!may_be_events(&first)).then(Vec::new);
         let mut next = Some(first).filter(|f| !f.is_empty());
         let mut ended = false;
         while !ended {
@@ -212,6 +215,9 @@ impl Relay<'_> {
             };
             let at_end = chunk.is_none();
             if let Some(chunk) = chunk {
+                if let Some(text) = no_events.as_mut().filter(|text| text.len() < EXCERPT_BYTES) {
+                    text.extend_from_slice(&chunk);
+                }
                 reader.feed(&chunk);
             }
             while let Some(piece) = if at_end { reader.finish() } else { reader.next() } {
@@ -230,7 +236,14 @@ impl Relay<'_> {
             let finished = decoder.finish(&mut |event| {
                 last = std::mem::replace(&mut last, Ok(())).and(self.pass(event, &mut sink, &mut shaper, &mut flow));
             });
-            finished.and(last).map_err(failure)?;
+            finished.and(last).map_err(|error| match no_events {
+                Some(text) if error == AnswerError::Empty => Failure::Broken(format!(
+                    "the upstream answered with text where an answer of the model was due: {}",
+                    excerpt(&text)
+                ))
+                .into(),
+                _ => failure(error),
+            })?;
             spare(body);
         }
         let usage = self.end(&mut sink, shaper, &mut flow)?;
@@ -399,6 +412,20 @@ fn data_of(next: Option<Result<http_body::Frame<Bytes>, hyper::Error>>) -> Resul
 
 fn broken_off() -> Failure {
     Failure::Broken("the upstream broke the connection before the answer was complete".into())
+}
+
+/// Whether a stream of events can begin so. What does not is words for people, of a proxy in between for example.
+fn may_be_events(first: &[u8]) -> bool {
+    let first = first.trim_ascii_start();
+    let first = first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(first);
+    let mut fields = [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].into_iter();
+    fields.any(|field| first.starts_with(field) || field.starts_with(first))
+}
+
+/// So much of a text as a message shows.
+fn excerpt(text: &[u8]) -> String {
+    const LONGEST: usize = 200;
+    String::from_utf8_lossy(text).trim().chars().take(LONGEST).collect()
 }
 
 fn is_end(frame: &Frame<'_>) -> bool {

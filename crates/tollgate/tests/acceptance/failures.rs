@@ -234,13 +234,13 @@ fn s22_an_upstream_that_never_answers_is_a_504_that_names_phase_value_and_key() 
         let never = Faults { before_headers: Duration::from_secs(600), ..Faults::default() };
         let silent = Faults { silence: Some((0, Duration::from_secs(600))), ..Faults::default() };
         let rows = [
-            (json!({"timeout": 0.3}), false, "the answer", "0.3 s", "litellm_params.timeout"),
-            (json!({"stream_timeout": 0.3}), true, "of the stream", "0.3 s", "litellm_params.stream_timeout"),
+            (json!({"timeout": 1.2}), false, "the answer", "1.2 s", "litellm_params.timeout"),
+            (json!({"stream_timeout": 1.2}), true, "of the stream", "1.2 s", "litellm_params.stream_timeout"),
             (
-                json!({"timeout": 0.4, "stream_timeout": 0.2}),
+                json!({"timeout": 1.4, "stream_timeout": 1.1}),
                 true,
                 "of the stream",
-                "0.2 s",
+                "1.1 s",
                 "litellm_params.stream_timeout",
             ),
         ];
@@ -249,11 +249,13 @@ fn s22_an_upstream_that_never_answers_is_a_504_that_names_phase_value_and_key() 
                 let params = crate::stage::merged(params.clone(), json!({"num_retries": 0}));
                 let step = Step::text("too late").faults(fault.clone()).always();
                 let stage = Stage::chat(SimConfig::default().step(step), params).await;
-                for client in BOTH {
-                    let body = client.hello(json!({"stream": stream}));
-                    let asked = stage.ask(client, &body);
-                    let answer = tokio::time::timeout(Duration::from_secs(20), asked).await;
-                    let answer = answer.unwrap_or_else(|_| panic!("no answer: {value} {key} {fault:?}"));
+                let asked = BOTH.map(|client| {
+                    let stage = &stage;
+                    async move { (client, stage.ask(client, &client.hello(json!({"stream": stream}))).await) }
+                });
+                let answers =
+                    tokio::time::timeout(Duration::from_secs(20), futures_util::future::join_all(asked)).await;
+                for (client, answer) in answers.unwrap_or_else(|_| panic!("no answer: {value} {key} {fault:?}")) {
                     assert_eq!(answer.status, 504, "{}", answer.text());
                     let (kind, message) = client.error(&answer);
                     assert_eq!(kind, if client == Client::Messages { "timeout_error" } else { "server_error" });
@@ -271,12 +273,12 @@ fn s22_the_limit_that_is_named_is_that_of_the_upstreams_form_of_answer() {
     isolated(|| async {
         let never = Faults { before_headers: Duration::from_secs(600), ..Faults::default() };
         let rows = [
-            ("always", false, "litellm_params.stream_timeout", "0.2 s"),
-            ("never", true, "litellm_params.timeout", "0.4 s"),
+            ("always", false, "litellm_params.stream_timeout", "1.1 s"),
+            ("never", true, "litellm_params.timeout", "1.4 s"),
         ];
         for (force_stream, stream, key, value) in rows {
             let sim = SimConfig::default().step(Step::text("too late").faults(never.clone()).always());
-            let limits = json!({"timeout": 0.4, "stream_timeout": 0.2, "num_retries": 0, "force_stream": force_stream});
+            let limits = json!({"timeout": 1.4, "stream_timeout": 1.1, "num_retries": 0, "force_stream": force_stream});
             let stage = Stage::chat(sim, limits).await;
             let answer = stage.ask(Client::Messages, &Client::Messages.hello(json!({"stream": stream}))).await;
             assert_eq!(answer.status, 504);

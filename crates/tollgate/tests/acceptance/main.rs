@@ -6,7 +6,6 @@ mod calls;
 mod cli;
 mod explain;
 mod failures;
-mod fleet;
 mod keys;
 mod names;
 mod output_limits;
@@ -18,8 +17,9 @@ mod repairs;
 mod replay;
 mod routing;
 mod rules;
-mod stage;
 #[path = "../support/mod.rs"]
 mod support;
 mod thinking;
 mod tiers;
+
+use support::{fleet, stage};

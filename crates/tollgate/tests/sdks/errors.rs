@@ -65,13 +65,6 @@ const CASES: &[Case] = &[
         ..case(413, "request_too_large", "Request exceeds the maximum size")
     },
     Case {
-        classes: ("RateLimitError", "RateLimitError"),
-        openai: ("requests", Some("rate_limit_exceeded")),
-        headers: &[("retry-after", "1")],
-        again: true,
-        ..case(429, "rate_limit_error", "Too many requests for this minute")
-    },
-    Case {
         classes: ("InternalServerError", "InternalServerError"),
         openai: ("server_error", None),
         again: true,
@@ -96,6 +89,14 @@ const CASES: &[Case] = &[
         openai: ("server_error", None),
         again: true,
         ..case(529, "overloaded_error", "Overloaded")
+    },
+    // The last: after it the deployment is left alone for a second.
+    Case {
+        classes: ("RateLimitError", "RateLimitError"),
+        openai: ("requests", Some("rate_limit_exceeded")),
+        headers: &[("retry-after", "1")],
+        again: true,
+        ..case(429, "rate_limit_error", "Too many requests for this minute")
     },
 ];
 

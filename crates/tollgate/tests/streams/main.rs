@@ -5,8 +5,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod chat_checker;
-mod checker;
 mod cut;
 mod errors;
 mod gone;
@@ -17,3 +15,5 @@ mod reasoning;
 mod silence;
 mod stage;
 mod usage;
+
+use support::{chat_checker, checker};

@@ -3,10 +3,14 @@
 //! Everything runs inside [`isolated`], on 127.0.0.1 only.
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
+pub mod chat_checker;
+pub mod checker;
 pub mod client;
+pub mod fleet;
 pub mod gateway;
 pub mod http;
 pub mod network;
+pub mod stage;
 
 pub use client::{Run, Session, installed, run};
 pub use gateway::Gateway;

@@ -10,12 +10,20 @@ use crate::failure::{Failure, PhaseSettings};
 
 fn attempt(failure: AttemptFailure, stream: bool) -> Failure {
     let timeouts = PhaseSettings {
-        connect: Duration::from_secs(10),
         first_byte: Duration::from_secs(600),
         idle: Duration::from_secs(600),
         stream,
+        stream_timeout_given: true,
     };
-    Failure::Attempt { failure, raw: None, deployment: "kimi".into(), provider: "moonshot".into(), timeouts }
+    Failure::Attempt {
+        failure,
+        raw: None,
+        id: "d1".into(),
+        deployment: "kimi".into(),
+        provider: "moonshot".into(),
+        timeouts,
+        others_may_answer: false,
+    }
 }
 
 fn refused(status: u16, kind: ErrorKind, message: &str) -> Failure {

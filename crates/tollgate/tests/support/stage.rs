@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use tollgate_sim::{Recorded, Sim, SimConfig};
 
-use crate::support::Gateway;
-use crate::support::http::{Answer, post};
+use super::Gateway;
+use super::http::{Answer, post};
 
 /// The gateway's key, and the provider's. No answer and no log may hold either.
 pub const MASTER_KEY: &str = "sk-gateway-canary-51c0";
@@ -79,6 +79,22 @@ pub enum Upstream {
 }
 
 impl Upstream {
+    /// The dialect of its own.
+    pub fn speaks(self) -> Client {
+        match self {
+            Upstream::Chat => Client::Chat,
+            Upstream::Messages => Client::Messages,
+        }
+    }
+
+    /// Its own name for the model.
+    pub fn model(self) -> &'static str {
+        match self {
+            Upstream::Chat => "x",
+            Upstream::Messages => "claude-sonnet-4-6",
+        }
+    }
+
     /// An entry of `model_list`; JSON is YAML too.
     pub fn entry(self, sim: &Sim, name: &str, params: Value) -> Value {
         let own = match self {

@@ -23,8 +23,12 @@ impl Seen {
     }
 }
 
-/// A stream that our own encoder wrote.
+/// A stream of the model `m` that our own encoder wrote.
 pub fn strict(body: &[u8]) -> Seen {
+    strict_of("m", body)
+}
+
+pub fn strict_of(model: &str, body: &[u8]) -> Seen {
     let all = std::str::from_utf8(body).expect("UTF-8");
     let frames = all.strip_suffix("\n\n").unwrap_or_else(|| panic!("no blank line at the end of {all:?}"));
     let mut seen = Seen::default();
@@ -44,7 +48,7 @@ pub fn strict(body: &[u8]) -> Seen {
             continue;
         }
         assert_eq!(chunk["object"], "chat.completion.chunk", "{chunk}");
-        assert_eq!(chunk["model"], "m", "{chunk}");
+        assert_eq!(chunk["model"], model, "{chunk}");
         assert!(chunk["id"].is_string() && chunk["created"].is_u64(), "{chunk}");
         let first = id.is_none();
         assert_eq!(*id.get_or_insert_with(|| chunk["id"].clone()), chunk["id"], "one answer has one id");

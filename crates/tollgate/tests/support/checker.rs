@@ -63,7 +63,12 @@ struct Filling {
     fed: bool,
 }
 
+/// A stream of the model `m`.
 pub fn stream(body: &[u8]) -> Seen {
+    stream_of("m", body)
+}
+
+pub fn stream_of(model: &str, body: &[u8]) -> Seen {
     let all = std::str::from_utf8(body).expect("UTF-8");
     let mut seen = Seen::default();
     let mut open: Option<Filling> = None;
@@ -75,6 +80,9 @@ pub fn stream(body: &[u8]) -> Seen {
         let data = data.strip_prefix("data: ").unwrap_or_else(|| panic!("no data line: {frame:?}"));
         let data: Value = serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {data:?}"));
         assert_eq!(data["type"], event, "{frame:?}");
+        if event == "message_start" {
+            assert_eq!(data["message"]["model"], model, "{frame:?}");
+        }
         step(&mut seen, &mut open, event, &data);
     }
     if seen.complete {
@@ -140,7 +148,6 @@ fn step(seen: &mut Seen, open: &mut Option<Filling>, event: &str, data: &Value) 
 fn start(message: &Value) {
     assert!(string(&message["id"]).starts_with("msg_"), "{message}");
     assert_eq!((&message["type"], &message["role"]), (&json!("message"), &json!("assistant")));
-    assert_eq!(message["model"], "m");
     assert_eq!(message["content"], json!([]));
     assert_eq!((&message["stop_reason"], &message["stop_sequence"]), (&Value::Null, &Value::Null));
     counts(&message["usage"]);
@@ -198,11 +205,15 @@ fn string(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("a string is due, not {value}")).to_owned()
 }
 
-/// A message in one piece, read as strictly.
+/// A message of the model `m` in one piece, read as strictly.
 pub fn message(body: &Value) -> Seen {
+    message_of("m", body)
+}
+
+pub fn message_of(model: &str, body: &Value) -> Seen {
     assert_eq!(
         (&body["type"], &body["role"], &body["model"]),
-        (&json!("message"), &json!("assistant"), &json!("m")),
+        (&json!("message"), &json!("assistant"), &json!(model)),
         "{body}"
     );
     assert!(string(&body["id"]).starts_with("msg_"), "{body}");

@@ -3,22 +3,22 @@
 use serde_json::{Value, json};
 use tollgate_sim::{Recorded, Sim, SimConfig, Step};
 
-use crate::stage::{Client, MASTER_KEY, PROVIDER_KEY, Upstream, config, merged};
-use crate::support::Gateway;
-use crate::support::http::{Answer, post};
+use super::Gateway;
+use super::http::{Answer, post};
+use super::stage::{Client, MASTER_KEY, PROVIDER_KEY, Upstream, config, merged};
 
 /// One deployment of the fleet: its route, its form, its provider's script.
 pub struct Ship {
-    pub route: &'static str,
+    pub route: String,
     pub upstream: Upstream,
     pub sim: SimConfig,
     pub params: Value,
     pub info: Value,
 }
 
-pub fn ship(route: &'static str, step: Step) -> Ship {
+pub fn ship(route: &str, step: Step) -> Ship {
     Ship {
-        route,
+        route: route.to_owned(),
         upstream: Upstream::Chat,
         sim: SimConfig::default().step(step.always()),
         params: json!({}),
@@ -53,7 +53,7 @@ impl Fleet {
         for (n, ship) in ships.into_iter().enumerate() {
             let sim = Sim::start(ship.sim.key(PROVIDER_KEY)).await;
             let params = merged(json!({"num_retries": 0, "order": n}), ship.params);
-            let mut entry = ship.upstream.entry(&sim, ship.route, params);
+            let mut entry = ship.upstream.entry(&sim, &ship.route, params);
             entry["model_info"] = merged(json!({"id": format!("d{n}")}), ship.info);
             models.push(entry);
             sims.push(sim);
