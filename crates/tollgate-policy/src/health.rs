@@ -2,7 +2,7 @@
 //!
 //! A deployment *rests* when asking it would be in vain or would do harm. A rest that the upstream asked for (`Retry-After`)
 //! is kept in any case. Every other rest is our own guess: the deployment is passed over while another can serve, and asked
-//! all the same when none can.
+//! all the same when none can. Guesses of other replicas are kept beside our own, so that neither shortens the other.
 
 use std::time::Duration;
 
@@ -109,13 +109,18 @@ pub struct RestFailure {
 const MAX_WORDS: usize = 300;
 
 impl RestFailure {
+    /// So many words as are kept.
+    pub fn new(status: Option<u16>, words: &str) -> RestFailure {
+        RestFailure { status, words: words.chars().take(MAX_WORDS).collect() }
+    }
+
     fn of(failure: &Failure) -> RestFailure {
         let (status, words) = match failure {
             Failure::Refused(error) => (Some(error.status), error.message.clone()),
             Failure::Unreachable(why) | Failure::Broken(why) => (None, why.clone()),
             Failure::TimedOut(phase) => (None, format!("timed out ({phase:?})")),
         };
-        RestFailure { status, words: words.chars().take(MAX_WORDS).collect() }
+        RestFailure::new(status, &words)
     }
 }
 
@@ -188,7 +193,15 @@ const LONGEST_ASKED: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    rest: Option<Rest>,
+    /// What the upstream asked for, here or at another replica.
+    asked: Option<Rest>,
+    /// What its headers say to be used up.
+    spent: Option<Rest>,
+    /// Our own guess.
+    guessed: Option<Rest>,
+    /// The guess of another replica.
+    told: Option<Rest>,
+    last_failure: Option<LastFailure>,
     fails: Minute,
     /// Rests for failing, one after another without an answer in between.
     rests_in_a_row: u32,
@@ -197,6 +210,13 @@ pub struct Health {
     limit: LearnedLimit,
     requests: Minute,
     tokens: Minute,
+}
+
+/// The last failure that was the deployment's and not the request's, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastFailure {
+    pub at_ms: u64,
+    pub failure: RestFailure,
 }
 
 /// What a choice among deployments looks at.
@@ -227,21 +247,20 @@ impl Health {
         self.latency.observe(now_ms, first_byte.as_secs_f64() * 1000.0);
     }
 
-    /// An answer came whole.
-    pub fn answered(&mut self, now_ms: u64, tokens: u64) {
+    /// An answer came whole. True if it ended a rest: it works again, whatever we or others guessed. What the upstream asked
+    /// for it may have forgotten; we have not.
+    pub fn answered(&mut self, now_ms: u64, tokens: u64) -> bool {
         self.tokens.add(now_ms, tokens);
         self.limit.answered();
         self.rests_in_a_row = 0;
         self.fails = Minute::default();
         // It works again, whatever we guessed. What the upstream has said of the time to come holds on.
-        let guessed = |rest: &Rest| !matches!(rest.reason, RestReason::Asked | RestReason::Spent);
-        if self.rest.as_ref().is_some_and(guessed) {
-            self.rest = None;
-        }
+        let guesses = [self.guessed.take(), self.told.take()];
+        guesses.iter().flatten().any(|rest| rest.until_ms > now_ms)
     }
 
     /// An attempt failed. The rest that begins with it, if one does.
-    pub fn failed(&mut self, now_ms: u64, failure: &Failure, rules: &RestRules) -> Option<&Rest> {
+    pub fn failed(&mut self, now_ms: u64, failure: &Failure, rules: &RestRules) -> Option<Rest> {
         let slow = matches!(failure, Failure::TimedOut(_));
         if matches!(failure, Failure::Refused(error) if error.kind == ErrorKind::RateLimited) {
             self.limit.refused(self.in_flight);
@@ -250,10 +269,14 @@ impl Health {
             // It is at least so slow that nobody waited for it.
             self.latency.observe(now_ms, 60_000.0);
         }
+        if treatment(failure).fails_over {
+            self.last_failure = Some(LastFailure { at_ms: now_ms, failure: RestFailure::of(failure) });
+        }
         let (reason, length) = self.rest_after(now_ms, failure, rules)?;
         let until_ms = now_ms + u64::try_from(length.as_millis()).unwrap_or(u64::MAX / 2);
-        self.begin_rest(Rest { until_ms, reason, failure: RestFailure::of(failure) });
-        self.rest.as_ref()
+        let rest = Rest { until_ms, reason, failure: RestFailure::of(failure) };
+        self.begin_rest(rest.clone());
+        Some(rest)
     }
 
     fn rest_after(&mut self, now_ms: u64, failure: &Failure, rules: &RestRules) -> Option<(RestReason, Duration)> {
@@ -299,16 +322,41 @@ impl Health {
         self.begin_rest(Rest { until_ms, reason: RestReason::Spent, failure: RestFailure { status: None, words } });
     }
 
-    /// Keeps the longer of two rests, and one that binds before one that does not.
+    /// Keeps the longer of two rests of a kind.
     pub fn begin_rest(&mut self, rest: Rest) {
-        let rank = |rest: &Rest| (rest.reason.is_binding(), rest.until_ms);
-        if self.rest.as_ref().is_none_or(|known| rank(known) <= rank(&rest)) {
-            self.rest = Some(rest);
+        let known = match rest.reason {
+            RestReason::Asked => &mut self.asked,
+            RestReason::Spent => &mut self.spent,
+            _ => &mut self.guessed,
+        };
+        if known.as_ref().is_none_or(|known| known.until_ms <= rest.until_ms) {
+            *known = Some(rest);
         }
     }
 
+    /// Another replica sent the deployment to rest.
+    pub fn told(&mut self, rest: Rest) {
+        if rest.reason.is_binding() {
+            self.begin_rest(rest);
+        } else if self.told.as_ref().is_none_or(|known| known.until_ms <= rest.until_ms) {
+            self.told = Some(rest);
+        }
+    }
+
+    /// The deployment answered another replica: what was guessed there is over. Our own rests stay.
+    pub fn told_over(&mut self) {
+        self.told = None;
+    }
+
+    /// The rest in force: what the upstream asked for, else the longest guess.
     pub fn rest(&self, now_ms: u64) -> Option<&Rest> {
-        self.rest.as_ref().filter(|rest| rest.until_ms > now_ms)
+        let in_force = |rest: &&Rest| rest.until_ms > now_ms;
+        let guesses = [&self.spent, &self.guessed, &self.told].into_iter().flatten().max_by_key(|rest| rest.until_ms);
+        self.asked.as_ref().filter(in_force).or(guesses.filter(in_force))
+    }
+
+    pub fn last_failure(&self) -> Option<&LastFailure> {
+        self.last_failure.as_ref()
     }
 
     pub fn standing(&self, now_ms: u64) -> Standing {

@@ -7,3 +7,4 @@ pub mod learned;
 pub mod recall;
 pub mod record;
 pub mod records;
+pub mod shared;

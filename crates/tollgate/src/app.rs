@@ -6,21 +6,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use arc_swap::ArcSwap;
 use tollgate_dialect::quirks::Quirks;
 use tollgate_dialect::sealed::Seal;
-use tollgate_policy::health::{Health, Rest};
+use tollgate_policy::health::Health;
 use tollgate_policy::repair::Fact;
 use tollgate_policy::retry::RetryBudget;
 use tollgate_store::affinity::Affinity;
 use tollgate_store::learned::LearnedFacts;
 use tollgate_store::recall::Recall;
 use tollgate_store::records::Records;
+use tollgate_store::shared::SharedRests;
 
 use crate::capture::Captures;
 use crate::config::model::{Config, Deployment};
+use crate::health::Check;
+use crate::rests;
 use crate::tokens::Calibration;
 use crate::upstream::Client;
 
@@ -31,6 +35,7 @@ pub struct App {
     pub records: Records,
     pub affinity: Affinity,
     pub captures: Captures,
+    pub shared_rests: SharedRests,
     learned: LearnedFacts,
     lasting: Mutex<Lasting>,
     pub totals: Totals,
@@ -42,6 +47,8 @@ pub struct Live {
     pub config: Config,
     pub seal: Seal,
     pub abilities: Vec<Abilities>,
+    /// Places for health checks.
+    pub checks: Semaphore,
 }
 
 /// What a deployment can do, as far as known now: registry and config, overridden by what was learned.
@@ -50,6 +57,9 @@ pub struct Abilities {
     known: Mutex<HashMap<String, Arc<Known>>>,
     pub calibration: Arc<Calibration>,
     health: Arc<Mutex<Health>>,
+    pub check: Arc<Check>,
+    /// The deployment's name among replicas.
+    pub shared_name: String,
     /// The route's.
     retries: Arc<Mutex<RetryBudget>>,
 }
@@ -60,6 +70,7 @@ struct Lasting {
     /// By deployment.
     calibrations: HashMap<String, Arc<Calibration>>,
     healths: HashMap<String, Arc<Mutex<Health>>>,
+    checks: HashMap<String, Arc<Check>>,
     /// By route.
     retries: HashMap<String, Arc<Mutex<RetryBudget>>>,
 }
@@ -134,6 +145,7 @@ impl App {
             records,
             affinity,
             captures,
+            shared_rests: SharedRests::default(),
             learned,
             lasting: Mutex::new(lasting),
             totals: Totals::default(),
@@ -229,21 +241,15 @@ impl Live {
             known: Mutex::default(),
             calibration: lasting.calibrations.entry(deployment.id.clone()).or_default().clone(),
             health: lasting.healths.entry(deployment.id.clone()).or_default().clone(),
+            check: lasting.checks.entry(deployment.id.clone()).or_default().clone(),
+            shared_name: rests::shared_name(deployment),
             retries: lasting.retries.entry(deployment.group.clone()).or_default().clone(),
         });
-        Live { seal: Seal::new(secret.as_bytes()), abilities: abilities.collect(), config }
-    }
-}
-
-impl Live {
-    /// A deployment begins to rest; a refused credential rests with all that use it.
-    pub fn share_rest(&self, index: usize, rest: &Rest) {
-        let deployments = &self.config.deployments;
-        let own = &deployments[index];
-        for (other, deployment) in deployments.iter().enumerate() {
-            if other != index && deployment.credential == own.credential && deployment.base_url == own.base_url {
-                self.abilities[other].health().begin_rest(rest.clone());
-            }
+        Live {
+            seal: Seal::new(secret.as_bytes()),
+            abilities: abilities.collect(),
+            checks: Semaphore::new(config.settings.checks.concurrency),
+            config,
         }
     }
 }

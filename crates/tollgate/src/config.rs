@@ -12,6 +12,7 @@ mod known;
 mod load;
 pub mod model;
 mod problem;
+mod redis;
 pub mod rewrite;
 pub mod routing;
 pub mod secret;

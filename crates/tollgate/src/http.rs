@@ -88,6 +88,13 @@ fn nested(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
     Err(NoEndpoint::UnknownPath)
 }
 
+/// The value of a name in a query.
+pub fn in_query(query: Option<&str>, name: &str) -> Option<String> {
+    let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
+    let value = pairs.find(|(key, value)| *key == name && !value.is_empty())?.1;
+    Some(percent_decode(&value.replace('+', " ")))
+}
+
 /// Model names may hold slashes and colons, which clients send encoded or not.
 fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
@@ -133,6 +140,14 @@ mod tests {
             at(Method::GET, "/v1/models/anthropic/kimi-k2.5"),
             Ok(Endpoint::Model("anthropic/kimi-k2.5".into()))
         );
+    }
+
+    #[test]
+    fn a_value_in_a_query_may_be_encoded_and_an_empty_one_is_none() {
+        let query = Some("model=moonshot%2Fkimi+k2&model_id=");
+        assert_eq!(in_query(query, "model").as_deref(), Some("moonshot/kimi k2"));
+        assert_eq!(in_query(query, "model_id"), None);
+        assert_eq!(in_query(None, "model"), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub(crate) mod attempt;
 mod authenticate;
 mod body;
 mod catalog;
+mod check;
 mod count;
 pub(crate) mod exchange;
 mod fit;
@@ -39,9 +40,11 @@ use tollgate_dialect::Dialect;
 
 use crate::app::{App, Live};
 use crate::failure::Failure;
+use crate::health::report;
 use crate::http::{Endpoint, NoEndpoint, endpoint};
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
+pub(crate) use {check::check, reply::without_secrets, route::chance};
 
 /// Answers any request. Errors are answers too, in the dialect of the path.
 pub async fn handle(app: Arc<App>, request: http::Request<Incoming>) -> Reply {
@@ -83,7 +86,10 @@ async fn answer(
         Endpoint::CountTokens => count::answer(live, request, record).await,
         Endpoint::Models => Ok(catalog::models(live, request.headers(), record)),
         Endpoint::Model(id) => catalog::model(live, &id, request.headers(), record),
-        Endpoint::Health => Ok(catalog::deployments(live, record)),
+        Endpoint::Health => {
+            let body = report::answer(&app, live, request.method(), request.uri().query()).await?;
+            Ok(reply::json(body, record))
+        }
         Endpoint::Requests => records::latest(&app, request.uri().query(), record).await,
         Endpoint::Request(id) => records::one(&app, id, record).await,
         Endpoint::NotServed => Err(Failure::NotServed { path: request.uri().path().to_string() }),

@@ -87,6 +87,65 @@ fn an_answer_ends_a_rest_that_was_only_guessed() {
 }
 
 #[test]
+fn what_the_upstream_asks_for_does_not_end_a_longer_guess() {
+    let mut health = Health::default();
+    health.failed(0, &refused(ErrorKind::NotFound, false, None), &RestRules::default());
+    health.failed(0, &refused(ErrorKind::RateLimited, true, Some(30)), &RestRules::default());
+    assert_eq!(resting(&health, 0), Some((RestReason::Asked, 30_000)));
+    assert_eq!(resting(&health, 30_000), Some((RestReason::Gone, 570_000)));
+}
+
+fn rest(reason: RestReason, until_ms: u64) -> Rest {
+    Rest { until_ms, reason, failure: RestFailure::default() }
+}
+
+#[test]
+fn another_replica_can_lengthen_a_rest_and_never_shorten_it() {
+    for reason in [RestReason::Failing, RestReason::Asked] {
+        let mut health = Health::default();
+        health.begin_rest(rest(reason, 20_000));
+        health.told(rest(reason, 5_000));
+        assert_eq!(resting(&health, 0), Some((reason, 20_000)));
+        health.told(rest(reason, 60_000));
+        assert_eq!(resting(&health, 0), Some((reason, 60_000)));
+    }
+}
+
+#[test]
+fn what_another_replica_guessed_ends_with_its_word_and_our_own_guess_stays() {
+    let mut health = Health::default();
+    health.begin_rest(rest(RestReason::Failing, 5_000));
+    health.told(rest(RestReason::Gone, 60_000));
+    health.told_over();
+    assert_eq!(resting(&health, 0), Some((RestReason::Failing, 5_000)));
+    health.told(rest(RestReason::Asked, 60_000));
+    health.told_over();
+    assert_eq!(resting(&health, 0), Some((RestReason::Asked, 60_000)));
+}
+
+#[test]
+fn an_answer_tells_whether_it_ended_a_rest() {
+    let mut health = Health::default();
+    assert!(!health.answered(0, 1));
+    health.told(rest(RestReason::Gone, 60_000));
+    assert!(health.answered(1, 1));
+    assert_eq!(resting(&health, 1), None);
+    health.begin_rest(rest(RestReason::Failing, 5_000));
+    assert!(!health.answered(5_000, 1), "it was over by itself");
+    health.begin_rest(rest(RestReason::Asked, 60_000));
+    assert!(!health.answered(6_000, 1));
+}
+
+#[test]
+fn the_last_failure_is_the_deployments_and_not_a_requests() {
+    let mut health = Health::default();
+    health.failed(5, &broken(), &RestRules::default());
+    health.failed(6, &refused(ErrorKind::InvalidRequest, false, None), &RestRules::default());
+    let last = health.last_failure().unwrap();
+    assert_eq!((last.at_ms, last.failure.words.as_str()), (5, "cut"));
+}
+
+#[test]
 fn what_the_headers_say_to_be_used_up_is_left_alone_although_the_answer_was_good() {
     let mut health = Health::default();
     health.spent(0, Duration::from_secs(20));

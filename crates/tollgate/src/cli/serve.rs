@@ -15,6 +15,7 @@ use crate::config::watch::Watch;
 use crate::config::{self, Config, Outcome, Problem};
 use crate::server;
 use crate::telemetry::{self, Level};
+use crate::{health, rests};
 
 const DEFAULT_PORT: u16 = 4000;
 
@@ -117,6 +118,8 @@ async fn serve(
             .map_err(|error| CliError::failure(format!("the configuration cannot be watched: {error}")))?;
         tokio::spawn(follow(app.clone(), changes));
     }
+    tokio::spawn(health::run(app.clone()));
+    tokio::spawn(rests::share(app.clone()));
     let stop = stop_signal().map_err(|error| CliError::failure(format!("signals cannot be caught: {error}")))?;
     tracing::info!(url = %format!("http://{bound}"), routes, "listening");
     server::serve(app, listener, stop).await;

@@ -10,7 +10,7 @@ use super::capabilities::{of_model, overlay};
 use super::context::Context;
 use super::credential::{credential, headers};
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
-use super::model::{Deployment, ForceStream, Limits, Timeouts};
+use super::model::{CheckRules, Deployment, ForceStream, Limits, Timeouts};
 use super::section::Section;
 use super::target::{self, Target};
 use super::yaml::{Map, Node, Value};
@@ -127,9 +127,11 @@ fn one(
     let price = price(params, info);
     let max_output_tokens = params.count("max_output_tokens").or(info.and_then(|i| i.count("max_output_tokens")));
     let context_window = info.and_then(|info| info.count("max_input_tokens"));
+    let mut check = info.map(check_rules).unwrap_or_default();
     let id = info.and_then(|info| info.text("id"));
     let drop_always = texts(params, "additional_drop_params");
     let target = target?;
+    check.model = check.model.map(|model| without_provider(params, &target.model, model));
     if target.model.contains('*') && !group.contains('*') {
         let at = params.entry("model").map_or(params.at, |entry| entry.node.at);
         let hint = "write a wildcard in `model_name` too, such as `model_name: \"openai/*\"`";
@@ -175,7 +177,24 @@ fn one(
         tags,
         order,
         price,
+        check,
     })
+}
+
+fn check_rules(info: &Section<'_, '_>) -> CheckRules {
+    let standard = CheckRules::default();
+    CheckRules {
+        in_background: !info.bool("disable_background_health_check").unwrap_or(false),
+        model: info.text("health_check_model").filter(|model| !model.trim().is_empty()),
+        timeout: info.seconds("health_check_timeout").unwrap_or(standard.timeout),
+    }
+}
+
+/// A model of the same provider may be written as `litellm_params.model` is, or as the provider calls it.
+fn without_provider(params: &Section<'_, '_>, own_model: &str, model: String) -> String {
+    let written = params.text("model").unwrap_or_default();
+    let prefix = written.strip_suffix(own_model).unwrap_or("");
+    model.strip_prefix(prefix).unwrap_or(&model).to_string()
 }
 
 fn mode(info: &Section<'_, '_>) {

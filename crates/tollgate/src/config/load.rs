@@ -179,6 +179,7 @@ fn config(cx: &Context<'_>, root: Map) -> Config {
         master_key: read.master_key,
         settings: read.settings,
         routing: read.routing,
+        redis: read.redis,
         environment: cx.own_environment(),
     }
 }

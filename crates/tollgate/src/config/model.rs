@@ -13,6 +13,7 @@ use tollgate_policy::price::Price;
 /// Routes for `claude-*` names that no route has.
 pub use tollgate_policy::route::CatchAll;
 use tollgate_policy::route::RouteTable;
+use tollgate_store::shared::Address;
 
 use super::rewrite::RewriteRule;
 use super::routing::Routing;
@@ -26,6 +27,8 @@ pub struct Config {
     pub master_key: Option<Secret>,
     pub settings: Settings,
     pub routing: Routing,
+    /// Where replicas share what they know of deployments.
+    pub redis: Option<Address>,
     /// `environment_variables:` of the file; read by the resolver before the process environment.
     pub environment: BTreeMap<String, Secret>,
 }
@@ -76,9 +79,15 @@ pub struct Deployment {
     /// Lower goes first. Without one a deployment comes after all that have one.
     pub order: u32,
     pub price: Option<Price>,
+    pub check: CheckRules,
 }
 
 impl Deployment {
+    /// The model that a health check asks for; `None`: a wildcard stands for no model in particular.
+    pub fn checked_model(&self) -> Option<&str> {
+        self.check.model.as_deref().or(Some(&*self.model)).filter(|model| !model.contains('*'))
+    }
+
     /// The address of a path such as [`Dialect::path`], with a query that `api_base` may have.
     pub fn url(&self, path: &str) -> String {
         let whole = self.base_url.to_string();
@@ -140,6 +149,43 @@ impl Default for Timeouts {
     }
 }
 
+/// How a deployment is checked, from its `model_info`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckRules {
+    /// Not with `disable_background_health_check`.
+    pub in_background: bool,
+    /// `health_check_model`, as the provider calls it.
+    pub model: Option<String>,
+    /// `health_check_timeout`: for the whole check.
+    pub timeout: Duration,
+}
+
+impl Default for CheckRules {
+    fn default() -> Self {
+        // LiteLLM 1.109.1: HEALTH_CHECK_TIMEOUT_SECONDS 60.
+        CheckRules { in_background: true, model: None, timeout: Duration::from_secs(60) }
+    }
+}
+
+/// How deployments are checked, from `general_settings`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HealthChecks {
+    /// `background_health_checks`.
+    pub background: bool,
+    /// `health_check_interval`: between two checks of a deployment, more or less.
+    pub interval: Duration,
+    /// `health_check_concurrency`: checks at once.
+    pub concurrency: usize,
+    /// `health_check_details`: `/health` shows addresses and what is left of the provider's limits.
+    pub details: bool,
+}
+
+impl Default for HealthChecks {
+    fn default() -> Self {
+        HealthChecks { background: false, interval: Duration::from_secs(300), concurrency: 8, details: true }
+    }
+}
+
 /// What a deployment takes, as configured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -174,6 +220,7 @@ pub struct Settings {
     pub mid_stream: MidStream,
     /// `general_settings.max_request_size_mb`.
     pub max_request_bytes: Option<usize>,
+    pub checks: HealthChecks,
     /// `tollgate_settings.capture`; `None`: no body is ever stored.
     pub capture: Option<CaptureRules>,
 }

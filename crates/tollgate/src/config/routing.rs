@@ -99,7 +99,9 @@ pub fn read_router(section: &Section<'_, '_>, routing: &mut Routing, mentions: &
     if let Some(time) = section.seconds("deployment_affinity_ttl_seconds") {
         routing.affinity = Some(time);
     }
-    // Always so here: prompts that cannot fit are not sent, a failover keeps to the shares, conversations stay where they are.
+    // Always so here: prompts that cannot fit are not sent, a failover keeps to the shares, conversations stay where they are,
+    // and what a health check finds counts like what a request finds.
+    section.bool("enable_health_check_routing");
     section.bool("enable_pre_call_checks");
     section.bool("enable_weighted_failover");
     section.take("optional_pre_call_checks");

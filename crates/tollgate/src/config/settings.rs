@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tollgate_policy::route::Alias;
+use tollgate_store::shared::Address;
 
 use super::capture;
 use super::context::{Context, Resolved};
 use super::deployment::Defaults;
 use super::known::{GENERAL_SETTINGS, LITELLM_SETTINGS, ROUTER_SETTINGS, TOLLGATE_SETTINGS};
-use super::model::{CatchAll, MidStream, Settings};
+use super::model::{CatchAll, HealthChecks, MidStream, Settings};
 use super::problem::Pos;
+use super::redis;
 use super::rewrite;
 use super::routing::{self, Routing};
 use super::secret::Secret;
@@ -40,6 +42,7 @@ pub struct Read {
     pub master_key: Option<Secret>,
     pub settings: Settings,
     pub routing: Routing,
+    pub redis: Option<Address>,
     /// Names of routes that must exist.
     pub mentions: Vec<Mention>,
 }
@@ -66,6 +69,7 @@ pub fn read(cx: &Context<'_>, root: &Section<'_, '_>) -> Read {
     credentials(root, &mut read.defaults);
     litellm(root, &mut read);
     router(root, &mut read);
+    read.redis = read.redis.take().or_else(|| redis::of_environment(cx, root.at));
     general(cx, root, &mut read);
     tollgate(root, &mut read);
     read
@@ -120,6 +124,7 @@ fn router(root: &Section<'_, '_>, read: &mut Read) {
     if section.bool("enable_mid_stream_fallback_continuation").unwrap_or(false) {
         read.settings.mid_stream = MidStream::Continue;
     }
+    read.redis = redis::of_router(&section);
     section.finish(&ROUTER_SETTINGS);
 }
 
@@ -155,10 +160,22 @@ fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
         section.take("dangerously_permit_weak_or_unset_master_key");
         read.settings.max_request_bytes =
             section.count("max_request_size_mb").and_then(|mb| usize::try_from(mb).ok()?.checked_mul(1 << 20));
+        read.settings.checks = health_checks(section);
         section.finish(&GENERAL_SETTINGS);
     }
     if read.master_key.is_none() {
         read.master_key = master_key_of_environment(cx);
+    }
+}
+
+fn health_checks(section: &Section<'_, '_>) -> HealthChecks {
+    let standard = HealthChecks::default();
+    let at_once = section.small_count("health_check_concurrency").and_then(|n| usize::try_from(n).ok());
+    HealthChecks {
+        background: section.bool("background_health_checks").unwrap_or(standard.background),
+        interval: section.seconds("health_check_interval").unwrap_or(standard.interval),
+        concurrency: at_once.filter(|n| *n > 0).unwrap_or(standard.concurrency),
+        details: section.bool("health_check_details").unwrap_or(standard.details),
     }
 }
 

@@ -8,8 +8,10 @@ mod broken;
 mod capture;
 mod documentation;
 mod environment;
+mod health;
 mod litellm;
 mod parameters;
+mod redis;
 mod routing;
 mod secrets;
 

@@ -11,6 +11,7 @@ use super::deployment::{self, Defaults};
 use super::load::{Outcome, name};
 use super::model::{Config, Deployment, Settings};
 use super::problem::{Pos, Problem, Severity};
+use super::redis;
 use super::routing::Routing;
 use super::settings::master_key_of_environment;
 use super::yaml::{Entry, Map, Node, Value};
@@ -62,6 +63,7 @@ pub fn from_environment(env: Env<'_>) -> Outcome {
     name(&mut deployments);
     let routes = RouteTable::new(deployments.iter().map(|d| d.group.as_str()), Vec::new(), CatchAll::default());
     let master_key = master_key_of_environment(&cx);
+    let redis = redis::of_environment(&cx, Pos::default());
     match cx.finish() {
         (problems, true) => Err(problems),
         (problems, false) => Ok((
@@ -71,6 +73,7 @@ pub fn from_environment(env: Env<'_>) -> Outcome {
                 master_key,
                 settings: Settings::default(),
                 routing: Routing::default(),
+                redis,
                 environment: Default::default(),
             },
             problems,

@@ -50,8 +50,8 @@ pub struct Driver {
 }
 
 /// A route that is to be asked, and why.
-pub(super) struct Leg {
-    pub route: Route,
+struct Leg {
+    route: Route,
     why: String,
 }
 
@@ -210,7 +210,8 @@ impl Driver {
             }
             tries.asked.push(next);
             let carried = live.abilities[next].carry(self.app.now_ms());
-            let ended = self.serve(&live, leg, next).await;
+            let model = route::upstream_model(&live, &leg.route.name, &live.config.deployments[next]);
+            let ended = self.serve(&live, next, &model).await;
             drop(carried);
             match ended {
                 Ok(whole) => {
@@ -220,7 +221,7 @@ impl Driver {
                 Err(Ended::Final(failure)) => return Err(LegFailed { failure, trouble: None }),
                 Err(Ended::Failed(attempt)) => {
                     let done = treatment(&attempt.failure);
-                    self.failed(&live, next, &attempt);
+                    self.app.attempt_failed(&live, next, &attempt.failure, &self.recorder.id);
                     let failure = self.explain(&live, next, attempt);
                     let broke_off = self.line.content_sent && !self.go_on(done);
                     if broke_off || (!done.fails_over && done.falls_back.is_none()) {
@@ -254,25 +255,9 @@ impl Driver {
     }
 
     fn answered(&self, live: &Live, index: usize, conversation: Option<u64>) {
-        let usage = &self.recorder.usage;
-        let tokens = usage.total_input() + usage.output.unwrap_or(0);
-        live.abilities[index].health().answered(self.app.now_ms(), tokens);
+        self.app.attempt_answered(live, index, &self.recorder.usage);
         if let Some(conversation) = conversation {
             self.app.affinity.remember(conversation, &live.config.deployments[index].id.as_str().into());
-        }
-    }
-
-    /// What the failure means for the deployment.
-    fn failed(&self, live: &Live, index: usize, attempt: &Failed) {
-        let deployment = &live.config.deployments[index];
-        let mut rules = live.config.routing.rests.clone();
-        rules.cooldown = deployment.cooldown.unwrap_or(rules.cooldown);
-        let begun = live.abilities[index].health().failed(self.app.now_ms(), &attempt.failure, &rules).cloned();
-        let Some(rest) = begun else { return };
-        let for_ms = rest.until_ms.saturating_sub(self.app.now_ms());
-        tracing::warn!(request_id = %self.recorder.id, deployment = %deployment.id, reason = rest.reason.word(), for_ms, "deployment rests");
-        if rest.reason.is_of_credential() {
-            live.share_rest(index, &rest);
         }
     }
 
@@ -326,7 +311,7 @@ impl Driver {
         affordable
     }
 
-    fn explain(&self, live: &Live, index: usize, attempt: Failed) -> Failure {
+    pub(super) fn explain(&self, live: &Live, index: usize, attempt: Failed) -> Failure {
         let deployment = &live.config.deployments[index];
         Failure::Attempt {
             failure: attempt.failure,

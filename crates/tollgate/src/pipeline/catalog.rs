@@ -1,4 +1,4 @@
-//! What is here and how it is: models and health.
+//! What is here: models, and the gateway itself.
 
 use http::HeaderMap;
 use tollgate_dialect::json::Writer;
@@ -112,21 +112,4 @@ pub fn health(endpoint: &Endpoint, record: &mut Recorder) -> Reply {
     };
     record.quiet = true;
     reply::json(body.to_vec(), record)
-}
-
-/// `GET /health`: the deployments, as far as known without calling them.
-pub fn deployments(live: &Live, record: &mut Recorder) -> Reply {
-    let mut w = Writer::default();
-    w.open_object().key("healthy_endpoints").open_array();
-    for deployment in &live.config.deployments {
-        w.open_object();
-        w.key("model").str(&format!("{}/{}", deployment.provider, deployment.model));
-        w.key("model_name").str(&deployment.group);
-        w.key("model_id").str(&deployment.id);
-        w.close_object();
-    }
-    w.close_array().key("unhealthy_endpoints").open_array().close_array();
-    w.key("healthy_count").number(live.config.deployments.len() as u64).key("unhealthy_count").number(0);
-    w.close_object();
-    reply::json(w.out, record)
 }

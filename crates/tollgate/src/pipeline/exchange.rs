@@ -13,10 +13,10 @@ use tollgate_policy::failover::{Failure as AttemptFailure, reason};
 use tollgate_policy::repair::{Fact, Sent, recognise};
 use tollgate_store::record;
 
-use super::attempt::{Driver, Leg, Whole};
+use super::attempt::{Driver, Whole};
 use super::prepare::{Preparation, Prepared, prepare};
 use super::tap::Tapped;
-use super::{fit, limits, relay, reply, route};
+use super::{fit, limits, relay, reply};
 use crate::app::{Known, Live};
 use crate::config::model::Deployment;
 use crate::failure::Failure;
@@ -61,13 +61,18 @@ impl<F: Into<Failed>> From<F> for Ended {
 
 impl Driver {
     /// Tries one deployment. A refusal that names its cure is cured and sent once more; a cure that worked is remembered.
-    pub(super) async fn serve(&mut self, live: &Arc<Live>, leg: &Leg, index: usize) -> Result<Option<Whole>, Ended> {
+    /// `upstream_model`: the provider's name for the model.
+    pub(super) async fn serve(
+        &mut self,
+        live: &Arc<Live>,
+        index: usize,
+        upstream_model: &str,
+    ) -> Result<Option<Whole>, Ended> {
         let deployment = &live.config.deployments[index];
-        let upstream_model = route::upstream_model(live, &leg.route.name, deployment);
         let mut cures: Vec<Fact> = Vec::new();
         let mut refused: Option<(Bytes, Arc<Known>, Ended)> = None;
         loop {
-            let mut known = self.app.known(live, index, &upstream_model);
+            let mut known = self.app.known(live, index, upstream_model);
             for fact in &cures {
                 let known = Arc::make_mut(&mut known);
                 fact.apply(&mut known.quirks, &mut known.max_output_tokens);
@@ -80,7 +85,7 @@ impl Driver {
                 inbound: &self.inbound,
                 deployment,
                 known: &known,
-                upstream_model: &upstream_model,
+                upstream_model,
                 seal: &live.seal,
                 recall: &self.app.recall,
                 continuing: self.continuing.as_deref(),
@@ -99,7 +104,7 @@ impl Driver {
             {
                 return Err(ended);
             }
-            self.note(live, index, &prepared, &cures, &upstream_model, body.len());
+            self.note(live, index, &prepared, &cures, upstream_model, body.len());
             self.recorder.sent(deployment.dialect, &body);
             let stream = prepared.stream;
             let tried = self.exchange(live, index, &known, prepared, body.clone()).await;
@@ -107,7 +112,7 @@ impl Driver {
             let ended = match tried {
                 Ok(whole) => {
                     for fact in cures.into_iter().filter(Fact::lasts) {
-                        self.app.learn(live, index, &upstream_model, fact);
+                        self.app.learn(live, index, upstream_model, fact);
                     }
                     return Ok(whole);
                 }

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Incoming;
 use tollgate_dialect::Dialect;
 use tollgate_dialect::error::{Change, Invalid};
-use tollgate_dialect::json::{Json, Text, Uncut, members};
+use tollgate_dialect::json::{Json, Text, Uncut, Writer, members};
 
 use super::body;
 use super::session::{self, Conversation};
@@ -105,6 +105,15 @@ pub async fn read(
         None => inbound.body = body,
     }
     Ok(inbound)
+}
+
+/// The smallest request that there is, the same in every dialect.
+pub fn ping(dialect: Dialect, model: &str, max_tokens: u64) -> Inbound {
+    let mut w = Writer::default();
+    w.open_object().key("model").str(model).key("max_tokens").number(max_tokens);
+    w.key("messages").open_array().open_object().key("role").str("user").key("content").str("ping");
+    w.close_object().close_array().close_object();
+    Inbound::own(dialect, model.to_string(), w.out.into(), false, Some(max_tokens))
 }
 
 fn max_tokens(head: &Head<'_>) -> Option<u64> {

@@ -47,7 +47,7 @@ pub struct Recorder {
 
 impl Recorder {
     pub fn begin(app: Arc<App>, request: &http::Request<Incoming>) -> Recorder {
-        let id = format!("req_{}", uuid::Uuid::now_v7().simple());
+        let id = new_id();
         let own = record::Record {
             id: id.clone(),
             method: request.method().to_string(),
@@ -55,6 +55,16 @@ impl Recorder {
             ..record::Record::default()
         };
         Recorder::new(id, app, Instant::now(), own)
+    }
+
+    /// For a call of our own to a provider: its tokens count, and its line is written only if asked for.
+    pub fn of_check(app: Arc<App>, model: &str) -> Recorder {
+        let id = new_id();
+        let own = record::Record { id: id.clone(), model: model.to_string(), ..record::Record::default() };
+        let mut recorder = Recorder::new(id, app, Instant::now(), own);
+        recorder.quiet = true;
+        recorder.ended = true;
+        recorder
     }
 
     fn new(id: String, app: Arc<App>, began: Instant, own: record::Record) -> Recorder {
@@ -220,6 +230,10 @@ impl Recorder {
         record.cost_nanos = self.cost_nanos;
         record
     }
+}
+
+fn new_id() -> String {
+    format!("req_{}", uuid::Uuid::now_v7().simple())
 }
 
 impl Drop for Recorder {

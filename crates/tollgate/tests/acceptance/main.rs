@@ -6,6 +6,7 @@ mod calls;
 mod cli;
 mod explain;
 mod failures;
+mod health;
 mod keys;
 mod names;
 mod output_limits;
@@ -15,6 +16,7 @@ mod probe;
 mod records;
 mod repairs;
 mod replay;
+mod replicas;
 mod routing;
 mod rules;
 #[path = "../support/mod.rs"]

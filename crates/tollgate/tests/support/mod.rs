@@ -10,8 +10,10 @@ pub mod fleet;
 pub mod gateway;
 pub mod http;
 pub mod network;
+pub mod redis;
 pub mod stage;
 
 pub use client::{Run, Session, installed, run};
 pub use gateway::Gateway;
 pub use network::isolated;
+pub use redis::Redis;

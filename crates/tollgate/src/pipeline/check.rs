@@ -1,0 +1,58 @@
+//! One tiny real call to one deployment, made as a client's would be: same encoder, same headers, same repairs.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tollgate_dialect::error::ErrorKind;
+use tollgate_policy::failover::Failure as AttemptFailure;
+
+use super::attempt::Driver;
+use super::exchange::Ended;
+use super::inbound;
+use super::recorder::Recorder;
+use super::reply;
+use super::route::Route;
+use crate::app::{App, Live};
+
+/// A check without an answer.
+pub struct Unanswered {
+    /// For people, without secrets.
+    pub words: String,
+    /// The request was refused as it is: one for more tokens may be taken.
+    pub refused: bool,
+}
+
+/// Asks the deployment for so few tokens, under the provider's name for the model. What comes of it counts for the
+/// deployment like any request. On success, the headers of the answer.
+pub async fn check(
+    app: &Arc<App>,
+    live: &Arc<Live>,
+    index: usize,
+    model: &str,
+    max_tokens: u64,
+) -> Result<HeaderMap, Unanswered> {
+    let deployment = &live.config.deployments[index];
+    let inbound = inbound::ping(deployment.dialect, &deployment.group, max_tokens);
+    let recorder = Recorder::of_check(app.clone(), &deployment.group);
+    let (name, group) = (deployment.group.clone(), deployment.group.clone());
+    let route = Route { name, group, deployments: vec![index] };
+    let mut driver = Driver::new(app.clone(), live.clone(), inbound, route, recorder);
+    let carried = live.abilities[index].carry(app.now_ms());
+    let ended = driver.serve(live, index, model).await;
+    drop(carried);
+    let (failure, refused) = match ended {
+        Ok(whole) => {
+            app.attempt_answered(live, index, &driver.recorder.usage);
+            return Ok(whole.map(|whole| whole.headers).unwrap_or_default());
+        }
+        Err(Ended::Final(failure)) => (failure, false),
+        Err(Ended::Failed(attempt)) => {
+            app.attempt_failed(live, index, &attempt.failure, &driver.recorder.id);
+            let refused = matches!(&attempt.failure, AttemptFailure::Refused(e) if e.kind == ErrorKind::InvalidRequest);
+            (driver.explain(live, index, attempt), refused)
+        }
+    };
+    let public = reply::public(&failure, &live.config);
+    driver.recorder.status = Some(public.status);
+    Err(Unanswered { words: public.message, refused })
+}
