@@ -80,17 +80,19 @@ pub enum Verdict {
     Resting(RestReason),
     /// It rests because the upstream asked for it: not to be asked.
     Barred(RestReason),
+    /// The prompt does not fit into its window: not to be asked.
+    TooSmall,
 }
 
 impl Verdict {
     /// It may be asked, if only as a last resort.
     pub fn is_usable(self) -> bool {
-        !matches!(self, Verdict::Barred(_))
+        !matches!(self, Verdict::Barred(_) | Verdict::TooSmall)
     }
 
     /// It can serve now.
     pub fn is_available(self) -> bool {
-        !matches!(self, Verdict::Full | Verdict::OverItsMinute | Verdict::Resting(_) | Verdict::Barred(_))
+        self.is_usable() && !matches!(self, Verdict::Full | Verdict::OverItsMinute | Verdict::Resting(_))
     }
 }
 
@@ -107,6 +109,7 @@ impl std::fmt::Display for Verdict {
             Verdict::OverItsMinute => f.write_str("over its limit for this minute: a last resort"),
             Verdict::Resting(reason) => write!(f, "rests ({}): a last resort", reason.word()),
             Verdict::Barred(reason) => write!(f, "rests ({}): not asked", reason.word()),
+            Verdict::TooSmall => f.write_str("the prompt is too long for it: not asked"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use tollgate_dialect::{AnswerHead, Dialect, encode_stream_error};
-use tollgate_policy::balance::{Session, mixed};
+use tollgate_policy::balance::{Session, Verdict, mixed};
 use tollgate_policy::failover::{Treatment, Trouble, treatment};
 use tollgate_policy::retry;
 
@@ -187,13 +187,16 @@ impl Driver {
         let mut tries = Tries::default();
         let mut failed: Option<(Failure, Treatment)> = None;
         loop {
-            let placed = leg.route.ranked(&self.app, &live, session);
+            let mut placed = leg.route.ranked(&self.app, &live, session);
+            for too_small in placed.iter_mut().filter(|placed| !fitting.contains(&placed.index)) {
+                too_small.verdict = Verdict::TooSmall;
+            }
             if tries.is_new() {
                 let at_ms = self.recorder.elapsed_ms();
                 self.recorder.route(leg.route.taken(&live, leg.why.clone(), at_ms, &placed));
             }
             let may_ask = |placed: &&Placed| placed.verdict.is_usable() && tries.may_ask(placed.index);
-            let Some(next) = placed.iter().find(|p| fitting.contains(&p.index) && may_ask(p)).map(|p| p.index) else {
+            let Some(next) = placed.iter().find(may_ask).map(|p| p.index) else {
                 let Some(pause) = self.pause(leg, &tries, &placed, failed.as_ref().map(|(_, done)| *done)) else {
                     return Err(exhausted(leg, failed, &placed, self.app.now_ms()));
                 };
@@ -273,7 +276,8 @@ impl Driver {
 
     /// How long to wait before the deployments are asked again; `None`: they are not.
     fn pause(&self, leg: &Leg, tries: &Tries, placed: &[Placed], done: Option<Treatment>) -> Option<Duration> {
-        if tries.retries >= self.retries(leg, done) {
+        let retries = self.retries(leg, done);
+        if tries.retries >= retries || tries.round >= retries {
             return None;
         }
         let now_ms = self.app.now_ms();
@@ -281,7 +285,8 @@ impl Driver {
             Some(rest) if !placed.verdict.is_usable() => Duration::from_millis(rest.until_ms.saturating_sub(now_ms)),
             _ => Duration::ZERO,
         };
-        let again = placed.iter().filter(|placed| !tries.done.contains(&placed.index));
+        let may_serve = |placed: &&Placed| placed.verdict != Verdict::TooSmall && !tries.done.contains(&placed.index);
+        let again = placed.iter().filter(may_serve);
         let shortest = again.map(wait).min().filter(|wait| *wait <= LONGEST_WAIT)?;
         let least = shortest.max(self.live.config.routing.shortest_pause);
         Some(retry::pause(tries.round, least, route::chance()))

@@ -173,7 +173,9 @@ impl Driver {
             continues: self.continuing.is_some(),
             ..record::Attempt::default()
         });
-        self.line.headers = reply::headers(&self.recorder);
+        if self.inbound.stream {
+            self.line.headers = reply::headers(&self.recorder);
+        }
         let counted =
             prepared.counted_input.map_or(0, |ours| live.abilities[index].calibration.calibrated(ours.tokens));
         self.line.expect_input(counted, &deployment.provider);

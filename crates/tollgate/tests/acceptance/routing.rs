@@ -268,6 +268,48 @@ fn what_does_not_fit_goes_to_the_route_for_it_whether_the_upstream_says_so_or_we
 }
 
 #[test]
+fn a_deployment_that_is_too_small_is_neither_asked_nor_waited_for() {
+    isolated(|| async {
+        let ships = vec![
+            ship("m", text("too small for this")).info(json!({"max_input_tokens": 1000})),
+            ship("m", refused(401, "key revoked")),
+        ];
+        let fleet = Fleet::start(ships, json!({"router_settings": {"num_retries": 3}})).await;
+        let long = "word and word, ".repeat(2000);
+        let body = json!({"num_retries": 3, "messages": [{"role": "user", "content": long}]});
+        let answer = fleet.ask(Client::Chat, &Client::Chat.hello(body)).await;
+        assert_eq!(answer.status, 502, "{}", answer.text());
+        assert_eq!(fleet.counts(), [0, 1]);
+    });
+}
+
+#[test]
+fn what_is_refused_for_its_content_goes_to_the_route_for_it_and_to_no_other() {
+    isolated(|| async {
+        let filtered = Step::json(400, &json!({"error": {"message": "flagged", "code": "content_filter"}}));
+        let more = json!({"litellm_settings": {"content_policy_fallbacks": [{"m": ["milder"]}], "default_fallbacks": ["any"]}});
+        let ships = vec![
+            ship("m", filtered.clone()),
+            ship("m", text("never asked")),
+            ship("milder", text("from milder")),
+            ship("any", text("never asked")),
+            ship("strict", filtered),
+        ];
+        let fleet = Fleet::start(ships, more).await;
+        for client in BOTH {
+            for stream in [false, true] {
+                let answer = fleet.ask(client, &client.hello(json!({"stream": stream}))).await;
+                assert_eq!(answer.header("x-tollgate-deployment"), Some("d2"), "{}", answer.text());
+            }
+            let answer = fleet.ask(client, &client.hello(json!({"model": "strict"}))).await;
+            assert_eq!(answer.status, 400);
+            has(&answer.text(), "flagged");
+        }
+        assert_eq!(fleet.counts(), [4, 0, 4, 0, 2]);
+    });
+}
+
+#[test]
 fn the_answers_length_is_cut_to_what_the_window_has_left() {
     isolated(|| async {
         let ship = ship("m", text("fine")).info(json!({"max_input_tokens": 4000}));
