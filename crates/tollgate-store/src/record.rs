@@ -43,6 +43,9 @@ pub struct Record {
     /// One word for the failure that the client was told of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The entry of the catalogue of errors that the message is known as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// The message of the error that the client got.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -100,6 +100,11 @@ pub fn topics() -> &'static [Topic] {
     &CATALOGUE
 }
 
+/// Reads the catalogue ahead of its first use.
+pub fn warm() {
+    LazyLock::force(&CATALOGUE);
+}
+
 /// What a text is known as, the most telling signature first.
 pub fn matching(text: &str) -> Vec<&'static Signature> {
     let text = Text::new(text);

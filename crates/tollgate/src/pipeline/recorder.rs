@@ -37,6 +37,8 @@ pub struct Recorder {
     pub error: Option<String>,
     /// One word for it, where there is one.
     pub reason: Option<&'static str>,
+    /// What its words are known as.
+    pub signature: Option<&'static str>,
     /// Not worth a line unless asked for: health checks.
     pub quiet: bool,
     /// The request is captured.
@@ -83,6 +85,7 @@ impl Recorder {
             ended: false,
             error: None,
             reason: None,
+            signature: None,
             quiet: false,
             tap: None,
             moved: false,
@@ -219,6 +222,7 @@ impl Recorder {
             None => Outcome::Answered,
         };
         record.reason = self.reason.map(str::to_string);
+        record.signature = self.signature.map(str::to_string);
         record.error = self.error.as_deref().map(bounded);
         record.changes = self.changes.iter().map(Change::to_string).collect();
         record.usage = record::Usage {
@@ -262,7 +266,7 @@ impl Drop for Recorder {
             };
         }
         match &self.error {
-            Some(error) => line!(warn, error = %error, "request failed"),
+            Some(error) => line!(warn, error = %error, signature = self.signature.unwrap_or(""), "request failed"),
             None if !self.ended => line!(info, "client went away"),
             None if self.quiet => line!(debug, "request"),
             None => line!(info, "request"),

@@ -11,12 +11,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tollgate_dialect::error::PublicError;
 use tollgate_dialect::{Dialect, encode_error};
+use tollgate_store::record::bounded;
 
 use super::attempt::{Driver, Whole};
 use super::line::Outlet;
 use super::recorder::Recorder;
 use crate::config::model::{Config, Deployment};
 use crate::failure::Failure;
+use crate::signatures;
+
+const VERSION: HeaderValue = HeaderValue::from_static(concat!("tollgate-", env!("CARGO_PKG_VERSION")));
 
 pub type Reply = http::Response<ReplyBody>;
 
@@ -162,7 +166,12 @@ pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut 
     if let Some(reason) = failure.reason() {
         headers.insert("x-tollgate-reason", HeaderValue::from_static(reason));
     }
+    let signature = signatures::best(&bounded(&public.message)).map(|found| found.id.as_str());
+    if let Some(signature) = signature {
+        headers.insert("x-tollgate-signature", HeaderValue::from_static(signature));
+    }
     record.reason = failure.reason();
+    record.signature = signature;
     record.error = Some(public.message);
     Whole { status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), headers, body }
 }
@@ -184,27 +193,28 @@ pub fn json(body: Vec<u8>, record: &mut Recorder) -> Reply {
 
 /// The headers that every answer has, as far as they are known.
 pub fn headers(record: &Recorder) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(12);
-    let mut put = |name: &'static str, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
+    let mut headers = HeaderMap::with_capacity(16);
+    // A value that stands under several names is made once.
+    let mut put = |names: &[&'static str], value: &str| {
+        let Ok(value) = HeaderValue::from_str(value) else { return };
+        for name in names {
+            headers.insert(HeaderName::from_static(name), value.clone());
         }
     };
-    put("request-id", &record.id);
-    put("x-request-id", &record.id);
-    put("x-litellm-call-id", &record.id);
-    put("x-litellm-version", concat!("tollgate-", env!("CARGO_PKG_VERSION")));
+    put(&["request-id", "x-request-id", "x-litellm-call-id"], &record.id);
     if let Some(deployment) = &record.deployment {
-        put("x-tollgate-deployment", deployment);
-        put("x-litellm-model-id", deployment);
-        put("x-litellm-model-group", record.model());
-        put("x-tollgate-attempts", &record.attempts.to_string());
+        put(&["x-tollgate-deployment", "x-litellm-model-id"], deployment);
+        put(&["x-litellm-model-group"], record.model());
     }
     if let Some(changes) = record.changes_header() {
-        put("x-tollgate-changes", &changes);
+        put(&["x-tollgate-changes"], &changes);
     }
     if let Some(nanos) = record.cost_nanos {
-        put("x-litellm-response-cost", &tollgate_policy::price::dollars(nanos));
+        put(&["x-litellm-response-cost"], &tollgate_policy::price::dollars(nanos));
+    }
+    headers.insert("x-litellm-version", VERSION);
+    if record.deployment.is_some() {
+        headers.insert("x-tollgate-attempts", HeaderValue::from(record.attempts));
     }
     headers
 }

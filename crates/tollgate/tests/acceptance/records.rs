@@ -178,3 +178,24 @@ fn tollgate_explain_tells_it_from_the_running_gateway_and_after_its_end_from_its
         has(&unknown.stderr, "knows no request req_00000000");
     });
 }
+
+#[test]
+fn s38_an_error_names_the_page_about_its_words_in_header_record_and_log() {
+    isolated(|| async {
+        let words = "This model does not support assistant message prefill. The conversation must end with a user message.";
+        let refused = Step::json(403, &json!({"error": {"message": words}}));
+        let fleet = Fleet::start(vec![ship("m", refused)], json!({})).await;
+        for client in [Client::Messages, Client::Chat] {
+            let answer = fleet.ask(client, &client.hello(json!({"model": "typo"}))).await;
+            assert_eq!(answer.header("x-tollgate-signature"), Some("tollgate-unknown-model"));
+            let answer = fleet.ask(client, &client.hello(json!({}))).await;
+            let signature = answer.header("x-tollgate-signature").expect("the words are known").to_string();
+            assert_eq!(fleet.explained(&answer).await["signature"], signature.as_str());
+            let id = answer.header("request-id").expect("an id").to_string();
+            let log = fleet.gateway.logged(&format!("\"signature\":\"{signature}\"")).await;
+            has(&log, &id);
+            let page = format!("{}/../../docs/errors/{signature}.md", env!("CARGO_MANIFEST_DIR"));
+            assert!(std::path::Path::new(&page).exists(), "{page}");
+        }
+    });
+}

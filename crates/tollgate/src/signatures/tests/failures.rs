@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tollgate_dialect::error::{ErrorKind, Invalid, Unsupported, UpstreamError};
 use tollgate_policy::failover::{Failure as AttemptFailure, Phase};
+use tollgate_policy::health::RestFailure;
 
 use super::*;
 use crate::failure::{Failure, PhaseSettings};
@@ -96,6 +97,17 @@ fn failures() -> Vec<(Failure, &'static str)> {
             ),
             "openai-insufficient-quota",
         ),
+        (
+            Failure::Resting {
+                route: "kimi".into(),
+                retry_after: Duration::from_secs(27),
+                failure: RestFailure { status: Some(429), words: "busy".into() },
+            },
+            "tollgate-all-resting",
+        ),
+        (Failure::PromptTooLong { route: "kimi".into(), tokens: 300_000, window: 262_144 }, "prompt-is-too-long"),
+        (Failure::NoDeploymentWithTags { tags: vec!["paid".into()] }, "tollgate-no-deployment-with-tags"),
+        (Failure::NoSuchRequest { id: "req_019a".into() }, "tollgate-unknown-request"),
         (Failure::ShuttingDown, "tollgate-shutting-down"),
         (Failure::Internal("anything"), "tollgate-internal-error"),
     ]
