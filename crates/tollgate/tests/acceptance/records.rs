@@ -182,7 +182,8 @@ fn tollgate_explain_tells_it_from_the_running_gateway_and_after_its_end_from_its
 #[test]
 fn s38_an_error_names_the_page_about_its_words_in_header_record_and_log() {
     isolated(|| async {
-        let words = "This model does not support assistant message prefill. The conversation must end with a user message.";
+        let words =
+            "This model does not support assistant message prefill. The conversation must end with a user message.";
         let refused = Step::json(403, &json!({"error": {"message": words}}));
         let fleet = Fleet::start(vec![ship("m", refused)], json!({})).await;
         for client in [Client::Messages, Client::Chat] {
