@@ -2,6 +2,7 @@
 
 pub mod check;
 mod client_env;
+mod clock;
 mod demo;
 mod explain;
 mod gateway;

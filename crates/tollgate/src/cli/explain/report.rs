@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use tollgate_store::record::{Attempt, Outcome, Record, RouteTaken};
 
+use crate::cli::clock::utc;
 use crate::diagnosis::diagnose;
 
 #[cfg(test)]
@@ -42,7 +43,7 @@ pub fn line(record: &Record) -> String {
         (outcome, _) => words(outcome).to_string(),
     };
     let time = record.ended_ms.map_or_else(|| "-".to_string(), duration);
-    let (id, began, model) = (&record.id, clock(record.began_at_ms), &record.model);
+    let (id, began, model) = (&record.id, utc(record.began_at_ms), &record.model);
     format!("{id}  {began}  {outcome:<14} {time:>8}  {model}  {}", diagnose(record).cause)
 }
 
@@ -59,7 +60,7 @@ fn head(out: &mut String, record: &Record) {
         let _ = write!(out, "  from {}", record.client);
     }
     if record.began_at_ms > 0 {
-        let _ = write!(out, "\n  began {} UTC", clock(record.began_at_ms));
+        let _ = write!(out, "\n  began {} UTC", utc(record.began_at_ms));
     }
     if let Some(ms) = record.first_content_ms {
         let _ = write!(out, ", first content after {}", duration(ms));
@@ -161,19 +162,4 @@ fn size(bytes: u64) -> String {
         1024..1_048_576 => format!("{} KB", bytes / 1024),
         _ => format!("{} MB", bytes / 1_048_576),
     }
-}
-
-/// A time of 1970 or later as people write it, in UTC (days to dates as in Howard Hinnant's "chrono-compatible low-level date
-/// algorithms").
-fn clock(ms: u64) -> String {
-    let seconds = ms / 1000;
-    let (days, of_day) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02} {:02}:{:02}:{:02}", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }
