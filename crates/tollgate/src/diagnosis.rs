@@ -125,7 +125,7 @@ fn under_way(record: &Record) -> Diagnosis {
 
 /// What an attempt that has not ended waits for.
 fn waiting(record: &Record, attempt: &Attempt) -> String {
-    let deployment = &attempt.deployment;
+    let deployment = who(attempt);
     match (attempt.ended_ms, attempt.first_byte_ms, record.first_content_ms) {
         (Some(_), _, _) if !attempt.then.is_empty() => attempt.then.clone(),
         (Some(_), _, _) => format!("{deployment} has failed, another is about to be asked"),
@@ -141,8 +141,8 @@ fn answered(record: &Record) -> Diagnosis {
         return said("nothing is wrong: the first deployment that was asked has answered", "none");
     };
     let (meaning, next) = of_attempt(first);
-    let last = record.attempts.last().map_or("", |attempt| attempt.deployment.as_str());
-    said(format!("{}: {meaning}; {last} answered in the end", first.deployment), next)
+    let last = record.attempts.last().map_or_else(String::new, who);
+    said(format!("{}: {meaning}; {last} answered in the end", who(first)), next)
 }
 
 fn went_away(record: &Record) -> Diagnosis {
@@ -167,14 +167,26 @@ fn failed(record: &Record) -> Diagnosis {
         (Some(attempt), _) => {
             let (meaning, next) = of_attempt(attempt);
             let others = record.attempts.len() - 1;
-            let others = if others == 0 { String::new() } else { format!(" ({others} further attempts failed too)") };
-            said(format!("{}: {meaning}{others}", attempt.deployment), next)
+            let others = match others {
+                0 => String::new(),
+                1 => " (one further attempt failed too)".to_string(),
+                n => format!(" ({n} further attempts failed too)"),
+            };
+            said(format!("{}: {meaning}{others}", who(attempt)), next)
         }
         (None, Some((meaning, next))) => said(meaning, next),
         (None, None) => said(
             "the gateway refused the request before asking a deployment",
             "the error's message says what to change and which setting decides",
         ),
+    }
+}
+
+/// An id alone, which may be a hash, says little to people.
+fn who(attempt: &Attempt) -> String {
+    match attempt.model.as_str() {
+        "" => attempt.deployment.clone(),
+        model => format!("{} ({}/{model})", attempt.deployment, attempt.provider),
     }
 }
 

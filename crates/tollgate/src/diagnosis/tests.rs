@@ -59,7 +59,7 @@ fn the_cause_of_a_failure_is_that_of_the_route_asked_first() {
     };
     let found = diagnose(&record);
     assert!(found.cause.starts_with("a: the provider limits the rate"), "{found:?}");
-    assert!(found.cause.ends_with("(1 further attempts failed too)"), "{found:?}");
+    assert!(found.cause.ends_with("(one further attempt failed too)"), "{found:?}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_request_that_failed_over_shows_routes_attempts_words_cause_and_next_step() 
         assert_eq!(attempts[1]["failure"]["kind"], "model_gone");
         has(attempts[1]["then"].as_str().unwrap(), "went to the route backup");
         assert!(attempts[2].get("failure").is_none());
-        has(record["cause"].as_str().unwrap(), "d0: the provider limits the rate");
+        has(record["cause"].as_str().unwrap(), "d0 (openai_like/x): the provider limits the rate");
         has(record["next_step"].as_str().unwrap(), "wait");
         for secret in ["content-canary", PROVIDER_KEY, MASTER_KEY] {
             assert!(!record.to_string().contains(secret), "{record}");
@@ -80,7 +80,7 @@ fn a_request_that_hangs_can_be_seen_while_it_hangs() {
             latest = looking => latest,
         };
         assert_eq!(latest[0]["model"], "m");
-        has(latest[0]["cause"].as_str().unwrap(), "under way: waiting for the first byte of d0");
+        has(latest[0]["cause"].as_str().unwrap(), "under way: waiting for the first byte of d0 (openai_like/x)");
         // The client went away with the select.
         let gone = async {
             loop {

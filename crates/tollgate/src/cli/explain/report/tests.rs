@@ -81,7 +81,7 @@ fn a_record_is_told_from_top_to_bottom() {
         "then: asked b",
         "first byte after 697 ms; answered after 2397 ms",
         "1000 tokens in (900 of them cached), 20 out; $0.0015",
-        "Cause\n  a: the provider limits the rate of requests or tokens (status 429); b answered in the end",
+        "Cause\n  a (moonshot/kimi-k2.5): the provider limits the rate of requests or tokens (status 429); b answered in the end",
         "Next step\n  wait as long as it asks",
     ] {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
