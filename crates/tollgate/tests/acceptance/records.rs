@@ -193,8 +193,10 @@ fn s38_an_error_names_the_page_about_its_words_in_header_record_and_log() {
             let signature = answer.header("x-tollgate-signature").expect("the words are known").to_string();
             assert_eq!(fleet.explained(&answer).await["signature"], signature.as_str());
             let id = answer.header("request-id").expect("an id").to_string();
-            let log = fleet.gateway.logged(&format!("\"signature\":\"{signature}\"")).await;
-            has(&log, &id);
+            let line = format!("\"request failed\",\"request_id\":\"{id}\"");
+            let log = fleet.gateway.logged(&line).await;
+            let line = log.lines().find(|l| l.contains(&line)).expect("was found");
+            has(line, &format!("\"signature\":\"{signature}\""));
             let page = format!("{}/../../docs/errors/{signature}.md", env!("CARGO_MANIFEST_DIR"));
             assert!(std::path::Path::new(&page).exists(), "{page}");
         }
