@@ -7,8 +7,10 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::record::Record;
 
@@ -21,6 +23,9 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 /// Records that may wait to be written; more are only kept in memory.
 const QUEUE: usize = 4096;
 
+/// So long records are gathered for one write.
+const GATHER: Duration = Duration::from_millis(50);
+
 const CURRENT: &str = "records.jsonl";
 const OLDER: &str = "records.older.jsonl";
 
@@ -30,7 +35,15 @@ pub type Shared = Arc<Mutex<Record>>;
 pub struct Records {
     under_way: [Mutex<HashMap<String, Shared>>; SHARDS],
     latest: Mutex<Latest>,
-    file: Option<(PathBuf, SyncSender<Arc<Record>>)>,
+    file: Option<Written>,
+}
+
+/// The way to the files.
+struct Written {
+    folder: PathBuf,
+    /// `None`: nothing more is written.
+    queue: Option<SyncSender<Arc<Record>>>,
+    writer: Option<JoinHandle<()>>,
 }
 
 const SHARDS: usize = 16;
@@ -48,8 +61,8 @@ impl Records {
             Some(folder) => {
                 let writer = Writer::open(folder, MAX_FILE_BYTES)?;
                 let (to_writer, queue) = sync_channel(QUEUE);
-                std::thread::Builder::new().name("records".into()).spawn(move || writer.run(&queue))?;
-                Some((folder.to_path_buf(), to_writer))
+                let writer = std::thread::Builder::new().name("records".into()).spawn(move || writer.run(&queue))?;
+                Some(Written { folder: folder.to_path_buf(), queue: Some(to_writer), writer: Some(writer) })
             }
             None => None,
         };
@@ -74,10 +87,9 @@ impl Records {
         self.shard(&record.id).remove(&record.id);
         let record = Arc::new(record);
         lock(&self.latest).push(record.clone());
-        if let Some((_, queue)) = &self.file
-            && let Err(TrySendError::Disconnected(_)) = queue.try_send(record)
-        {
-            // The writer ended with an error that it reported; records are kept in memory.
+        if let Some(queue) = self.file.as_ref().and_then(|file| file.queue.as_ref()) {
+            // A queue that is full is behind a disk that hangs: the record is still in memory.
+            let _ = queue.try_send(record);
         }
     }
 
@@ -96,8 +108,7 @@ impl Records {
         {
             return Some((*record).clone());
         }
-        let (folder, _) = self.file.as_ref()?;
-        find_in_files(folder, id).ok().flatten()
+        find_in_files(&self.file.as_ref()?.folder, id).ok().flatten()
     }
 
     /// The latest requests for which `wanted` holds, newest first, those under way before the others.
@@ -114,6 +125,17 @@ impl Records {
         under_way.truncate(most);
         under_way.extend(finished.take(room).map(|record| (**record).clone()));
         under_way
+    }
+}
+
+impl Drop for Written {
+    /// What came last is written before the process ends.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(writer) = self.writer.take() {
+            writer.thread().unpark();
+            let _ = writer.join();
+        }
     }
 }
 
@@ -176,7 +198,8 @@ impl Writer {
         Ok(Writer { folder: folder.to_path_buf(), file, written, most })
     }
 
-    /// What has come together is written at once.
+    /// What comes within a short time is written at once: a thread that wakes for every request would cost more than the rest of
+    /// its record.
     fn run(mut self, queue: &Receiver<Arc<Record>>) {
         let mut batch = Vec::new();
         while let Ok(first) = queue.recv() {
@@ -188,6 +211,7 @@ impl Writer {
             // A full disk must not end the gateway; what cannot be written is still in memory.
             let _ = self.write(&batch);
             batch.clear();
+            std::thread::park_timeout(GATHER);
         }
     }
 

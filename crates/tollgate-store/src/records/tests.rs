@@ -53,7 +53,9 @@ fn records_are_on_disk_shortly_after_and_survive_a_restart() {
         assert!(began.elapsed() < Duration::from_secs(20), "never written");
         std::thread::yield_now();
     }
+    records.end(record("req_last"));
     drop(records);
+    assert_eq!(find_in_files(folder.path(), "req_last").unwrap(), Some(record("req_last")), "the end waits for it");
     let again = Records::open(Some(folder.path())).unwrap();
     assert_eq!(again.find("req_kept"), Some(record("req_kept")));
 }
