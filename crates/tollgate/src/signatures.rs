@@ -37,6 +37,7 @@ const TOPICS: [&str; 15] = [
     include_str!("signatures/statuses.toml"),
 ];
 
+/// Read with the first error that is told or explained: 6 ms, and 10 MB that a gateway without errors does without.
 static CATALOGUE: LazyLock<Vec<Topic>> = LazyLock::new(|| {
     let parse = |toml| toml::from_str(toml).expect("the embedded catalogue is read by a test");
     TOPICS.into_iter().map(parse).collect()
@@ -98,11 +99,6 @@ enum Says {
 
 pub fn topics() -> &'static [Topic] {
     &CATALOGUE
-}
-
-/// Reads the catalogue ahead of its first use.
-pub fn warm() {
-    LazyLock::force(&CATALOGUE);
 }
 
 /// What a text is known as, the most telling signature first.

@@ -120,8 +120,6 @@ async fn serve(
     }
     tokio::spawn(health::run(app.clone()));
     tokio::spawn(rests::share(app.clone()));
-    // A first error does not wait for it.
-    std::thread::spawn(crate::signatures::warm);
     let stop = stop_signal().map_err(|error| CliError::failure(format!("signals cannot be caught: {error}")))?;
     tracing::info!(url = %format!("http://{bound}"), routes, "listening");
     server::serve(app, listener, stop).await;
