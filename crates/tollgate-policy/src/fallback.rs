@@ -55,13 +55,16 @@ impl Fallbacks {
     }
 
     /// The fallbacks of a route. `names` are all it is called by, the client's word first: a name in full goes before a
-    /// pattern, the most specific pattern before others, `*` and the default last.
+    /// pattern, the most specific pattern before others, `*` and the default last. As with LiteLLM, the general list serves for a
+    /// trouble that no list was made for.
     pub fn of(&self, trouble: Trouble, names: &[&str]) -> &[String] {
-        let entries = match trouble {
+        let own = match trouble {
             Trouble::General => &self.general,
             Trouble::ContextWindow => &self.context_window,
             Trouble::ContentPolicy => &self.content_policy,
         };
+        let general = trouble == Trouble::General || own.is_empty();
+        let entries = if general { &self.general } else { own };
         let exact = names.iter().find_map(|name| entries.iter().find(|entry| entry.of == *name));
         let by_pattern = || {
             let matching = entries.iter().filter(|entry| names.iter().any(|name| entry.pattern.matches(name)));
@@ -69,7 +72,7 @@ impl Fallbacks {
         };
         match exact.or_else(by_pattern) {
             Some(entry) => &entry.targets,
-            None if trouble == Trouble::General => &self.default,
+            None if general => &self.default,
             None => &[],
         }
     }

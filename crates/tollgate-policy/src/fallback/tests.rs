@@ -38,3 +38,14 @@ fn each_trouble_has_a_list_of_its_own_and_the_default_is_for_failures_in_general
     assert_eq!(all.of(Trouble::ContextWindow, &["n"]), [""; 0]);
     assert_eq!(all.of(Trouble::General, &["m"]), ["default"]);
 }
+
+#[test]
+fn where_no_list_was_made_for_a_trouble_the_general_one_serves() {
+    let mut all = Fallbacks::default();
+    all.add(Trouble::General, "m", targets(&["other"]));
+    all.add(Trouble::ContentPolicy, "n", targets(&["milder"]));
+    assert_eq!(all.of(Trouble::ContextWindow, &["m"]), ["other"]);
+    assert_eq!(all.of(Trouble::ContentPolicy, &["m"]), [""; 0]);
+    all.add_default(targets(&["default"]));
+    assert_eq!(all.of(Trouble::ContextWindow, &["x"]), ["default"]);
+}

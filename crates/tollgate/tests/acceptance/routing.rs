@@ -268,6 +268,22 @@ fn what_does_not_fit_goes_to_the_route_for_it_whether_the_upstream_says_so_or_we
 }
 
 #[test]
+fn without_a_list_for_long_prompts_the_general_fallbacks_serve() {
+    isolated(|| async {
+        let overflow =
+            "This model's maximum context length is 1000 tokens. However, your messages resulted in 5000 tokens.";
+        let ships = vec![ship("m", refused(400, overflow)), ship("large", text("from large"))];
+        let fleet = Fleet::start(ships, json!({"litellm_settings": {"fallbacks": [{"m": ["large"]}]}})).await;
+        for client in BOTH {
+            assert_eq!(client.text(&fleet.ask(client, &client.hello(json!({}))).await), "from large");
+            let answer = fleet.ask(client, &client.hello(json!({"disable_fallbacks": true}))).await;
+            assert_eq!(answer.status, 400);
+            has(&answer.text(), "maximum context length");
+        }
+    });
+}
+
+#[test]
 fn a_deployment_that_is_too_small_is_neither_asked_nor_waited_for() {
     isolated(|| async {
         let ships = vec![
