@@ -1,5 +1,6 @@
 //! Pure decisions: which deployment serves a request, at what price, and what to do after a failure. No I/O; time is an argument.
 
+pub mod access;
 pub mod balance;
 pub mod failover;
 pub mod fallback;
@@ -11,3 +12,4 @@ pub mod repair;
 pub mod retry;
 pub mod route;
 pub mod tags;
+pub mod window;

@@ -3,6 +3,7 @@
 pub mod affinity;
 pub mod capture;
 pub mod captures;
+pub mod database;
 pub mod learned;
 pub mod recall;
 pub mod record;
