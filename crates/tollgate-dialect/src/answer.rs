@@ -170,6 +170,11 @@ impl Shaper {
         Ok(())
     }
 
+    /// The answer's beginning has come, of which an upstream that bills by tokens has billed the prompt.
+    pub fn has_begun(&self) -> bool {
+        self.progress >= Progress::Begun || self.usage != Usage::default()
+    }
+
     /// What the upstream has said of the usage so far.
     pub fn usage(&self) -> Usage {
         self.usage

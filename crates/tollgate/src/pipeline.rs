@@ -10,6 +10,7 @@
 
 pub(crate) mod attempt;
 mod authenticate;
+mod bill;
 mod body;
 mod catalog;
 mod check;

@@ -12,6 +12,7 @@ use tollgate_dialect::usage::Usage;
 use tollgate_store::record::{self, Attempt, AttemptFailure, Outcome, RouteTaken, bounded};
 use tollgate_store::records::Shared;
 
+use super::bill::Broken;
 use super::inbound::Inbound;
 use super::tap::{self, Tap, Tapped};
 use crate::app::{App, Live};
@@ -30,6 +31,8 @@ pub struct Recorder {
     pub changes: Vec<Change>,
     pub usage: Usage,
     pub cost_nanos: Option<u64>,
+    /// What attempts used that gave no whole answer.
+    pub broken: Broken,
     /// What the client was answered.
     pub status: Option<u16>,
     /// The answer, good or bad, was given whole. Otherwise the client went away.
@@ -81,6 +84,7 @@ impl Recorder {
             changes: Vec::new(),
             usage: Usage::default(),
             cost_nanos: None,
+            broken: Broken::default(),
             status: None,
             ended: false,
             error: None,
@@ -208,6 +212,16 @@ impl Recorder {
 
     // ---- the end
 
+    fn add_broken(&mut self) {
+        let broken = self.broken.used();
+        if self.usage == Usage::default() {
+            self.usage = broken.usage;
+        }
+        if let Some(cost) = broken.cost_nanos {
+            self.cost_nanos = Some(self.cost_nanos.unwrap_or(0).saturating_add(cost));
+        }
+    }
+
     fn finished(&mut self, status: u16) -> record::Record {
         let mut record = match &self.shared {
             // Others may look at it until the finished one is in its place.
@@ -245,6 +259,7 @@ impl Drop for Recorder {
         if self.moved {
             return;
         }
+        self.add_broken();
         if self.usage != Usage::default() {
             self.app.totals.add(self.usage.total_input(), self.usage.output.unwrap_or(0), self.cost_nanos.unwrap_or(0));
         }

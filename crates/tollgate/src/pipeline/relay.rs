@@ -19,6 +19,7 @@ use tollgate_dialect::{
 use tollgate_policy::failover::{Failure, Phase};
 
 use super::attempt::Whole;
+use super::bill::{self, Prompt, Tally};
 use super::exchange::Failed;
 use super::flow::{Flow, Sink, deliver};
 use super::inbound::Inbound;
@@ -165,18 +166,18 @@ impl Relay<'_> {
             whole.extend_from_slice(&chunk);
         }
         let mut sink = self.sink(false);
-        let mut shaper = Shaper::new(std::mem::take(&mut self.prepared.context));
+        let mut tally = self.tally();
         let mut flow = self.flow();
         let mut broken = None;
         let decoded = decode_response(self.deployment.dialect, &whole, self.quirks, &mut |event| {
-            broken = broken.take().or(self.pass(event, &mut sink, &mut shaper, &mut flow).err());
+            broken = broken.take().or(self.pass(event, &mut sink, &mut tally.shaper, &mut flow).err());
         });
         decoded.and(broken.map_or(Ok(()), Err)).map_err(failure)?;
-        let usage = self.end(&mut sink, shaper, &mut flow)?;
+        let usage = self.end(&mut sink, &mut tally, &mut flow)?;
+        self.settle(usage, &tally.prompt);
         let body = match sink {
             Sink::Encoder => {
                 self.line.drained().await;
-                self.settle(usage);
                 return Ok(None);
             }
             Sink::Collector(collector) => {
@@ -185,7 +186,6 @@ impl Relay<'_> {
             }
             Sink::Bytes => forward_response(self.deployment.dialect, &whole).unwrap_or(whole),
         };
-        self.settle(usage);
         Ok(Some(self.whole(headers, body)))
     }
 
@@ -201,7 +201,7 @@ impl Relay<'_> {
     async fn stream(&mut self, headers: &HeaderMap, mut body: Tapped, first: Bytes) -> Result<Option<Whole>, Failed> {
         limits::pass_on(headers, &mut self.line.headers);
         let mut sink = self.sink(true);
-        let mut shaper = Shaper::new(std::mem::take(&mut self.prepared.context));
+        let mut tally = self.tally();
         let mut decoder = StreamDecoder::new(self.deployment.dialect, self.quirks);
         let mut reader = SseReader::default();
         let mut flow = self.flow();
@@ -224,17 +224,18 @@ impl Relay<'_> {
                 match piece.map_err(|error| Failure::Broken(error.to_string()))? {
                     Piece::Frame(frame) => {
                         ended |= is_end(&frame);
-                        self.frame(&frame, &mut sink, &mut decoder, &mut shaper, &mut flow).map_err(failure)?;
+                        self.frame(&frame, &mut sink, &mut decoder, &mut tally.shaper, &mut flow).map_err(failure)?;
                     }
                     Piece::KeepAlive(_) => {}
                 }
             }
-            ended |= at_end || shaper.is_stopped();
+            ended |= at_end || tally.shaper.is_stopped();
         }
         let mut last = Ok(());
-        if !shaper.is_stopped() {
+        if !tally.shaper.is_stopped() {
             let finished = decoder.finish(&mut |event| {
-                last = std::mem::replace(&mut last, Ok(())).and(self.pass(event, &mut sink, &mut shaper, &mut flow));
+                last =
+                    std::mem::replace(&mut last, Ok(())).and(self.pass(event, &mut sink, &mut tally.shaper, &mut flow));
             });
             finished.and(last).map_err(|error| match no_events {
                 Some(text) if error == AnswerError::Empty => Failure::Broken(format!(
@@ -246,14 +247,13 @@ impl Relay<'_> {
             })?;
             spare(body);
         }
-        let usage = self.end(&mut sink, shaper, &mut flow)?;
+        let usage = self.end(&mut sink, &mut tally, &mut flow)?;
+        self.settle(usage, &tally.prompt);
         if let Sink::Collector(collector) = sink {
             collector.check().map_err(failure)?;
-            self.settle(usage);
             return Ok(Some(self.whole(headers, collector.finish())));
         }
         self.line.drained().await;
-        self.settle(usage);
         Ok(None)
     }
 
@@ -310,11 +310,26 @@ impl Relay<'_> {
         shaper.push(event, &mut |event| deliver(&event, sink, self.line, self.record, flow))
     }
 
+    fn tally(&mut self) -> Tally {
+        let shaper = Shaper::new(std::mem::take(&mut self.prepared.context));
+        let prompt = Prompt {
+            dialect: self.inbound.dialect,
+            body: self.inbound.body.clone(),
+            counted: self.prepared.counted_input,
+            calibration: self.abilities.calibration.clone(),
+        };
+        Tally::new(shaper, prompt, self.deployment.price, self.record.broken.clone())
+    }
+
     /// The answer is complete: what was held back, the usage, the end.
-    fn end(&mut self, sink: &mut Sink, mut shaper: Shaper, flow: &mut Flow) -> Result<Usage, Failed> {
+    fn end(&mut self, sink: &mut Sink, tally: &mut Tally, flow: &mut Flow) -> Result<Usage, Failed> {
+        let shaper = &mut tally.shaper;
         shaper.finish(&mut |event| deliver(&event, sink, self.line, self.record, flow)).map_err(failure)?;
-        let usage = self.complete_usage(&shaper);
-        self.keep_thoughts(&shaper);
+        self.keep_thoughts(shaper);
+        let usage = tally.whole();
+        if usage.estimated {
+            self.record.change(Change::new(ChangeKind::Estimated, "usage"));
+        }
         match sink {
             Sink::Encoder => {
                 flow.release(self.line, self.record);
@@ -335,44 +350,24 @@ impl Relay<'_> {
         Ok(usage)
     }
 
-    /// Counts that the upstream did not give are our own.
-    fn complete_usage(&mut self, shaper: &Shaper) -> Usage {
-        let mut usage = shaper.usage();
-        if usage.output.is_none() {
-            usage.output = Some(tokens::count_output(shaper.sample()));
-            usage.estimated = true;
-        }
-        if usage.input.is_none() {
-            let ours = self.exact_count().or_else(|| count(self.inbound.dialect, &self.inbound.body)).unwrap_or(0);
-            let cached = usage.cache_read.unwrap_or(0) + usage.cache_write.unwrap_or(0);
-            usage.input = Some(self.abilities.calibration.calibrated(ours).saturating_sub(cached));
-            usage.estimated = true;
-        }
-        if usage.estimated {
-            self.record.change(Change::new(ChangeKind::Estimated, "usage"));
-        }
-        usage
-    }
-
-    fn exact_count(&self) -> Option<u64> {
-        self.prepared.counted_input.filter(|counted| counted.exact).map(|counted| counted.tokens)
-    }
-
-    fn settle(&mut self, usage: Usage) {
+    /// From here on the answer is paid for, whether or not the client takes it.
+    fn settle(&mut self, usage: Usage, prompt: &Prompt) {
         self.record.usage = usage;
-        self.record.cost_nanos = self.deployment.price.as_ref().map(|price| price.cost_nanos(&usage));
+        if let Some(price) = &self.deployment.price {
+            let before = self.record.cost_nanos.unwrap_or(0);
+            self.record.cost_nanos = Some(before.saturating_add(price.cost_nanos(&usage)));
+        }
         if usage.estimated {
             return;
         }
         let theirs = usage.total_input();
-        match self.exact_count() {
-            Some(ours) => self.abilities.calibration.observe(theirs, ours),
+        match prompt.exact() {
+            Some(ours) => prompt.calibration.observe(theirs, ours),
             None if self.worth_counting() => {
-                let (calibration, dialect) = (self.abilities.calibration.clone(), self.inbound.dialect);
-                let body = self.inbound.body.clone();
+                let (calibration, dialect, body) = (prompt.calibration.clone(), prompt.dialect, prompt.body.clone());
                 tokio::task::spawn_blocking(move || {
                     calibration.alone(|| {
-                        if let Some(ours) = count(dialect, &body) {
+                        if let Some(ours) = bill::count(dialect, &body) {
                             calibration.observe(theirs, ours);
                         }
                     });
@@ -395,11 +390,6 @@ impl Relay<'_> {
             conversation.remember(&self.app.recall, shaper.tool_ids(), thoughts);
         }
     }
-}
-
-fn count(dialect: Dialect, body: &[u8]) -> Option<u64> {
-    let request = tollgate_dialect::decode_request(dialect, body).ok()?;
-    Some(tokens::count_request(&request))
 }
 
 fn data_of(next: Option<Result<http_body::Frame<Bytes>, hyper::Error>>) -> Result<Option<Bytes>, Failure> {

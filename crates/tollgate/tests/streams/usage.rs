@@ -1,10 +1,13 @@
 //! S09: whatever the upstream says of its tokens, the client gets whole numbers.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tollgate_sim::{Answer, Step, Usage};
+use tokio::time::timeout;
+use tollgate_sim::{Answer, Faults, Step, Usage};
 
 use crate::checker;
-use crate::stage::{Setup, ask};
+use crate::stage::{PATIENCE, Setup, ask, ask_chat};
 
 /// A prompt of about a thousand tokens: 100 sentences of ten words and a stop.
 fn long_ask(stream: bool) -> Value {
@@ -113,4 +116,45 @@ fn s09_an_anthropic_upstream_with_odd_usage_gives_whole_numbers() {
             checker::counts(&whole.json()["usage"]);
         }
     });
+}
+
+/// Sentences of ten words and a stop arrive, one a piece, eight or more; then nothing more.
+fn sentences_then_silence() -> Step {
+    let sentence = "The quick brown fox jumps over the lazy dog again. ";
+    let answer = Answer { piece_chars: sentence.len(), ..Answer::text(&sentence.repeat(30)) };
+    let silence = Some((12, Duration::from_secs(60)));
+    Step::answer(answer).faults(Faults { silence, ..Faults::default() }).always()
+}
+
+#[test]
+fn s29_an_aborted_stream_is_billed_for_what_was_seen() {
+    let params = &["input_cost_per_token: 0.001", "output_cost_per_token: 0.002"];
+    for model in ["openai/up", "anthropic/up"] {
+        Setup { model, params, ..Setup::default() }.play(|stage| async move {
+            let mut chat = ask_chat(true);
+            chat["messages"] = long_ask(true)["messages"].clone();
+            for (path, body) in [("/v1/messages", long_ask(true)), ("/v1/chat/completions", chat)] {
+                stage.sim.replace_script([sentences_then_silence()]);
+                let mut open = stage.open(path, &body).await;
+                while String::from_utf8_lossy(&open.seen).matches("quick").count() < 8 {
+                    let piece = open.piece().await.unwrap_or_else(|| panic!("it ended: {}", open.text()));
+                    open.seen.extend_from_slice(&piece);
+                }
+                drop(open);
+            }
+            let both = async {
+                while stage.logged("client went away").len() < 2 {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            timeout(PATIENCE, both).await.unwrap_or_else(|_| panic!("a line for each: {}", stage.gateway.log()));
+            let lines = stage.logged("client went away");
+            for line in lines {
+                let (input, output) = (line["input_tokens"].as_u64().unwrap(), line["output_tokens"].as_u64().unwrap());
+                assert!((900..1400).contains(&input), "{line}");
+                assert!((85..140).contains(&output), "eleven tokens a sentence: {line}");
+                assert_eq!(line["cost_nanos"], input * 1_000_000 + output * 2_000_000, "{line}");
+            }
+        });
+    }
 }
