@@ -20,11 +20,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install the real clients that the end-to-end tests use, at fixed versions, into target/clients
+    /// Install the real clients and SDKs that the end-to-end tests use, at fixed versions, into target/clients
     Clients,
-    /// The whole gate: formatting, lints, clients, all tests
+    /// The whole gate: formatting, lints, clients and SDKs, all tests
     Test {
-        /// Leave out the tests that run real clients, and do not install these
+        /// Leave out the tests that run real clients and SDKs, and do not install these
         #[arg(long)]
         quick: bool,
         /// Arguments for the test runner

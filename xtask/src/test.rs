@@ -2,10 +2,10 @@
 
 use crate::run::{self, cargo, output};
 
-/// The test binary that runs real clients.
-const CLIENTS: &str = "clients";
+/// The test binaries that need what `cargo xtask clients` installs.
+const INSTALLED: [&str; 2] = ["clients", "sdks"];
 
-/// Formatting, lints, clients unless `quick`, and the tests.
+/// Formatting, lints, clients and SDKs unless `quick`, and the tests.
 pub fn run(quick: bool, args: &[String]) -> Result<(), String> {
     run::show(cargo().args(["fmt", "--all", "--check"]))?;
     run::show(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
@@ -21,7 +21,7 @@ fn run_tests(quick: bool, args: &[String]) -> Result<(), String> {
     if has_nextest {
         command.args(["nextest", "run", "--workspace", "--locked"]);
         if quick {
-            command.args(["-E", &format!("not binary(={CLIENTS})")]);
+            command.args(["-E", &INSTALLED.map(|name| format!("not binary(={name})")).join(" and ")]);
         }
         return run::show(command.args(args));
     }
@@ -35,7 +35,7 @@ fn run_tests(quick: bool, args: &[String]) -> Result<(), String> {
     run::show(command.args(args))
 }
 
-/// The integration tests that need no real client.
+/// The integration tests that need nothing installed.
 fn integration_tests() -> Result<Vec<String>, String> {
     let json =
         output(cargo().args(["metadata", "--no-deps", "--format-version", "1"])).ok_or("cargo metadata failed")?;
@@ -43,7 +43,7 @@ fn integration_tests() -> Result<Vec<String>, String> {
     let packages = metadata["packages"].as_array().map_or(&[][..], Vec::as_slice);
     let targets = packages.iter().filter_map(|package| package["targets"].as_array()).flatten();
     let tests = targets.filter(|target| target["kind"][0] == "test").filter_map(|target| target["name"].as_str());
-    Ok(tests.filter(|name| *name != CLIENTS).map(str::to_owned).collect())
+    Ok(tests.filter(|name| !INSTALLED.contains(name)).map(str::to_owned).collect())
 }
 
 pub fn deny() -> Result<(), String> {

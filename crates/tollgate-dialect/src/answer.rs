@@ -12,7 +12,7 @@ use std::collections::HashSet;
 pub use calls::MAX_BUFFERED_BYTES;
 pub use sample::{OutputSample, SAMPLE_BYTES};
 
-use crate::error::{AnswerError, ErrorKind, UpstreamError};
+use crate::error::{AnswerError, ErrorKind, Scope, UpstreamError};
 use crate::event::{Event, StopReason};
 use crate::json::Text;
 use crate::names::NameMap;
@@ -245,6 +245,7 @@ fn failed() -> AnswerError {
     AnswerError::Upstream(Box::new(UpstreamError {
         status: 502,
         kind: ErrorKind::Api,
+        scope: Scope::Unsaid,
         message: "the upstream ended its answer with an error as the finish reason and gave no explanation".into(),
         code: None,
         param: None,

@@ -24,12 +24,25 @@ pub enum ErrorKind {
     Api,
 }
 
+/// Whom an error concerns, as far as it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// It does not say.
+    #[default]
+    Unsaid,
+    /// The model that was asked for, even if the limit is an organisation's.
+    Model,
+    /// The key, or the account, project or organisation behind it: every model.
+    Account,
+}
+
 /// An error of an upstream: of an HTTP answer, or of an event inside a 200 stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpstreamError {
     /// The HTTP status, or the one that the error in the stream would have had.
     pub status: u16,
     pub kind: ErrorKind,
+    pub scope: Scope,
     /// The upstream's own words.
     pub message: String,
     /// The vendor's machine-readable code and the parameter it names, where given.

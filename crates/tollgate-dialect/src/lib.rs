@@ -17,6 +17,7 @@ pub mod quirks;
 pub mod request;
 mod scan;
 pub mod schema;
+mod scope;
 pub mod sealed;
 pub mod usage;
 

@@ -6,10 +6,11 @@
 
 use std::time::Duration;
 
-use tollgate_dialect::error::ErrorKind;
+use tollgate_dialect::error::{ErrorKind, Scope};
 
 use crate::failover::{Class, Failure, asked_rest, treatment};
 
+pub mod credential;
 #[cfg(test)]
 mod tests;
 
@@ -58,6 +59,10 @@ pub enum RestReason {
     Failing,
     /// The credential is refused, or has no money left.
     Credential,
+    /// A rate limit of the whole account.
+    Account,
+    /// Several models fail with this credential, and work with others.
+    CredentialFailing,
     /// The provider does not have the model (any more).
     Gone,
 }
@@ -70,23 +75,22 @@ impl RestReason {
             RestReason::Spent => "limit_used_up",
             RestReason::Failing => "failing",
             RestReason::Credential => "credential_refused",
+            RestReason::Account => "account_limited",
+            RestReason::CredentialFailing => "credential_failing",
             RestReason::Gone => "model_gone",
         }
     }
 
     pub fn from_word(word: &str) -> Option<RestReason> {
         use RestReason::*;
-        [Asked, RateLimited, Spent, Failing, Credential, Gone].into_iter().find(|reason| reason.word() == word)
+        [Asked, RateLimited, Spent, Failing, Credential, Account, CredentialFailing, Gone]
+            .into_iter()
+            .find(|reason| reason.word() == word)
     }
 
     /// Nobody is sent to the deployment before the time, whatever else there is.
     pub fn is_binding(self) -> bool {
         self == RestReason::Asked
-    }
-
-    /// What holds for one deployment holds for every deployment with the same credential.
-    pub fn is_of_credential(self) -> bool {
-        self == RestReason::Credential
     }
 }
 
@@ -232,6 +236,20 @@ pub struct Standing {
     pub tokens_this_minute: u64,
 }
 
+impl Standing {
+    /// Its credential rests, too: the longer rest counts, and what the upstream asked for before all.
+    #[must_use]
+    pub fn with_credential(mut self, rest: Option<&Rest>) -> Standing {
+        let own = self.rest.as_ref();
+        if let Some(rest) = rest
+            && own.is_none_or(|own| !own.reason.is_binding() && own.until_ms < rest.until_ms)
+        {
+            self.rest = Some(rest.clone());
+        }
+        self
+    }
+}
+
 impl Health {
     pub fn began(&mut self, now_ms: u64) {
         self.in_flight += 1;
@@ -290,14 +308,16 @@ impl Health {
         if rules.disabled {
             return None;
         }
-        let kind = match failure {
-            Failure::Refused(error) => Some(error.kind),
-            _ => None,
+        let (kind, scope) = match failure {
+            Failure::Refused(error) => (Some(error.kind), error.scope),
+            _ => (None, Scope::Unsaid),
         };
         match kind {
             Some(ErrorKind::NotFound) => return Some((RestReason::Gone, rules.gone_for)),
             Some(ErrorKind::Authentication | ErrorKind::Billing) => {
-                return Some((RestReason::Credential, rules.cooldown.max(Duration::from_secs(60))));
+                let length = rules.cooldown.max(credential::REFUSED_FOR);
+                // Else the credential rests, see `CredentialHealth`.
+                return (scope == Scope::Model).then_some((RestReason::Credential, length));
             }
             Some(ErrorKind::RateLimited) => {
                 // Spent for today: it may be another day there sooner than here.

@@ -27,17 +27,17 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// A process that shares rests. Deployments have a name that is the same at every replica.
+/// A process that shares rests. What rests, a deployment or a credential, has a name that is the same at every replica.
 pub trait Replica: Send + Sync {
     /// Where the replicas meet now; `None`: nothing is shared.
     fn address(&self) -> Option<Address>;
     /// The clock of [`Rest::until_ms`].
     fn now_ms(&self) -> u64;
-    fn deployments(&self) -> Vec<String>;
-    /// Another replica sent the deployment to rest.
-    fn told(&self, deployment: &str, rest: Rest);
-    /// The deployment answered another replica: what was guessed of it is over.
-    fn told_over(&self, deployment: &str);
+    fn names(&self) -> Vec<String>;
+    /// Another replica sent it to rest.
+    fn told(&self, name: &str, rest: Rest);
+    /// It answered another replica: what was guessed of it is over.
+    fn told_over(&self, name: &str);
 }
 
 /// What this replica found and has to tell.
@@ -49,7 +49,7 @@ pub struct SharedRests {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
-    deployment: String,
+    name: String,
     kind: Kind,
 }
 
@@ -64,8 +64,8 @@ struct Own {
 
 impl SharedRests {
     /// A rest began here.
-    pub fn begun(&self, deployment: &str, rest: &Rest) {
-        let key = Key { deployment: deployment.to_string(), kind: Kind::of(rest.reason) };
+    pub fn begun(&self, name: &str, rest: &Rest) {
+        let key = Key { name: name.to_string(), kind: Kind::of(rest.reason) };
         let mut own = self.lock();
         let own = own.entry(key).or_default();
         if own.rest.as_ref().is_none_or(|known| known.until_ms < rest.until_ms) {
@@ -75,9 +75,9 @@ impl SharedRests {
         }
     }
 
-    /// The deployment answered: what was guessed of it is over.
-    pub fn over(&self, deployment: &str) {
-        let key = Key { deployment: deployment.to_string(), kind: Kind::Guessed };
+    /// It answered: what was guessed of it is over.
+    pub fn over(&self, name: &str) {
+        let key = Key { name: name.to_string(), kind: Kind::Guessed };
         self.lock().insert(key, Own { over: true, rest: None, told: false });
         self.news.notify_one();
     }

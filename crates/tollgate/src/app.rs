@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use arc_swap::ArcSwap;
 use tollgate_dialect::quirks::Quirks;
 use tollgate_dialect::sealed::Seal;
-use tollgate_policy::health::Health;
+use tollgate_policy::health::{Health, Standing};
 use tollgate_policy::repair::Fact;
 use tollgate_policy::retry::RetryBudget;
 use tollgate_store::affinity::Affinity;
@@ -23,6 +23,7 @@ use tollgate_store::shared::SharedRests;
 
 use crate::capture::Captures;
 use crate::config::model::{Config, Deployment};
+use crate::credentials::{self, Credential};
 use crate::health::Check;
 use crate::rests;
 use crate::tokens::Calibration;
@@ -47,6 +48,7 @@ pub struct Live {
     pub config: Config,
     pub seal: Seal,
     pub abilities: Vec<Abilities>,
+    pub credentials: Vec<Credential>,
     /// Places for health checks.
     pub checks: Semaphore,
 }
@@ -57,6 +59,8 @@ pub struct Abilities {
     known: Mutex<HashMap<String, Arc<Known>>>,
     pub calibration: Arc<Calibration>,
     health: Arc<Mutex<Health>>,
+    /// Position among [`Live::credentials`].
+    pub credential: usize,
     pub check: Arc<Check>,
     /// The deployment's name among replicas.
     pub shared_name: String,
@@ -71,6 +75,7 @@ struct Lasting {
     calibrations: HashMap<String, Arc<Calibration>>,
     healths: HashMap<String, Arc<Mutex<Health>>>,
     checks: HashMap<String, Arc<Check>>,
+    credentials: credentials::Lasting,
     /// By route.
     retries: HashMap<String, Arc<Mutex<RetryBudget>>>,
 }
@@ -237,10 +242,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Live {
     fn new(config: Config, lasting: &mut Lasting) -> Live {
         let secret = config.master_key.as_ref().map_or("tollgate", |key| key.expose());
-        let abilities = config.deployments.iter().map(|deployment| Abilities {
+        let (credentials, of_deployments) = credentials::of(&config.deployments, &mut lasting.credentials);
+        let deployments = config.deployments.iter().zip(of_deployments);
+        let abilities = deployments.map(|(deployment, credential)| Abilities {
             known: Mutex::default(),
             calibration: lasting.calibrations.entry(deployment.id.clone()).or_default().clone(),
             health: lasting.healths.entry(deployment.id.clone()).or_default().clone(),
+            credential,
             check: lasting.checks.entry(deployment.id.clone()).or_default().clone(),
             shared_name: rests::shared_name(deployment),
             retries: lasting.retries.entry(deployment.group.clone()).or_default().clone(),
@@ -248,9 +256,20 @@ impl Live {
         Live {
             seal: Seal::new(secret.as_bytes()),
             abilities: abilities.collect(),
+            credentials,
             checks: Semaphore::new(config.settings.checks.concurrency),
             config,
         }
+    }
+
+    pub fn credential_of(&self, index: usize) -> &Credential {
+        &self.credentials[self.abilities[index].credential]
+    }
+
+    /// How a deployment stands, with what its credential adds.
+    pub fn standing(&self, index: usize, now_ms: u64) -> Standing {
+        let own = self.abilities[index].health().standing(now_ms);
+        own.with_credential(self.credential_of(index).health().rest(now_ms))
     }
 }
 

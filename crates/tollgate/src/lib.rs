@@ -4,6 +4,7 @@ pub mod app;
 pub mod capture;
 pub mod cli;
 pub mod config;
+mod credentials;
 pub mod diagnosis;
 pub mod failure;
 pub mod health;

@@ -1,4 +1,4 @@
-//! What the end of an attempt means for its deployment, whoever asked for it: a client or a health check; and what other
+//! What the end of an attempt means for its deployment and its credential, whoever asked for it: a client or a health check; and what other
 //! replicas find.
 
 use std::sync::Arc;
@@ -6,19 +6,26 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tollgate_dialect::usage::Usage;
 use tollgate_policy::failover::Failure;
+use tollgate_policy::health::credential::Failed;
 use tollgate_policy::health::{Rest, RestFailure};
 use tollgate_store::shared::{self, Address, Replica};
 
 use crate::app::{App, Live};
 use crate::config::model::Deployment;
+use crate::credentials::{self, Credential};
 use crate::pipeline::without_secrets;
 
 impl App {
-    pub fn attempt_answered(&self, live: &Live, index: usize, usage: &Usage) {
+    /// `sent_ms`: when the request that was answered had been sent.
+    pub fn attempt_answered(&self, live: &Live, index: usize, sent_ms: u64, usage: &Usage) {
         let tokens = usage.total_input() + usage.output.unwrap_or(0);
-        let ended_rest = live.abilities[index].health().answered(self.now_ms(), tokens);
-        if ended_rest && live.config.redis.is_some() {
-            self.shared_rests.over(&live.abilities[index].shared_name);
+        let (abilities, credential) = (&live.abilities[index], live.credential_of(index));
+        let now_ms = self.now_ms();
+        if abilities.health().answered(now_ms, tokens) {
+            self.tell_over(live, &abilities.shared_name);
+        }
+        if credential.health().answered(now_ms, sent_ms) {
+            self.tell_over(live, &credential.shared_name);
         }
     }
 
@@ -28,43 +35,60 @@ impl App {
         rules.cooldown = deployment.cooldown.unwrap_or(rules.cooldown);
         let now_ms = self.now_ms();
         let begun = live.abilities[index].health().failed(now_ms, failure, &rules);
-        let Some(rest) = begun else { return };
-        let for_ms = rest.until_ms.saturating_sub(now_ms);
-        tracing::warn!(request_id, deployment = %deployment.id, reason = rest.reason.word(), for_ms, "deployment rests");
-        self.share(live, index, &rest);
-        if rest.reason.is_of_credential() {
-            for other in live.others_of_credential(index) {
-                live.abilities[other].health().begin_rest(rest.clone());
-                self.share(live, other, &rest);
-            }
+        if let Some(rest) = begun {
+            let for_ms = rest.until_ms.saturating_sub(now_ms);
+            tracing::warn!(request_id, deployment = %deployment.id, reason = rest.reason.word(), for_ms, "deployment rests");
+            self.tell(live, &live.abilities[index].shared_name, &rest);
+        }
+        let others_worked_at_ms = credentials::others_worked_at_ms(&live.credentials, live.abilities[index].credential);
+        let failed = Failed { model: &deployment.model, failure, others_worked_at_ms };
+        let begun = live.credential_of(index).health().failed(now_ms, &failed, &rules);
+        if let Some(rest) = begun {
+            let for_ms = rest.until_ms.saturating_sub(now_ms);
+            let deployments = live.ids_of(live.credential_of(index));
+            tracing::warn!(request_id, deployment = %deployment.id, deployments, reason = rest.reason.word(), for_ms, "credential rests");
+            self.tell(live, &live.credential_of(index).shared_name, &rest);
         }
     }
 
-    fn share(&self, live: &Live, index: usize, rest: &Rest) {
+    fn tell(&self, live: &Live, name: &str, rest: &Rest) {
         if live.config.redis.is_some() {
             let words = without_secrets(rest.failure.words.clone(), &live.config);
             let failure = RestFailure { words, ..rest.failure.clone() };
-            self.shared_rests.begun(&live.abilities[index].shared_name, &Rest { failure, ..rest.clone() });
+            self.shared_rests.begun(name, &Rest { failure, ..rest.clone() });
+        }
+    }
+
+    fn tell_over(&self, live: &Live, name: &str) {
+        if live.config.redis.is_some() {
+            self.shared_rests.over(name);
         }
     }
 }
 
 impl Live {
-    fn others_of_credential(&self, index: usize) -> impl Iterator<Item = usize> {
-        let deployments = &self.config.deployments;
-        let own = &deployments[index];
-        let same = move |other: &Deployment| other.credential == own.credential && other.base_url == own.base_url;
-        (0..deployments.len()).filter(move |&other| other != index && same(&deployments[other]))
+    /// People know a credential by the deployments that use it; its key is shown nowhere.
+    fn ids_of(&self, credential: &Credential) -> String {
+        let ids = credential.deployments.iter().map(|&index| self.config.deployments[index].id.as_str());
+        ids.collect::<Vec<_>>().join(", ")
     }
 }
 
 /// A deployment's id, and a little of a hash of what it calls: another address, model or key under the same id, as while a key
 /// is replaced, is another deployment.
 pub fn shared_name(deployment: &Deployment) -> String {
+    format!("{}:{}", deployment.id, hash_of(deployment, &deployment.model))
+}
+
+/// A little of a hash of address and key.
+pub fn shared_name_of_credential(deployment: &Deployment) -> String {
+    format!("credential:{}", hash_of(deployment, ""))
+}
+
+fn hash_of(deployment: &Deployment, model: &str) -> String {
     let (header, key) = deployment.credential.as_ref().map_or(("", ""), |(name, key)| (name.as_str(), key.expose()));
-    let called = format!("{}\n{}\n{header}\n{key}", deployment.base_url, deployment.model);
-    let hash: String = Sha256::digest(called.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}:{hash}", deployment.id)
+    let called = format!("{}\n{model}\n{header}\n{key}", deployment.base_url);
+    Sha256::digest(called.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Shares rests with the other replicas, where the configuration in force says how.
@@ -81,22 +105,31 @@ impl Replica for App {
         App::now_ms(self)
     }
 
-    fn deployments(&self) -> Vec<String> {
-        self.live().abilities.iter().map(|abilities| abilities.shared_name.clone()).collect()
+    fn names(&self) -> Vec<String> {
+        let live = self.live();
+        let deployments = live.abilities.iter().map(|abilities| &abilities.shared_name);
+        deployments.chain(live.credentials.iter().map(|credential| &credential.shared_name)).cloned().collect()
     }
 
     fn told(&self, name: &str, rest: Rest) {
-        let live = self.live();
-        let Some(index) = live.abilities.iter().position(|abilities| abilities.shared_name == name) else { return };
-        let for_ms = rest.until_ms.saturating_sub(App::now_ms(self));
-        tracing::info!(deployment = %live.config.deployments[index].id, reason = rest.reason.word(), for_ms, "deployment rests: another replica says so");
-        live.abilities[index].health().told(rest);
+        let (live, now_ms) = (self.live(), App::now_ms(self));
+        let (reason, for_ms) = (rest.reason.word(), rest.until_ms.saturating_sub(now_ms));
+        if let Some(index) = live.abilities.iter().position(|abilities| abilities.shared_name == name) {
+            tracing::info!(deployment = %live.config.deployments[index].id, reason, for_ms, "deployment rests: another replica says so");
+            live.abilities[index].health().told(rest);
+        } else if let Some(credential) = live.credentials.iter().find(|credential| credential.shared_name == name) {
+            let deployments = live.ids_of(credential);
+            tracing::info!(deployments, reason, for_ms, "credential rests: another replica says so");
+            credential.health().told(now_ms, rest);
+        }
     }
 
     fn told_over(&self, name: &str) {
         let live = self.live();
         if let Some(abilities) = live.abilities.iter().find(|abilities| abilities.shared_name == name) {
             abilities.health().told_over();
+        } else if let Some(credential) = live.credentials.iter().find(|credential| credential.shared_name == name) {
+            credential.health().told_over();
         }
     }
 }

@@ -4,7 +4,7 @@ mod shape;
 mod table;
 
 use crate::error::{AnswerError, ErrorKind, UpstreamError};
-use crate::overflow;
+use crate::{overflow, scope};
 
 pub use shape::Found;
 
@@ -31,6 +31,7 @@ fn classify(http: u16, found: Found) -> UpstreamError {
     UpstreamError {
         status: status.unwrap_or(table::usual_status(row.kind)),
         kind: row.kind,
+        scope: scope::of(row.kind, &format!("{}\n{}", found.message, found.hints)),
         retry_after: table::waiting_time(&found.message),
         message: found.message,
         code: found.code.or(found.kind),

@@ -64,9 +64,10 @@ fn lower_orders_go_first_and_what_rests_goes_last_whatever_its_order() {
 #[test]
 fn s26_only_a_rest_that_the_upstream_asked_for_bars() {
     use RestReason::*;
-    for (reason, usable) in [(Asked, false), (RateLimited, true), (Failing, true), (Credential, true), (Gone, true)] {
+    for reason in [Asked, RateLimited, Failing, Credential, Account, CredentialFailing, Gone] {
         let all = [resting("a", reason)];
-        assert_eq!(rank(&all, Strategy::Shuffle, NONE, 0)[0].verdict.is_usable(), usable, "{reason:?}");
+        let verdict = rank(&all, Strategy::Shuffle, NONE, 0)[0].verdict;
+        assert_eq!((verdict.is_usable(), verdict.is_available()), (reason != Asked, false), "{reason:?}");
     }
 }
 

@@ -1,9 +1,11 @@
 use super::*;
+use tollgate_dialect::error::Scope;
 
 fn refused(kind: ErrorKind, temporary: bool, retry_after: Option<Duration>) -> Failure {
     Failure::Refused(UpstreamError {
         status: 400,
         kind,
+        scope: Scope::Unsaid,
         message: "words".into(),
         code: None,
         param: None,

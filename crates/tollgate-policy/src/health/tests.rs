@@ -1,10 +1,11 @@
 use super::*;
-use tollgate_dialect::error::UpstreamError;
+use tollgate_dialect::error::{Scope, UpstreamError};
 
 fn refused(kind: ErrorKind, temporary: bool, retry_after_s: Option<u64>) -> Failure {
     Failure::Refused(UpstreamError {
         status: 429,
         kind,
+        scope: Scope::Unsaid,
         message: "slow down".into(),
         code: None,
         param: None,
@@ -155,12 +156,32 @@ fn what_the_headers_say_to_be_used_up_is_left_alone_although_the_answer_was_good
 }
 
 #[test]
-fn a_refused_credential_or_no_money_rests_the_credential() {
+fn a_refused_key_is_the_deployments_affair_only_where_the_words_name_the_model() {
     for kind in [ErrorKind::Authentication, ErrorKind::Billing] {
-        let mut health = Health::default();
-        let rest = health.failed(0, &refused(kind, false, None), &RestRules::default()).unwrap();
-        assert!(rest.reason.is_of_credential());
+        for (scope, reason) in
+            [(Scope::Unsaid, None), (Scope::Account, None), (Scope::Model, Some(RestReason::Credential))]
+        {
+            let Failure::Refused(error) = refused(kind, false, None) else { unreachable!() };
+            let failure = Failure::Refused(UpstreamError { scope, ..error });
+            let rest = Health::default().failed(0, &failure, &RestRules::default());
+            assert_eq!(rest.map(|rest| rest.reason), reason, "{scope:?}");
+        }
     }
+}
+
+#[test]
+fn of_a_deployments_rest_and_its_credentials_the_longer_counts_and_what_was_asked_for_before_all() {
+    use RestReason::{Account, Asked, Failing};
+    let row = |own: Option<(RestReason, u64)>, of_credential: Option<u64>| {
+        let standing = Standing { rest: own.map(|(reason, until_ms)| rest(reason, until_ms)), ..Standing::default() };
+        let of_credential = of_credential.map(|until_ms| rest(Account, until_ms));
+        standing.with_credential(of_credential.as_ref()).rest.map(|rest| (rest.reason, rest.until_ms))
+    };
+    assert_eq!(row(None, None), None);
+    assert_eq!(row(None, Some(5)), Some((Account, 5)));
+    assert_eq!(row(Some((Failing, 9)), Some(5)), Some((Failing, 9)));
+    assert_eq!(row(Some((Failing, 4)), Some(5)), Some((Account, 5)));
+    assert_eq!(row(Some((Asked, 4)), Some(5)), Some((Asked, 4)));
 }
 
 #[test]
@@ -220,7 +241,7 @@ fn requests_and_tokens_are_counted_by_the_minute() {
 #[test]
 fn every_reason_has_a_word_of_its_own() {
     use RestReason::*;
-    for reason in [Asked, RateLimited, Spent, Failing, Credential, Gone] {
+    for reason in [Asked, RateLimited, Spent, Failing, Credential, Account, CredentialFailing, Gone] {
         assert_eq!(RestReason::from_word(reason.word()), Some(reason));
     }
 }

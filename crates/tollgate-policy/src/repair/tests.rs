@@ -1,4 +1,4 @@
-use tollgate_dialect::error::{ErrorKind, UpstreamError};
+use tollgate_dialect::error::{ErrorKind, Scope, UpstreamError};
 use tollgate_dialect::quirks::TokenField;
 
 use super::table::rows;
@@ -9,6 +9,7 @@ fn refused(message: &str) -> UpstreamError {
     UpstreamError {
         status: 400,
         kind: ErrorKind::InvalidRequest,
+        scope: Scope::Unsaid,
         message: message.into(),
         code: None,
         param: None,

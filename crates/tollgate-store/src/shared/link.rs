@@ -49,11 +49,8 @@ impl Link {
 
     /// What the others told since the last time.
     pub async fn ask(&mut self, replica: &dyn Replica) -> Result<(), RedisError> {
-        let deployments = replica.deployments();
-        let keys: Vec<Key> = deployments
-            .into_iter()
-            .flat_map(|deployment| Kind::ALL.map(|kind| Key { deployment: deployment.clone(), kind }))
-            .collect();
+        let names = replica.names().into_iter();
+        let keys: Vec<Key> = names.flat_map(|name| Kind::ALL.map(|kind| Key { name: name.clone(), kind })).collect();
         if keys.is_empty() {
             return Ok(());
         }
@@ -67,7 +64,7 @@ impl Link {
         for (key, value) in keys.into_iter().zip(values) {
             match (before.get(&key), value) {
                 (None, None) => {}
-                (Some(_), None) if key.kind == Kind::Guessed => replica.told_over(&key.deployment),
+                (Some(_), None) if key.kind == Kind::Guessed => replica.told_over(&key.name),
                 (Some(_), None) => {}
                 (before, Some(value)) => {
                     if before != Some(&value)
@@ -75,7 +72,7 @@ impl Link {
                         && told.by != self.me
                         && let Some(rest) = told.rest(key.kind, unix_ms, now_ms)
                     {
-                        replica.told(&key.deployment, rest);
+                        replica.told(&key.name, rest);
                     }
                     self.seen.insert(key, value);
                 }

@@ -13,7 +13,7 @@ fn untold(rests: &SharedRests, now_ms: u64) -> Vec<String> {
     let one = |(key, own): (Key, Own)| {
         let over = if own.over { "-" } else { "" };
         let rest = own.rest.map_or(String::new(), |rest| format!("{} {}", rest.reason.word(), rest.until_ms));
-        format!("{} {over}{rest}", key.deployment)
+        format!("{} {over}{rest}", key.name)
     };
     rests.untold(now_ms).into_iter().map(one).collect()
 }
@@ -80,7 +80,7 @@ impl Replica for Lonely {
     fn now_ms(&self) -> u64 {
         self.began.elapsed().as_millis() as u64
     }
-    fn deployments(&self) -> Vec<String> {
+    fn names(&self) -> Vec<String> {
         vec!["a".into()]
     }
     fn told(&self, _: &str, _: Rest) {

@@ -1,6 +1,6 @@
-//! What stands in Redis: one key for each deployment and kind of rest, with the time it has left as its expiry.
+//! What stands in Redis: one key for each deployment or credential and kind of rest, with the time it has left as its expiry.
 //!
-//! `tollgate:rest:DEPLOYMENT:asked` or `:guessed`, because what the upstream asked for and what was guessed end in different ways.
+//! `tollgate:rest:NAME:asked` or `:guessed`, because what the upstream asked for and what was guessed end in different ways.
 
 use serde::{Deserialize, Serialize};
 use tollgate_policy::health::{Rest, RestFailure, RestReason};
@@ -29,7 +29,7 @@ impl Key {
             Kind::Asked => "asked",
             Kind::Guessed => "guessed",
         };
-        format!("tollgate:rest:{}:{kind}", self.deployment)
+        format!("tollgate:rest:{}:{kind}", self.name)
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use tollgate_dialect::error::{ErrorKind, UpstreamError};
+use tollgate_dialect::error::{ErrorKind, Scope, UpstreamError};
 use tollgate_policy::failover::{Failure, Phase, reason};
 use tollgate_store::record::AttemptFailure;
 
@@ -18,6 +18,7 @@ fn every_kind_of_failure_has_a_cause_and_a_next_step() {
         Failure::Refused(UpstreamError {
             status: 400,
             kind,
+            scope: Scope::Unsaid,
             message: String::new(),
             code: None,
             param: None,

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 use tollgate_dialect::json::Writer;
-use tollgate_policy::health::{Health, Rest};
+use tollgate_policy::health::{LastFailure, Rest, Standing};
 
 use super::{Outcome, check};
 use crate::app::{App, Live};
@@ -70,7 +70,8 @@ fn label(deployment: &Deployment) -> String {
 struct Report<'l> {
     config: &'l Config,
     deployment: &'l Deployment,
-    health: Health,
+    standing: Standing,
+    last_failure: Option<LastFailure>,
     last: Option<Outcome>,
     /// Why it is not well.
     error: Option<String>,
@@ -79,12 +80,14 @@ struct Report<'l> {
 impl Report<'_> {
     fn of(live: &Live, index: usize, now_ms: u64) -> Report<'_> {
         let abilities = &live.abilities[index];
-        let health = abilities.health().clone();
+        let standing = live.standing(index, now_ms);
+        let last_failure = abilities.health().last_failure().cloned();
         let last = abilities.check.last();
         let failed = last.as_ref().and_then(|last| last.found.clone().err());
-        let error = failed.or_else(|| health.rest(now_ms).map(|rest| resting(rest, now_ms)));
+        let error = failed.or_else(|| standing.rest.as_ref().map(|rest| resting(rest, now_ms)));
         let error = error.map(|words| without_secrets(words, &live.config));
-        Report { config: &live.config, deployment: &live.config.deployments[index], health, last, error }
+        let deployment = &live.config.deployments[index];
+        Report { config: &live.config, deployment, standing, last_failure, last, error }
     }
 
     fn write(&self, w: &mut Writer, now_ms: u64) {
@@ -106,7 +109,7 @@ impl Report<'_> {
     }
 
     fn write_state(&self, w: &mut Writer, now_ms: u64) {
-        let standing = self.health.standing(now_ms);
+        let standing = &self.standing;
         w.open_object().key("resting");
         match &standing.rest {
             Some(rest) => {
@@ -118,7 +121,7 @@ impl Report<'_> {
         w.key("in_flight").number(standing.in_flight.into());
         optional(w, "learned_limit", standing.learned_limit.map(u64::from));
         w.key("latency_ms").number(standing.latency_ms.round() as u64).key("last_error");
-        match self.health.last_failure() {
+        match &self.last_failure {
             Some(last) => {
                 let words = without_secrets(last.failure.words.clone(), self.config);
                 w.open_object().key("words").str(&words);

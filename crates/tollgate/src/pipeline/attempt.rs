@@ -212,13 +212,14 @@ impl Driver {
                 self.recorder.then(&format!("asked {}", live.config.deployments[next].id));
             }
             tries.asked.push(next);
-            let carried = live.abilities[next].carry(self.app.now_ms());
+            let sent_ms = self.app.now_ms();
+            let carried = live.abilities[next].carry(sent_ms);
             let model = route::upstream_model(&live, &leg.route.name, &live.config.deployments[next]);
             let ended = self.serve(&live, next, &model).await;
             drop(carried);
             match ended {
                 Ok(whole) => {
-                    self.answered(&live, next, key.map(|(key, _)| key));
+                    self.answered(&live, next, sent_ms, key.map(|(key, _)| key));
                     return Ok(whole);
                 }
                 Err(Ended::Final(failure)) => return Err(LegFailed { failure, trouble: None }),
@@ -257,8 +258,8 @@ impl Driver {
         Some((mixed(conversation.key?, &route.group), conversation.named))
     }
 
-    fn answered(&self, live: &Live, index: usize, conversation: Option<u64>) {
-        self.app.attempt_answered(live, index, &self.recorder.usage);
+    fn answered(&self, live: &Live, index: usize, sent_ms: u64, conversation: Option<u64>) {
+        self.app.attempt_answered(live, index, sent_ms, &self.recorder.usage);
         if let Some(conversation) = conversation {
             self.app.affinity.remember(conversation, &live.config.deployments[index].id.as_str().into());
         }

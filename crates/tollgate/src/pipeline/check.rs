@@ -37,12 +37,13 @@ pub async fn check(
     let (name, group) = (deployment.group.clone(), deployment.group.clone());
     let route = Route { name, group, deployments: vec![index] };
     let mut driver = Driver::new(app.clone(), live.clone(), inbound, route, recorder);
-    let carried = live.abilities[index].carry(app.now_ms());
+    let sent_ms = app.now_ms();
+    let carried = live.abilities[index].carry(sent_ms);
     let ended = driver.serve(live, index, model).await;
     drop(carried);
     let (failure, refused) = match ended {
         Ok(whole) => {
-            app.attempt_answered(live, index, &driver.recorder.usage);
+            app.attempt_answered(live, index, sent_ms, &driver.recorder.usage);
             return Ok(whole.map(|whole| whole.headers).unwrap_or_default());
         }
         Err(Ended::Final(failure)) => (failure, false),

@@ -265,6 +265,9 @@ impl Driver {
             error.temporary = false;
         }
         error.retry_after = limits::retry_after(&parts.headers, SystemTime::now()).or(error.retry_after);
+        if error.kind == ErrorKind::RateLimited {
+            error.scope = limits::scope(&parts.headers).unwrap_or(error.scope);
+        }
         // The vendor knows better than its status whether it is worth while.
         error.temporary &= parts.headers.get("x-should-retry").is_none_or(|word| word != "false");
         let upstream_id =

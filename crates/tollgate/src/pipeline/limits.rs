@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
+use tollgate_dialect::error::Scope;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,23 @@ pub fn spent_for(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         seconds(reset).or_else(|| span(reset)).or_else(|| date(reset)?.duration_since(now).ok())
     });
     resets.filter(|reset| !reset.is_zero() && *reset < YEAR).max()
+}
+
+/// The limit of a Claude subscription that was reached (Anthropic's answers, 2026-11).
+const CLAIM: &str = "anthropic-ratelimit-unified-representative-claim";
+
+/// Whom a rate limit concerns. Other headers do not tell: those of OpenAI's projects (`x-ratelimit-remaining-project-tokens`) are
+/// of one model, too.
+const SCOPES: [(&str, &str, Scope); 4] = [
+    (CLAIM, "five_hour", Scope::Account),
+    (CLAIM, "seven_day", Scope::Account),
+    (CLAIM, "seven_day_opus", Scope::Model),
+    (CLAIM, "seven_day_sonnet", Scope::Model),
+];
+
+/// Whom a rate limit concerns, where a header says it.
+pub fn scope(headers: &HeaderMap) -> Option<Scope> {
+    SCOPES.iter().find(|(name, value, _)| text(headers, name) == Some(value)).map(|(_, _, scope)| *scope)
 }
 
 /// Rate-limit headers of the provider are the client's to see.

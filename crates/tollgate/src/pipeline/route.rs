@@ -75,7 +75,7 @@ impl Route {
                 max_parallel: deployment.limits.parallel,
                 requests_per_minute: deployment.limits.requests,
                 tokens_per_minute: deployment.limits.tokens,
-                standing: live.abilities[index].health().standing(now_ms),
+                standing: live.standing(index, now_ms),
             });
         }
         let ranked = balance::rank(&candidates, live.config.routing.strategy, session, chance());

@@ -13,7 +13,8 @@ use crate::support::{Gateway, Redis, isolated};
 /// What a replica logs when it is told of a rest.
 const TOLD: &str = "another replica says so";
 
-/// The route `m` with two deployments, the second one for need, and the route `other`.
+/// The route `m` with two deployments, the second one for need, the route `other`, and `sibling` with another model of each
+/// provider of `m`.
 struct Place {
     sims: Vec<Sim>,
     config: String,
@@ -25,14 +26,17 @@ impl Place {
     async fn new(first: Step, more: Value) -> Place {
         let redis = Redis::start().await;
         let (mut sims, mut models) = (Vec::new(), Vec::new());
-        for (n, route) in ["m", "m", "other"].into_iter().enumerate() {
+        for n in 0..3 {
             let sim = SimConfig::default().key(PROVIDER_KEY);
             let sim = if n == 0 { sim.step(first.clone()) } else { sim };
-            let sim = Sim::start(sim.step(Step::text("yes").always())).await;
-            let mut entry = Upstream::Chat.entry(&sim, route, json!({"num_retries": 0, "order": n}));
+            sims.push(Sim::start(sim.step(Step::text("yes").always())).await);
+        }
+        let routes = [("m", 0), ("m", 1), ("other", 2), ("sibling", 0), ("sibling", 1)];
+        for (n, (route, sim)) in routes.into_iter().enumerate() {
+            let params = json!({"num_retries": 0, "order": n, "model": format!("openai/{route}")});
+            let mut entry = Upstream::Chat.entry(&sims[sim], route, params);
             entry["model_info"] = json!({"id": format!("d{n}")});
             models.push(entry);
-            sims.push(sim);
         }
         Place { sims, config: merged(config(&models), more).to_string(), redis }
     }
@@ -120,6 +124,35 @@ fn an_answer_to_one_replica_ends_a_guess_for_those_that_were_told_it() {
         let d = place.replica().await;
         assert_eq!(ask(&d, "m").await, "d0");
         for gateway in [&a, &b, &c, &d] {
+            assert!(!gateway.log().contains(PROVIDER_KEY), "{}", gateway.log());
+        }
+    });
+}
+
+#[test]
+fn a_credential_that_rests_at_one_replica_rests_at_all_until_one_is_answered() {
+    isolated(|| async {
+        let refused = Step::json(401, &json!({"error": {"message": format!("{PROVIDER_KEY} was revoked")}}));
+        let place = Place::new(refused, json!({})).await;
+        let (a, b, c) = (place.replica().await, place.replica().await, place.replica().await);
+        assert_eq!(ask(&a, "m").await, "d1");
+        for gateway in [&b, &c] {
+            gateway.logged("credential rests: another replica says so").await;
+            assert_eq!(ask(gateway, "sibling").await, "d4");
+        }
+        assert_eq!(place.asked(0), 1);
+        let keys = place.redis.keys().await;
+        has(&keys, "tollgate:rest:credential:");
+        let value = place.redis.value(keys.lines().last().expect("a key")).await;
+        has(&value, r#""reason":"credential_refused""#);
+        has(&value, "[redacted] was revoked");
+        // The second one asks it all the same, and is answered: by any of its deployments.
+        let health = send(http::Method::GET, &b.url("/health?model_id=d3"), &[("x-api-key", MASTER_KEY)], "").await;
+        assert_eq!(health.json()["healthy_count"], 1, "{}", health.text());
+        assert_eq!(ask(&b, "m").await, "d0");
+        until("the key is removed", async || place.redis.keys().await == "*0\r\n").await;
+        until("the third is told", async || ask(&c, "sibling").await == "d3").await;
+        for gateway in [&a, &b, &c] {
             assert!(!gateway.log().contains(PROVIDER_KEY), "{}", gateway.log());
         }
     });

@@ -7,6 +7,7 @@
 
 mod attempts;
 mod cell;
+mod credentials;
 mod matrix;
 mod opened;
 mod page;

@@ -1,5 +1,5 @@
 //! The vendors' own Python SDKs against the gateway, in front of strict simulated providers: Anthropic's and OpenAI's, each
-//! with an upstream of its own dialect and of the other.
+//! with an upstream of its own dialect and of the other. `cargo xtask test --quick` leaves this file out.
 //!
 //! A test gives the calls as JSON and gets back what the SDK made of the answers; what went up is read from the simulator.
 

@@ -3,7 +3,7 @@
 use crate::anthropic_messages::wire::{Members, Raw, text_of, word, word_of};
 use crate::error::{ErrorKind, PublicError, UpstreamError};
 use crate::json::Writer;
-use crate::overflow;
+use crate::{overflow, scope};
 
 /// Anthropic's error types with the status that each has when it is not inside a stream (platform.claude.com, "Errors",
 /// 2026-08).
@@ -112,6 +112,7 @@ fn build(status: Option<u16>, vendor_type: Option<String>, code: Option<String>,
     UpstreamError {
         status,
         kind,
+        scope: scope::of(kind, message),
         message: message.to_string(),
         code: code.or(vendor_type),
         param: param_of(message),

@@ -192,10 +192,10 @@ pub fn usual_status(kind: ErrorKind) -> u16 {
     }
 }
 
-/// `Please try again in 1m2.3s`, `in 20ms`, `retry after 30 seconds`.
+/// `Please try again in 1m2.3s`, `in 20ms`, `retry after 30 seconds`, `try again after 1 seconds` (Moonshot).
 pub fn waiting_time(message: &str) -> Option<Duration> {
     let lower = message.to_ascii_lowercase();
-    let after = ["try again in ", "retry in ", "retry after "]
+    let after = ["try again in ", "try again after ", "retry in ", "retry after "]
         .iter()
         .find_map(|lead| lower.find(lead).map(|at| &lower[at + lead.len()..]))?;
     let mut rest = after;

@@ -293,6 +293,7 @@ fn waiting_times_in_words_are_read() {
     assert_eq!(wait("Please try again in 1.2s."), Some(Duration::from_millis(1200)));
     assert_eq!(wait("Please try again in 20ms. Visit"), Some(Duration::from_millis(20)));
     assert_eq!(wait("Please try again in 1m2.5s. Need more?"), Some(Duration::from_millis(62_500)));
+    assert_eq!(wait("max RPM: 3, please try again after 1 seconds"), Some(Duration::from_secs(1)));
     assert_eq!(wait("Retry after 30 seconds"), Some(Duration::from_secs(30)));
     assert_eq!(wait("Please try again in a while"), None);
     assert_eq!(wait("slow"), None);

@@ -48,6 +48,14 @@ fn what_is_used_up_is_known_until_the_longest_reset() {
 }
 
 #[test]
+fn the_limit_of_a_subscription_is_the_accounts_unless_it_is_one_of_a_model() {
+    let scope = |claim| scope(&headers(&[("anthropic-ratelimit-unified-representative-claim", claim)]));
+    assert_eq!([scope("five_hour"), scope("seven_day")], [Some(Scope::Account); 2]);
+    assert_eq!([scope("seven_day_opus"), scope("seven_day_sonnet")], [Some(Scope::Model); 2]);
+    assert_eq!(scope("overage"), None);
+}
+
+#[test]
 fn dates_are_counted_right_over_leap_days() {
     // `date -u -d 2024-02-29T12:00:00Z +%s`
     assert_eq!(date("2024-02-29T12:00:00Z"), Some(UNIX_EPOCH + Duration::from_secs(1_709_208_000)));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tollgate_dialect::error::{ErrorKind, Invalid, Unsupported, UpstreamError};
+use tollgate_dialect::error::{ErrorKind, Invalid, Scope, Unsupported, UpstreamError};
 use tollgate_policy::failover::{Failure as AttemptFailure, Phase};
 use tollgate_policy::health::RestFailure;
 
@@ -31,6 +31,7 @@ fn refused(status: u16, kind: ErrorKind, message: &str) -> Failure {
     let error = UpstreamError {
         status,
         kind,
+        scope: Scope::Unsaid,
         message: message.into(),
         code: None,
         param: None,
