@@ -43,6 +43,29 @@ pub struct Limits {
     pub model_rates: BTreeMap<String, Rates>,
 }
 
+impl Limits {
+    /// What is not limited here is limited as `named` says: a budget with a name that this scope refers to.
+    #[must_use]
+    pub fn or(self, named: &Limits) -> Limits {
+        let mut model_budgets = named.model_budgets.clone();
+        model_budgets.extend(self.model_budgets);
+        let mut model_rates = named.model_rates.clone();
+        for (model, rates) in self.model_rates {
+            let named = model_rates.get(&model).copied().unwrap_or_default();
+            model_rates.insert(model, rates.or(named));
+        }
+        Limits {
+            budget: self.budget.or(named.budget),
+            budgets: if self.budgets.is_empty() { named.budgets.clone() } else { self.budgets },
+            model_budgets,
+            soft_budget_nanos: self.soft_budget_nanos.or(named.soft_budget_nanos),
+            increase: self.increase.or(named.increase),
+            rates: self.rates.or(named.rates),
+            model_rates,
+        }
+    }
+}
+
 /// Nano-dollars within a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
@@ -68,6 +91,19 @@ pub struct Rates {
     pub requests_per_day: Option<u64>,
     pub tokens_per_day: Option<u64>,
     pub parallel_requests: Option<u64>,
+}
+
+impl Rates {
+    #[must_use]
+    pub fn or(self, named: Rates) -> Rates {
+        Rates {
+            requests_per_minute: self.requests_per_minute.or(named.requests_per_minute),
+            tokens_per_minute: self.tokens_per_minute.or(named.tokens_per_minute),
+            requests_per_day: self.requests_per_day.or(named.requests_per_day),
+            tokens_per_day: self.tokens_per_day.or(named.tokens_per_day),
+            parallel_requests: self.parallel_requests.or(named.parallel_requests),
+        }
+    }
 }
 
 /// Of what kind a scope is. The name is what the ledger and the API call it.
