@@ -16,8 +16,10 @@ pub struct Grants {
     /// Names of routes, wildcards (`openai/*`), access groups and LiteLLM's words (`all-proxy-models`, `all-team-models`,
     /// `no-default-models`). Empty: all.
     pub models: Vec<String>,
+    /// Names that stand for other models when this scope uses them.
+    pub aliases: BTreeMap<String, String>,
     /// Paths (`/v1/messages`), with `*` at the end, and LiteLLM's words for groups of paths (`llm_api_routes`,
-    /// `management_routes`, `info_routes`). Empty: all that the role may use.
+    /// `management_routes`, `info_routes`; all are in [`crate::paths`]). Empty: all that the role may use.
     pub routes: Vec<String>,
     /// Addresses and networks (`10.0.0.0/8`) that may call. Empty: all.
     pub addresses: Vec<String>,
@@ -167,4 +169,19 @@ pub enum Role {
     /// Keys of a team.
     Team,
     Customer,
+}
+
+impl Role {
+    /// As the API and the database write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::ProxyAdmin => "proxy_admin",
+            Role::ProxyAdminViewer => "proxy_admin_viewer",
+            Role::OrgAdmin => "org_admin",
+            Role::InternalUser => "internal_user",
+            Role::InternalUserViewer => "internal_user_viewer",
+            Role::Team => "team",
+            Role::Customer => "customer",
+        }
+    }
 }

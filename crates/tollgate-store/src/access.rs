@@ -5,7 +5,6 @@
 //! change leaves an entry in the table of changes in the same transaction.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sqlx::{AssertSqlSafe, Row};
 use tollgate_policy::access::Role;
 
@@ -90,6 +89,13 @@ impl Database {
         let statement = format!("SELECT document FROM {} ORDER BY id", E::KIND.table());
         let found: Vec<String> = sqlx::query_scalar(AssertSqlSafe(statement)).fetch_all(&self.pool).await?;
         found.iter().map(|document| Ok(serde_json::from_str(document)?)).collect()
+    }
+
+    /// How many there are whose column has the value.
+    pub async fn count<E: Entity>(&self, column: Column, value: &str) -> Result<u64, StoreError> {
+        let statement = format!("SELECT COUNT(*) FROM {} WHERE {} = $1", E::KIND.table(), column.name());
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(statement)).bind(value).fetch_one(&self.pool).await?;
+        Ok(unsigned(count))
     }
 
     /// [`Write::create`] alone.
@@ -262,7 +268,6 @@ impl Write {
         new: Option<&E>,
     ) -> Result<(), StoreError> {
         self.seq += 1;
-        let role = self.author.role.map(serde_json::to_value).transpose()?;
         sqlx::query(
             "INSERT INTO changes (seq, at_ms, action, kind, id, by_key, by_user, by_role, old_value, new_value)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -274,7 +279,7 @@ impl Write {
         .bind(id)
         .bind(self.author.key.clone())
         .bind(self.author.user.clone())
-        .bind(role.as_ref().and_then(Value::as_str).map(str::to_string))
+        .bind(self.author.role.map(Role::word))
         .bind(shown(old)?)
         .bind(shown(new)?)
         .execute(&mut *self.transaction)

@@ -1,13 +1,15 @@
 //! Whom a key stands for: the key with its team, user, organisation and membership, read at once.
 
-use sqlx::Row;
+use std::collections::HashMap;
+
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 use tollgate_policy::access::{Grants, Limits, Role, Scope, ScopeKind};
 
-use crate::access::unsigned;
+use crate::access::{signed, unsigned};
 use crate::database::{Database, StoreError};
 use crate::entity::{
-    AccessGroup, Column, EndUser, Entity, Membership, NamedBudget, Organisation, Team, User, VirtualKey,
+    AccessGroup, EndUser, Entity, EntityKind, Membership, NamedBudget, Organisation, Team, User, VirtualKey,
 };
 
 /// A caller, as the gateway keeps it per key.
@@ -28,16 +30,12 @@ pub struct Chain {
 impl Chain {
     /// What the caller may do beside calling models.
     pub fn role(&self) -> Role {
-        match (&self.user, &self.key.team_id) {
-            (Some(user), _) => user.role,
-            (None, Some(_)) => Role::Team,
-            (None, None) => Role::default(),
-        }
+        // A key of nobody calls models, and sees what it is.
+        self.user.as_ref().map_or(Role::Team, |user| user.role)
     }
 
     /// Whether a change of this entity may change the chain.
-    pub fn depends_on(&self, kind: crate::entity::EntityKind, id: &str) -> bool {
-        use crate::entity::EntityKind;
+    pub fn depends_on(&self, kind: EntityKind, id: &str) -> bool {
         let is = |own: Option<&String>| own.is_some_and(|own| own == id);
         match kind {
             EntityKind::Key => self.key.hash == id,
@@ -118,10 +116,14 @@ impl Database {
             };
             scopes.push(member_scope(team, user_id, membership.as_ref(), member_budget?.or(default).as_ref()));
         }
+        let mut grants = with_groups(&key.grants, &key.access_groups, &groups);
+        if grants.routes.is_empty() {
+            grants.routes = key.key_type.routes().iter().map(|route| route.to_string()).collect();
+        }
         scopes.push(Scope {
             kind: ScopeKind::Key,
-            id: key.hash.clone(),
-            grants: with_groups(&key.grants, &key.access_groups, &groups),
+            id: key.account().to_string(),
+            grants,
             limits: with_named(&key.limits, key_budget?.as_ref()),
         });
         Ok(Some(Chain { key, team, user, organisation, membership, scopes }))
@@ -159,30 +161,31 @@ impl Database {
                  WHERE id = $1 AND (last_used_at_ms IS NULL OR last_used_at_ms < $2)",
             )
             .bind(hash)
-            .bind(crate::access::signed(*at_ms))
+            .bind(signed(*at_ms))
             .execute(&mut *transaction)
             .await?;
         }
         Ok(transaction.commit().await?)
     }
 
-    /// When a key was last used, in milliseconds since 1970.
-    pub async fn last_used(&self, hash: &str) -> Result<Option<u64>, StoreError> {
-        let at_ms: Option<Option<i64>> = sqlx::query_scalar("SELECT last_used_at_ms FROM virtual_keys WHERE id = $1")
-            .bind(hash)
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(at_ms.flatten().map(unsigned))
-    }
-
-    /// Virtual keys of a user, of a team …: how many there are.
-    pub async fn count<E: Entity>(&self, column: Column, value: &str) -> Result<u64, StoreError> {
-        let statement = format!("SELECT COUNT(*) FROM {} WHERE {} = $1", E::KIND.table(), column.name());
-        let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).bind(value).fetch_one(&self.pool).await?;
-        Ok(unsigned(count))
+    /// When keys were last used, by hash, in milliseconds since 1970. Those that never were are missing.
+    pub async fn last_used(&self, hashes: &[&str]) -> Result<HashMap<String, u64>, StoreError> {
+        if hashes.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let places: Vec<String> = (1..=hashes.len()).map(|n| format!("${n}")).collect();
+        let statement = format!(
+            "SELECT id, last_used_at_ms FROM virtual_keys WHERE last_used_at_ms IS NOT NULL AND id IN ({})",
+            places.join(", ")
+        );
+        let mut query = sqlx::query(AssertSqlSafe(statement));
+        for hash in hashes {
+            query = query.bind(hash.to_string());
+        }
+        let rows = query.fetch_all(&self.pool).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, unsigned(row.try_get(1)?)))).collect()
     }
 }
-
 /// As with LiteLLM, the models and budgets of a user are for keys without a team; within one, those of the team and the member
 /// hold. The user's rates always hold.
 fn user_scope(user: &User, limits: Limits, in_team: bool) -> Scope {

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::access::unsigned;
-use crate::database::{Database, StoreError};
+use crate::database::{Database, Kind, StoreError};
 use crate::entity::{Column, Entity};
 
 /// Which entities, in which order, and which page of them.
@@ -45,7 +45,7 @@ impl Query {
 pub enum Condition {
     Is(Column, String),
     OneOf(Column, Vec<String>),
-    /// In any case of letters.
+    /// In any case of letters, of those in ASCII at least.
     Contains(Column, String),
     /// There is no value.
     Absent(Column),
@@ -61,7 +61,7 @@ pub struct Page<E> {
 impl Database {
     pub async fn list<E: Entity>(&self, query: &Query) -> Result<Page<E>, StoreError> {
         let mut values = Vec::new();
-        let filter = filter_text(&query.filter, &mut values);
+        let filter = filter_text(self.kind, &query.filter, &mut values);
         let table = E::KIND.table();
         let order = if query.descending { "DESC" } else { "ASC" };
         let offset = u64::from(query.page.max(1) - 1) * u64::from(query.size);
@@ -86,11 +86,11 @@ impl Database {
 }
 
 /// ` WHERE …` with numbered places for the values, or nothing.
-fn filter_text(filter: &[Vec<Condition>], values: &mut Vec<String>) -> String {
+fn filter_text(kind: Kind, filter: &[Vec<Condition>], values: &mut Vec<String>) -> String {
     let all: Vec<String> = filter
         .iter()
         .map(|any| {
-            let any: Vec<String> = any.iter().map(|condition| condition.text(values)).collect();
+            let any: Vec<String> = any.iter().map(|condition| condition.text(kind, values)).collect();
             if any.is_empty() { "1 = 0".to_string() } else { format!("({})", any.join(" OR ")) }
         })
         .collect();
@@ -98,7 +98,7 @@ fn filter_text(filter: &[Vec<Condition>], values: &mut Vec<String>) -> String {
 }
 
 impl Condition {
-    fn text(&self, values: &mut Vec<String>) -> String {
+    fn text(&self, kind: Kind, values: &mut Vec<String>) -> String {
         let mut place = |value: &str| {
             values.push(value.to_string());
             format!("${}", values.len())
@@ -113,8 +113,10 @@ impl Condition {
                 format!("{} IN ({})", column.name(), places.join(", "))
             }
             Condition::Contains(column, part) => {
-                let escaped = part.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-                format!("LOWER({}) LIKE {} ESCAPE '\\'", column.name(), place(&format!("%{escaped}%")))
+                // SQLite's LIKE takes no notice of case.
+                let like = if kind == Kind::Postgres { "ILIKE" } else { "LIKE" };
+                let escaped = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+                format!("{} {like} {} ESCAPE '\\'", column.name(), place(&format!("%{escaped}%")))
             }
             Condition::Absent(column) => format!("{} IS NULL", column.name()),
         }

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use tollgate_policy::access::{Grants, Limits};
 
@@ -11,6 +9,8 @@ use super::{Extra, Stamps, entity, text};
 pub struct VirtualKey {
     /// SHA-256 of the key in hexadecimal: what LiteLLM calls `token`.
     pub hash: String,
+    /// What the ledger knows the key by, if not by its hash: a key that takes another's place spends from the same budget.
+    pub account: Option<String>,
     /// `sk-...` and the last four characters.
     pub name: Option<String>,
     /// Unique.
@@ -29,8 +29,6 @@ pub struct VirtualKey {
     pub limits: Limits,
     /// Ids of access groups whose models the key may use beside those of its grants.
     pub access_groups: Vec<String>,
-    /// Names that are other models' for this key.
-    pub aliases: BTreeMap<String, String>,
     pub tags: Vec<String>,
     pub metadata: Extra,
     /// Every other field that the API takes: `permissions`, `config`, `guardrails` …
@@ -53,7 +51,24 @@ pub enum KeyType {
     ReadOnly,
 }
 
+impl KeyType {
+    /// The paths for a key of this type, in the words of [`tollgate_policy::access::Grants::routes`]. Empty: all.
+    pub fn routes(self) -> &'static [&'static str] {
+        match self {
+            KeyType::Default => &[],
+            KeyType::LlmApi => &["llm_api_routes"],
+            KeyType::Management => &["management_routes"],
+            KeyType::ReadOnly => &["info_routes", "spend_tracking_routes"],
+        }
+    }
+}
+
 impl VirtualKey {
+    /// What the ledger and the limits know the key by.
+    pub fn account(&self) -> &str {
+        self.account.as_deref().unwrap_or(&self.hash)
+    }
+
     fn id(&self) -> &str {
         &self.hash
     }

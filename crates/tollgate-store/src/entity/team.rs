@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use tollgate_policy::access::{Grants, Limits};
 
@@ -17,8 +15,6 @@ pub struct Team {
     pub limits: Limits,
     /// Ids of access groups whose models the team may use beside those of its grants.
     pub access_groups: Vec<String>,
-    /// Names that are other models' for the team's keys.
-    pub model_aliases: BTreeMap<String, String>,
     pub member_defaults: MemberDefaults,
     pub tags: Vec<String>,
     pub metadata: Extra,

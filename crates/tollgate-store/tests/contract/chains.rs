@@ -13,6 +13,8 @@ crate::contract! {
     a_user_bounds_models_and_budget_only_outside_of_teams
     access_groups_by_id_widen_grants_that_name_models
     end_users_have_their_own_budget_or_the_default
+    a_key_that_takes_anothers_place_has_its_account
+    the_type_of_a_key_says_which_paths_are_its
     the_time_of_last_use_only_grows_and_tells_nobody
 }
 
@@ -221,11 +223,33 @@ async fn end_users_have_their_own_budget_or_the_default(stage: &Stage) {
 async fn the_time_of_last_use_only_grows_and_tells_nobody(stage: &Stage) {
     let key = VirtualKey { hash: "a".to_string(), ..VirtualKey::default() };
     stage.create(key, &admin(), 1).await.unwrap();
-    assert_eq!(stage.last_used("a").await.unwrap(), None);
+    let last_used = async || stage.last_used(&["a", "b"]).await.unwrap().get("a").copied();
+    assert_eq!(last_used().await, None);
     stage.touch(&[("a".to_string(), 20), ("none".to_string(), 5)]).await.unwrap();
     stage.touch(&[("a".to_string(), 10)]).await.unwrap();
-    assert_eq!(stage.last_used("a").await.unwrap(), Some(20));
+    assert_eq!(last_used().await, Some(20));
     stage.update::<VirtualKey>("a", &admin(), 2, |key| key.grants.blocked = true).await.unwrap();
-    assert_eq!(stage.last_used("a").await.unwrap(), Some(20));
+    assert_eq!(last_used().await, Some(20));
     assert_eq!(stage.newest_change().await.unwrap(), 2);
+}
+
+async fn a_key_that_takes_anothers_place_has_its_account(stage: &Stage) {
+    let key = |hash: &str, account| VirtualKey { hash: hash.to_string(), account, ..VirtualKey::default() };
+    stage.create(key("old", None), &admin(), 1).await.unwrap();
+    stage.create(key("new", some("old")), &admin(), 1).await.unwrap();
+    assert_eq!(stage.resolve("old").await.unwrap().unwrap().scopes[0].id, "old");
+    assert_eq!(stage.resolve("new").await.unwrap().unwrap().scopes[0].id, "old");
+}
+
+async fn the_type_of_a_key_says_which_paths_are_its(stage: &Stage) {
+    let key = |hash: &str, routes: &[&str]| VirtualKey {
+        hash: hash.to_string(),
+        key_type: KeyType::LlmApi,
+        grants: Grants { routes: routes.iter().map(|route| route.to_string()).collect(), ..Grants::default() },
+        ..VirtualKey::default()
+    };
+    stage.create(key("a", &[]), &admin(), 1).await.unwrap();
+    stage.create(key("b", &["/v1/messages"]), &admin(), 1).await.unwrap();
+    assert_eq!(stage.resolve("a").await.unwrap().unwrap().scopes[0].grants.routes, ["llm_api_routes"]);
+    assert_eq!(stage.resolve("b").await.unwrap().unwrap().scopes[0].grants.routes, ["/v1/messages"]);
 }

@@ -58,6 +58,7 @@ async fn every_kind_comes_back_as_it_was_stored(stage: &Stage) {
         addresses: vec!["10.0.0.0/8".to_string()],
         blocked: true,
         expires_at_ms: Some(u64::MAX),
+        aliases: [("fast".to_string(), "openai/gpt-5-mini".to_string())].into(),
     };
     let limits = Limits {
         budget: Some(Budget { max_nanos: 1_000_000_000, window: Window::Every(30) }),
@@ -80,7 +81,6 @@ async fn every_kind_comes_back_as_it_was_stored(stage: &Stage) {
             grants: grants.clone(),
             limits: limits.clone(),
             access_groups: vec!["g".to_string()],
-            aliases: [("fast".to_string(), "openai/gpt-5-mini".to_string())].into(),
             tags: vec!["t1".to_string()],
             ..VirtualKey::default()
         },
