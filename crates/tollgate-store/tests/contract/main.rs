@@ -22,3 +22,4 @@ mod chains;
 mod changes;
 mod entities;
 mod lists;
+mod outage;

@@ -1,11 +1,7 @@
 //! A database of a test's own.
 
 use std::ops::Deref;
-use std::str::FromStr;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use sqlx::any::AnyConnectOptions;
-use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 use tollgate_policy::access::Role;
 use tollgate_store::access::Author;
@@ -20,8 +16,6 @@ pub struct Stage {
     _dir: Option<TempDir>,
 }
 
-static COUNT: AtomicU32 = AtomicU32::new(0);
-
 impl Stage {
     pub async fn sqlite() -> Stage {
         let dir = tempfile::tempdir().unwrap();
@@ -31,24 +25,9 @@ impl Stage {
     }
 
     pub async fn postgres() -> Stage {
-        let place = empty_postgres().await;
+        let place = postgres::new_database();
         Stage { database: Database::postgres(&place).await.unwrap(), place, _dir: None }
     }
-}
-
-/// The URL of a new database with nothing in it.
-pub async fn empty_postgres() -> String {
-    let url = postgres::maintenance_url();
-    let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let mut connection = connect(&url).await;
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-    postgres::url_of(&url, &name)
-}
-
-pub async fn connect(url: &str) -> AnyConnection {
-    sqlx::any::install_default_drivers();
-    AnyConnectOptions::from_str(url).unwrap().connect().await.unwrap()
 }
 
 impl Deref for Stage {
