@@ -2,6 +2,9 @@
 
 use crate::run::{self, cargo, output};
 
+#[path = "../../crates/tollgate-store/tests/support/postgres.rs"]
+mod postgres;
+
 /// The test binaries that need what `cargo xtask clients` installs.
 const INSTALLED: [&str; 2] = ["clients", "sdks"];
 
@@ -18,6 +21,11 @@ pub fn run(quick: bool, args: &[String]) -> Result<(), String> {
 fn run_tests(quick: bool, args: &[String]) -> Result<(), String> {
     let has_nextest = output(cargo().args(["nextest", "--version"])).is_some();
     let mut command = cargo();
+    if std::env::var_os(postgres::VARIABLE).is_none() {
+        let url =
+            postgres::start_for(std::process::id()).map_err(|error| format!("PostgreSQL for the tests: {error}"))?;
+        command.env(postgres::VARIABLE, url);
+    }
     if has_nextest {
         command.args(["nextest", "run", "--workspace", "--locked"]);
         if quick {

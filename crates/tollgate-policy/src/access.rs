@@ -16,8 +16,10 @@ pub struct Grants {
     /// Names of routes, wildcards (`openai/*`), access groups and LiteLLM's words (`all-proxy-models`, `all-team-models`,
     /// `no-default-models`). Empty: all.
     pub models: Vec<String>,
+    /// Names that stand for other models when this scope uses them.
+    pub aliases: BTreeMap<String, String>,
     /// Paths (`/v1/messages`), with `*` at the end, and LiteLLM's words for groups of paths (`llm_api_routes`,
-    /// `management_routes`, `info_routes`). Empty: all that the role may use.
+    /// `management_routes`, `info_routes`; all are in [`crate::paths`]). Empty: all that the role may use.
     pub routes: Vec<String>,
     /// Addresses and networks (`10.0.0.0/8`) that may call. Empty: all.
     pub addresses: Vec<String>,
@@ -41,6 +43,29 @@ pub struct Limits {
     pub increase: Option<Increase>,
     pub rates: Rates,
     pub model_rates: BTreeMap<String, Rates>,
+}
+
+impl Limits {
+    /// What is not limited here is limited as `named` says: a budget with a name that this scope refers to.
+    #[must_use]
+    pub fn or(self, named: &Limits) -> Limits {
+        let mut model_budgets = named.model_budgets.clone();
+        model_budgets.extend(self.model_budgets);
+        let mut model_rates = named.model_rates.clone();
+        for (model, rates) in self.model_rates {
+            let named = model_rates.get(&model).copied().unwrap_or_default();
+            model_rates.insert(model, rates.or(named));
+        }
+        Limits {
+            budget: self.budget.or(named.budget),
+            budgets: if self.budgets.is_empty() { named.budgets.clone() } else { self.budgets },
+            model_budgets,
+            soft_budget_nanos: self.soft_budget_nanos.or(named.soft_budget_nanos),
+            increase: self.increase.or(named.increase),
+            rates: self.rates.or(named.rates),
+            model_rates,
+        }
+    }
 }
 
 /// Nano-dollars within a window.
@@ -68,6 +93,19 @@ pub struct Rates {
     pub requests_per_day: Option<u64>,
     pub tokens_per_day: Option<u64>,
     pub parallel_requests: Option<u64>,
+}
+
+impl Rates {
+    #[must_use]
+    pub fn or(self, named: Rates) -> Rates {
+        Rates {
+            requests_per_minute: self.requests_per_minute.or(named.requests_per_minute),
+            tokens_per_minute: self.tokens_per_minute.or(named.tokens_per_minute),
+            requests_per_day: self.requests_per_day.or(named.requests_per_day),
+            tokens_per_day: self.tokens_per_day.or(named.tokens_per_day),
+            parallel_requests: self.parallel_requests.or(named.parallel_requests),
+        }
+    }
 }
 
 /// Of what kind a scope is. The name is what the ledger and the API call it.
@@ -131,4 +169,19 @@ pub enum Role {
     /// Keys of a team.
     Team,
     Customer,
+}
+
+impl Role {
+    /// As the API and the database write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::ProxyAdmin => "proxy_admin",
+            Role::ProxyAdminViewer => "proxy_admin_viewer",
+            Role::OrgAdmin => "org_admin",
+            Role::InternalUser => "internal_user",
+            Role::InternalUserViewer => "internal_user_viewer",
+            Role::Team => "team",
+            Role::Customer => "customer",
+        }
+    }
 }

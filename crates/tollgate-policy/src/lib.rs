@@ -1,12 +1,15 @@
 //! Pure decisions: which deployment serves a request, at what price, and what to do after a failure. No I/O; time is an argument.
 
 pub mod access;
+pub mod address;
+pub mod authorise;
 pub mod balance;
 pub mod failover;
 pub mod fallback;
 pub mod glob;
 pub mod health;
 pub mod nearest;
+pub mod paths;
 pub mod price;
 pub mod repair;
 pub mod retry;

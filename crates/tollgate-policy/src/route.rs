@@ -77,6 +77,11 @@ pub struct Resolved<'t> {
 }
 
 impl Resolved<'_> {
+    /// The name that the route was found by: the asked one, an alias's target, what a discovery name stands for.
+    pub fn full_name(&self) -> Cow<'_, str> {
+        self.upstream_model(self.group)
+    }
+
     /// A deployment's model name with its stars filled in.
     pub fn upstream_model<'m>(&self, model: &'m str) -> Cow<'m, str> {
         let Some(matched) = &self.matched else { return Cow::Borrowed(model) };
@@ -179,7 +184,7 @@ impl RouteTable {
     }
 
     /// The end of a chain of aliases; `None` if the name is no alias.
-    fn follow(&self, name: &str) -> Option<&str> {
+    pub fn follow(&self, name: &str) -> Option<&str> {
         let mut target = self.aliases.get(name)?.target.as_str();
         for _ in 0..MAX_ALIAS_STEPS {
             match self.aliases.get(target) {

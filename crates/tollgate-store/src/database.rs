@@ -10,6 +10,8 @@ use std::time::Duration;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
 
+use crate::entity::{Column, EntityKind};
+
 #[cfg(test)]
 mod tests;
 
@@ -38,9 +40,11 @@ pub enum StoreError {
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error("the database holds something that cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// Such a thing is there already.
-    #[error("{0} exists already")]
-    Exists(String),
+    /// Another one has the value already.
+    #[error("there is a {kind} with this {} already: {value}", column.name())]
+    Exists { kind: EntityKind, column: Column, value: String },
+    #[error("there is no {kind} {id}")]
+    Missing { kind: EntityKind, id: String },
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -1,11 +1,17 @@
 //! What the gateway remembers between requests and restarts.
 
+pub mod access;
 pub mod affinity;
 pub mod capture;
 pub mod captures;
+pub mod chain;
+pub mod changes;
 pub mod database;
+pub mod entity;
 pub mod learned;
+pub mod list;
 pub mod recall;
 pub mod record;
 pub mod records;
 pub mod shared;
+pub mod vault;

@@ -1,0 +1,85 @@
+use serde::{Deserialize, Serialize};
+use tollgate_policy::access::{Grants, Limits};
+
+use super::{Extra, Stamps, entity, text};
+
+/// A virtual key: a secret that the gateway issued, known by its hash alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VirtualKey {
+    /// SHA-256 of the key in hexadecimal: what LiteLLM calls `token`.
+    pub hash: String,
+    /// What the ledger knows the key by, if not by its hash: a key that takes another's place spends from the same budget.
+    pub account: Option<String>,
+    /// `sk-...` and the last four characters.
+    pub name: Option<String>,
+    /// Unique.
+    pub alias: Option<String>,
+    pub user_id: Option<String>,
+    pub team_id: Option<String>,
+    pub organisation_id: Option<String>,
+    pub project_id: Option<String>,
+    /// A [`super::NamedBudget`] whose limits hold where the key has none of its own.
+    pub budget_id: Option<String>,
+    /// The budget of end users whom the key's requests name and who have none.
+    pub end_user_budget_id: Option<String>,
+    #[serde(rename = "type")]
+    pub key_type: KeyType,
+    pub grants: Grants,
+    pub limits: Limits,
+    /// Ids of access groups whose models the key may use beside those of its grants.
+    pub access_groups: Vec<String>,
+    pub tags: Vec<String>,
+    pub metadata: Extra,
+    /// Every other field that the API takes: `permissions`, `config`, `guardrails` …
+    pub extra: Extra,
+    pub stamps: Stamps,
+}
+
+/// What a key is for: LiteLLM's `key_type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyType {
+    /// What its user's role allows.
+    #[default]
+    Default,
+    /// Calls of models alone.
+    LlmApi,
+    /// The management API alone.
+    Management,
+    /// Reading the management API alone.
+    ReadOnly,
+}
+
+impl KeyType {
+    /// The paths for a key of this type, in the words of [`tollgate_policy::access::Grants::routes`]. Empty: all.
+    pub fn routes(self) -> &'static [&'static str] {
+        match self {
+            KeyType::Default => &[],
+            KeyType::LlmApi => &["llm_api_routes"],
+            KeyType::Management => &["management_routes"],
+            KeyType::ReadOnly => &["info_routes", "spend_tracking_routes"],
+        }
+    }
+}
+
+impl VirtualKey {
+    /// What the ledger and the limits know the key by.
+    pub fn account(&self) -> &str {
+        self.account.as_deref().unwrap_or(&self.hash)
+    }
+
+    fn id(&self) -> &str {
+        &self.hash
+    }
+}
+
+entity!(VirtualKey, Key, columns(key): {
+    Alias: text(&key.alias),
+    Name: text(&key.name),
+    UserId: text(&key.user_id),
+    TeamId: text(&key.team_id),
+    OrganisationId: text(&key.organisation_id),
+    ProjectId: text(&key.project_id),
+    BudgetId: text(&key.budget_id),
+}, unique: [Alias]);
