@@ -6,6 +6,7 @@ pub mod failover;
 pub mod fallback;
 pub mod glob;
 pub mod health;
+pub mod limit;
 pub mod nearest;
 pub mod price;
 pub mod repair;

@@ -5,6 +5,7 @@ pub mod capture;
 pub mod captures;
 pub mod database;
 pub mod learned;
+pub mod limiter;
 pub mod recall;
 pub mod record;
 pub mod records;
