@@ -201,7 +201,7 @@ impl Inner {
     fn standing(&self, claims: &Claims, now_ms: u64) -> Standing {
         let mut standing = Standing::default();
         for claim in claims.iter() {
-            let known = self.shards.with(&claim.account, |account| standing.add(claim, Some(account), now_ms));
+            let known = self.shards.of(claim, |account| standing.add(claim, Some(account), now_ms));
             if known.is_none() {
                 standing.add(claim, None, now_ms);
             }

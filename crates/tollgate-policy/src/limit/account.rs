@@ -72,11 +72,19 @@ impl Account {
         })
     }
 
-    /// Takes what a request is expected to need, after all its claims fit.
+    /// Takes what a request is expected to need, after it fits.
     pub fn take(&mut self, claim: &Claim, tokens: Tokens, now_ms: u64) {
         for (dimension, _) in claim.lines() {
             let meter = self.meter(dimension, now_ms);
             meter.used = meter.used.saturating_add(dimension.count(tokens));
+        }
+    }
+
+    /// Undoes [`Account::take`] at once, since another account has no room.
+    pub fn put_back(&mut self, claim: &Claim, tokens: Tokens, now_ms: u64) {
+        for (dimension, _) in claim.lines() {
+            let meter = self.meter(dimension, now_ms);
+            meter.used = meter.used.saturating_sub(dimension.count(tokens));
         }
     }
 

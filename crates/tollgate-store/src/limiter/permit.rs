@@ -47,7 +47,7 @@ impl Taken {
     /// `change`: true if the other replicas should know.
     fn correct(&self, change: impl Fn(&Claim, &mut Account) -> bool) {
         for claim in self.claims.iter() {
-            let news = self.limiter.shards.with(&claim.account, |account| change(claim, account));
+            let news = self.limiter.shards.of(claim, |account| change(claim, account));
             if news == Some(true) {
                 self.limiter.tell(&claim.account);
             }

@@ -39,8 +39,13 @@ impl Shards {
         Locked(locked)
     }
 
-    /// One account by its name, if it is known.
-    pub fn with<T>(&self, name: &str, then: impl FnOnce(&mut Account) -> T) -> Option<T> {
+    /// The account of a claim, if it is known.
+    pub fn of<T>(&self, claim: &Claim, then: impl FnOnce(&mut Account) -> T) -> Option<T> {
+        lock(&self.0[index(claim.hash)]).accounts.get_mut(&claim.account).map(then)
+    }
+
+    /// The account of this name, if it is known.
+    pub fn named<T>(&self, name: &str, then: impl FnOnce(&mut Account) -> T) -> Option<T> {
         lock(&self.0[index(account_hash(name))]).accounts.get_mut(name).map(then)
     }
 
@@ -60,23 +65,26 @@ impl Locked<'_> {
         let wanted = index(claim.hash);
         let shard = self.0.iter_mut().find(|(index, _)| *index == wanted).map(|(_, shard)| shard);
         let shard = shard.expect("the shards of all claims were locked");
-        if !shard.accounts.contains_key(&claim.account) {
-            shard.accounts.insert(claim.account.clone(), Account::default());
-        }
-        shard.accounts.get_mut(&claim.account).expect("it was put there")
+        shard.accounts.entry(claim.account.clone()).or_default()
     }
 
     /// Takes all that the claims want, if all of it fits.
     pub fn admit(&mut self, claims: &Claims, tokens: Tokens, now_ms: u64, holding: Holding) -> Fit {
         self.sweep(now_ms);
-        let mut fit = Fit::Yes;
+        let (mut all, mut taken) = (Fit::Yes, 0);
         for claim in claims.iter() {
-            fit = fit.and(self.account(claim).fit(claim, tokens, now_ms, holding));
+            let account = self.account(claim);
+            let fit = account.fit(claim, tokens, now_ms, holding);
+            if (&all, &fit) == (&Fit::Yes, &Fit::Yes) {
+                account.take(claim, tokens, now_ms);
+                taken += 1;
+            }
+            all = all.and(fit);
         }
-        if fit == Fit::Yes {
-            claims.iter().for_each(|claim| self.account(claim).take(claim, tokens, now_ms));
+        if all != Fit::Yes {
+            claims.iter().take(taken).for_each(|claim| self.account(claim).put_back(claim, tokens, now_ms));
         }
-        fit
+        all
     }
 
     fn sweep(&mut self, now_ms: u64) {

@@ -125,7 +125,7 @@ impl Sharing<'_> {
         };
         let mut round = Round::default();
         for name in &changed {
-            self.limiter.shards.with(name, |account| round.tell(name, account, Telling::News, now_ms));
+            self.limiter.shards.named(name, |account| round.tell(name, account, Telling::News, now_ms));
         }
         let asks: Vec<Ask> = asks.into_iter().filter_map(|ask| self.limiter.put(ask, &mut round)).collect();
         if round.is_empty() {
@@ -141,7 +141,7 @@ impl Sharing<'_> {
         let mut rounds = Rounds::default();
         let shards = &self.limiter.shards;
         self.sharers.retain(|name| {
-            shards.with(name, |account| rounds.last().tell(name, account, Telling::Rest, now_ms)).is_some()
+            shards.named(name, |account| rounds.last().tell(name, account, Telling::Rest, now_ms)).is_some()
         });
         self.go_all(link, rounds).await
     }
@@ -178,7 +178,7 @@ impl Sharing<'_> {
             }
             Err(error) => {
                 for report in &round.reports {
-                    self.limiter.shards.with(&report.account, |account| report.unanswered(account));
+                    self.limiter.shards.named(&report.account, |account| report.unanswered(account));
                 }
                 Err(error)
             }
@@ -227,14 +227,14 @@ impl Inner {
 
     fn answered(self: &Arc<Inner>, round: &Round, asks: Vec<Ask>, answer: Answer, now_ms: u64) {
         for (report, (others, held)) in round.reports.iter().zip(answer.counters) {
-            self.shards.with(&report.account, |account| report.answered(account, others, held, now_ms));
+            self.shards.named(&report.account, |account| report.answered(account, others, held, now_ms));
         }
         for ((ask, lines), verdict) in asks.into_iter().zip(&round.asks).zip(answer.verdicts) {
             let answer = match verdict {
                 Ok(()) => {
                     for line in lines {
                         let report = &round.reports[line.report];
-                        self.shards.with(&report.account, |account| report.take(account, line));
+                        self.shards.named(&report.account, |account| report.take(account, line));
                     }
                     Ok(LimitPermit::new(self, ask.claims, ask.tokens, ask.now_ms))
                 }
