@@ -133,7 +133,7 @@ impl Report {
         }
     }
 
-    /// A request that was granted takes its part.
+    /// A request that was granted takes its part; before [`Report::answered`], which frees the rest.
     pub fn take(&self, account: &mut Account, line: &Line) {
         if let Some(meter) = self.meter(account) {
             meter.used = meter.used.saturating_add(line.count);

@@ -226,18 +226,19 @@ impl Inner {
     }
 
     fn answered(self: &Arc<Inner>, round: &Round, asks: Vec<Ask>, answer: Answer, now_ms: u64) {
+        // What was granted is taken before the rest of it can be given to others.
+        for (lines, verdict) in round.asks.iter().zip(&answer.verdicts) {
+            for line in lines.iter().filter(|_| verdict.is_ok()) {
+                let report = &round.reports[line.report];
+                self.shards.named(&report.account, |account| report.take(account, line));
+            }
+        }
         for (report, (others, held)) in round.reports.iter().zip(answer.counters) {
             self.shards.named(&report.account, |account| report.answered(account, others, held, now_ms));
         }
         for ((ask, lines), verdict) in asks.into_iter().zip(&round.asks).zip(answer.verdicts) {
             let answer = match verdict {
-                Ok(()) => {
-                    for line in lines {
-                        let report = &round.reports[line.report];
-                        self.shards.named(&report.account, |account| report.take(account, line));
-                    }
-                    Ok(LimitPermit::new(self, ask.claims, ask.tokens, ask.now_ms))
-                }
+                Ok(()) => Ok(LimitPermit::new(self, ask.claims, ask.tokens, ask.now_ms)),
                 Err(line) => {
                     let (line, claims) = (&lines[line], &ask.claims);
                     let Some(claim) = claims.iter().nth(line.claim) else { continue };

@@ -91,6 +91,11 @@ impl World {
     fn go(&mut self, replica: usize, round: &Round, lost: bool) -> Verdicts {
         let (counters, verdicts) = answer(&mut self.ledger, replica, round);
         let account = &mut self.accounts[replica];
+        for (lines, verdict) in round.asks.iter().zip(&verdicts) {
+            for line in lines.iter().filter(|_| verdict.is_ok() && !lost) {
+                round.reports[line.report].take(account, line);
+            }
+        }
         for (report, (others, held)) in round.reports.iter().zip(counters) {
             if lost {
                 report.unanswered(account);
@@ -113,9 +118,6 @@ impl World {
                 round.ask(lines);
                 if self.go(replica, &round, lost).first() != Some(&Ok(())) {
                     return;
-                }
-                for line in &round.asks[0] {
-                    round.reports[line.report].take(&mut self.accounts[replica], line);
                 }
             }
         }
