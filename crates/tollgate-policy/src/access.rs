@@ -90,6 +90,8 @@ pub struct Rates {
     pub requests_per_minute: Option<u64>,
     /// Input and output.
     pub tokens_per_minute: Option<u64>,
+    pub input_tokens_per_minute: Option<u64>,
+    pub output_tokens_per_minute: Option<u64>,
     pub requests_per_day: Option<u64>,
     pub tokens_per_day: Option<u64>,
     pub parallel_requests: Option<u64>,

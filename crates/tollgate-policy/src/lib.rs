@@ -8,6 +8,7 @@ pub mod failover;
 pub mod fallback;
 pub mod glob;
 pub mod health;
+pub mod limit;
 pub mod nearest;
 pub mod paths;
 pub mod price;

@@ -9,6 +9,7 @@ pub mod changes;
 pub mod database;
 pub mod entity;
 pub mod learned;
+pub mod limiter;
 pub mod list;
 pub mod recall;
 pub mod record;

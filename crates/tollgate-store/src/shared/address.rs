@@ -42,7 +42,7 @@ impl Address {
         Address(info.set_addr(address).set_redis_settings(settings))
     }
 
-    pub(super) fn info(&self) -> ConnectionInfo {
+    pub(crate) fn info(&self) -> ConnectionInfo {
         self.0.clone()
     }
 }

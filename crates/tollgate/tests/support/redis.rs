@@ -54,7 +54,8 @@ impl Redis {
         self.command(&format!("GET {key}")).await.expect("Redis answers")
     }
 
-    async fn command(&self, command: &str) -> std::io::Result<String> {
+    /// What it answers, as it sends it.
+    pub async fn command(&self, command: &str) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
         stream.write_all(format!("AUTH {PASSWORD}\r\n{command}\r\nQUIT\r\n").as_bytes()).await?;
         let mut answer = String::new();
