@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod balance;
+pub mod budget;
 pub mod failover;
 pub mod fallback;
 pub mod glob;

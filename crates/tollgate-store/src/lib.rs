@@ -5,6 +5,8 @@ pub mod capture;
 pub mod captures;
 pub mod database;
 pub mod learned;
+pub mod ledger;
+pub mod meter;
 pub mod recall;
 pub mod record;
 pub mod records;
