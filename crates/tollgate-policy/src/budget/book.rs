@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Capped, Denial, Estimate, PotKey, Standing};
+use crate::window::Window;
 
 /// What the database said a pot holds is believed for so long, when it was too little: a caller that is over its budget and
 /// keeps asking costs one look a second.
@@ -186,15 +187,28 @@ impl Book {
 
     /// Visits that give back what was not used for a time.
     pub fn return_idle(&mut self, idle_ms: u64, now_ms: u64) -> Vec<Visit> {
-        let idle = |purse: &Purse| {
-            let nothing_to_do = !purse.unsure && purse.leased_nanos <= purse.committed();
-            !nothing_to_do && purse.used_at_ms.saturating_add(idle_ms) <= now_ms
-        };
+        self.give_back(|_, purse| purse.used_at_ms.saturating_add(idle_ms) <= now_ms)
+    }
+
+    /// Visits that give back what is left of earlier parts of a rolling window, as it counts in the present one.
+    pub fn return_parts(&mut self, present: &PotKey) -> Vec<Visit> {
+        if !matches!(present.window, Window::Rolling(_)) {
+            return Vec::new();
+        }
+        self.give_back(|key, _| {
+            key.start_ms < present.start_ms && *key == PotKey { start_ms: key.start_ms, ..present.clone() }
+        })
+    }
+
+    fn give_back(&mut self, which: impl Fn(&PotKey, &Purse) -> bool) -> Vec<Visit> {
         let mut visits = Vec::new();
-        for (key, purse) in self.purses.iter_mut().filter(|(_, purse)| idle(purse)) {
-            purse.unsure = true;
-            let (key, cap_nanos, end_ms) = (key.clone(), purse.cap_nanos, purse.end_ms);
-            visits.push(Visit { key, cap_nanos, end_ms, committed_nanos: purse.committed(), wanted_nanos: 0 });
+        for (key, purse) in &mut self.purses {
+            let something_to_do = purse.unsure || purse.leased_nanos > purse.committed();
+            if something_to_do && which(key, purse) {
+                purse.unsure = true;
+                let (key, cap_nanos, end_ms) = (key.clone(), purse.cap_nanos, purse.end_ms);
+                visits.push(Visit { key, cap_nanos, end_ms, committed_nanos: purse.committed(), wanted_nanos: 0 });
+            }
         }
         visits
     }

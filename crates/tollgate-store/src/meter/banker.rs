@@ -159,7 +159,9 @@ impl Banker {
             let now_ms = self.shared.now_ms();
             let visits: Vec<Visit> = {
                 let mut book = self.shared.book();
-                needs.values().map(|(pot, wanted)| book.visit(pot, *wanted, now_ms)).collect()
+                let earlier: Vec<Visit> = needs.keys().flat_map(|key| book.return_parts(key)).collect();
+                let wanted = needs.values().map(|(pot, wanted)| book.visit(pot, *wanted, now_ms));
+                wanted.chain(earlier).collect()
             };
             let at_ms = waiting.iter().map(|ask| ask.at_ms).max().unwrap_or(0);
             self.visit(&visits, at_ms).await;
