@@ -4,10 +4,12 @@
 //! does a request wait for the database, which then gives enough for many. What was settled is in the journal on disk at once, and
 //! reaches ledger, hours and balances through a task of its own, the [`banker`].
 
+mod balance;
 mod bank;
 mod banker;
 mod journal;
 mod line;
+mod patience;
 mod reader;
 mod reservation;
 
@@ -25,6 +27,7 @@ use tollgate_policy::window::{Span, Window};
 
 use crate::database::Database;
 pub use crate::ledger::apply::Alert;
+pub use balance::Balance;
 use crate::ledger::{Begun, Counted, Payer};
 use banker::{Ask, Banker, Order};
 use journal::Journal;
@@ -35,6 +38,8 @@ use reservation::Held;
 #[cfg(test)]
 mod tests;
 
+/// Bytes of an end user's name or a tag that are kept as they are.
+const LONGEST_NAME: usize = 1024;
 /// Alerts that nobody fetched yet; older ones are dropped.
 const ALERTS: usize = 256;
 
@@ -84,6 +89,7 @@ pub enum Denied {
 pub struct Meter {
     shared: Arc<Shared>,
     orders: mpsc::UnboundedSender<Order>,
+    database: Database,
 }
 
 struct Shared {
@@ -110,14 +116,16 @@ impl Meter {
             started: Instant::now(),
             alerts: broadcast::channel(ALERTS).0,
         });
-        tokio::spawn(Banker::new(shared.clone(), database, settings).run(received));
-        Ok(Meter { shared, orders })
+        tokio::spawn(Banker::new(shared.clone(), database.clone(), settings).run(received));
+        Ok(Meter { shared, orders, database })
     }
 
     /// Holds what the request can cost at most in all its pots, or of the output only as much as is left. Waits for the database only
     /// when a lease does not do. `at_ms`: when the request began, milliseconds since 1970; it counts in the windows of that moment.
     pub async fn reserve(&self, asking: Asking<'_>, at_ms: u64) -> Result<Reservation, Denied> {
-        let Asking { request_id, payer, model, tags, pots, estimate } = asking;
+        let Asking { request_id, mut payer, model, mut tags, pots, estimate } = asking;
+        payer.end_user = storable(&payer.end_user).unwrap_or(payer.end_user);
+        tags.iter_mut().for_each(|tag| *tag = storable(tag).map_or_else(|| std::mem::take(tag), |tag| tag.to_string()));
         let costs = estimate.whole_nanos() > 0;
         let (counted, capped) = self.shared.pots(pots, costs, at_ms);
         let charge = self.shared.charge();
@@ -183,13 +191,21 @@ impl Shared {
         let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = pots.iter().map(|pot| {
             let span = span(&mut spans, pot.window, at_ms, &self.zone);
-            let key = pot.key(span);
+            let mut key = pot.key(span);
+            key.id = storable(&key.id).unwrap_or(key.id);
             let cap = pot.cap_nanos(at_ms).filter(|_| costs);
             capped.extend(cap.map(|cap_nanos| Capped { key: key.clone(), cap_nanos, end_ms: span.end_ms }));
             Counted { key, end_ms: span.end_ms, held: cap.is_some(), soft_nanos: pot.soft_nanos }
         });
         (counted.collect(), capped)
     }
+}
+
+/// What a client calls itself, or its requests, can be any text: PostgreSQL has no zero byte, and nobody needs a novel. `None`: the
+/// text is fine.
+fn storable(text: &str) -> Option<Arc<str>> {
+    let fine = text.len() <= LONGEST_NAME && !text.contains('\0');
+    (!fine).then(|| text.replace('\0', "\u{fffd}").chars().take(LONGEST_NAME / 4).collect::<String>().into())
 }
 
 fn span(known: &mut Vec<(Window, Span)>, window: Window, at_ms: u64, zone: &TimeZone) -> Span {

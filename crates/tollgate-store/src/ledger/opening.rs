@@ -52,7 +52,7 @@ pub async fn open(
 }
 
 /// From the hours, and where the window begins or ends within an hour from the ledger's rows.
-async fn spent_before(
+pub async fn spent_before(
     connection: &mut AnyConnection,
     key: &PotKey,
     end_ms: Option<u64>,

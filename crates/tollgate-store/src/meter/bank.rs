@@ -42,6 +42,10 @@ async fn stand(
     visit: &Visit,
 ) -> Result<(i64, i64, i64), StoreError> {
     let key = &visit.key;
+    let rolls = matches!(key.window, Window::Rolling(_));
+    if rolls {
+        lock_window(connection, zone, key).await?;
+    }
     let (mut spent, mut all) = match lock(connection, pot).await? {
         Some(found) => found,
         None => {
@@ -49,8 +53,8 @@ async fn stand(
             lock(connection, pot).await?.unwrap_or_default()
         }
     };
-    if matches!(key.window, Window::Rolling(_)) {
-        (spent, all) = parts(connection, zone, key).await?;
+    if rolls {
+        (spent, all) = parts(connection, key).await?;
     }
     let own = "SELECT nanos FROM leases WHERE replica = $1 AND pot = $2";
     let own: Option<(i64,)> = sqlx::query_as(own).bind(replica).bind(pot).fetch_optional(connection).await?;
@@ -63,13 +67,18 @@ async fn lock(connection: &mut AnyConnection, pot: &str) -> Result<Option<(i64, 
     Ok(sqlx::query_as(update).bind(pot).fetch_optional(connection).await?)
 }
 
-/// All parts of a rolling window. Two replicas may be in different parts, so what they lock is a row of its own, the part at 0.
-async fn parts(connection: &mut AnyConnection, zone: &TimeZone, key: &PotKey) -> Result<(i64, i64), StoreError> {
+/// Two replicas may be in different parts of a rolling window, so what they lock is a row of its own, the part at 0.
+async fn lock_window(connection: &mut AnyConnection, zone: &TimeZone, key: &PotKey) -> Result<(), StoreError> {
     let anchor = PotKey { start_ms: 0, ..key.clone() };
     if lock(connection, &name(&anchor)).await?.is_none() {
         open(connection, &anchor, Some(0), zone).await?;
         lock(connection, &name(&anchor)).await?;
     }
+    Ok(())
+}
+
+/// Spent and leased in all parts of a rolling window.
+pub async fn parts(connection: &mut AnyConnection, key: &PotKey) -> Result<(i64, i64), StoreError> {
     let select = "SELECT CAST(COALESCE(SUM(spent_nanos), 0) AS BIGINT), CAST(COALESCE(SUM(leased_nanos), 0) AS BIGINT) \
                   FROM balances WHERE scope_kind = $1 AND scope_id = $2 AND model = $3 AND period = $4 AND start_ms >= $5";
     Ok(sqlx::query_as(select)

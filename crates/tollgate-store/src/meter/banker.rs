@@ -2,22 +2,22 @@
 //! ledger. As it does one thing after the other, what the book knows and what the database holds never pass each other.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tollgate_policy::budget::{Answer, Capped, Estimate, PotKey, Stance, Visit};
 use tollgate_policy::price::dollars;
 
-use super::journal::{Left, segments};
+use super::journal::{Left, put_aside, segments};
+use super::patience::{is_about_data, patiently};
 use super::reader::Reader;
 use super::reservation::Held;
 use super::{Denied, Settings, Shared, bank};
 use crate::database::{Database, StoreError};
 use crate::ledger::Entry;
-use crate::ledger::apply::{Alert, Applied, Applier};
+use crate::ledger::apply::{Applied, Applier, PotCharged};
 
 /// How often settled requests are looked for: no request wakes the task for its own.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -34,8 +34,6 @@ const RECLAIM_AFTER: Duration = Duration::from_secs(600);
 /// Idle leases go back: soon where others may need them, late where nobody is.
 const IDLE_MS: u64 = 1_000;
 const IDLE_ALONE_MS: u64 = 30_000;
-/// What the database does not answer in this time it does not answer.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// Looks at journals of processes that died, beside the one at the start.
 const ADOPT_EVERY: Duration = Duration::from_secs(30);
 /// What took the room that was fetched for a request is another request, which cannot go on for ever.
@@ -138,6 +136,7 @@ impl Banker {
 
     /// Fetches what the requests need, and decides: first come, first served.
     async fn serve(&mut self, mut asks: Vec<Ask>) {
+        self.be_sure().await;
         for round in 0..=ROUNDS {
             let stance = match self.away_since {
                 Some(_) => Stance::Away,
@@ -190,12 +189,19 @@ impl Banker {
         Vec::new()
     }
 
+    /// What may be in the ledger or not is brought there before a pot is looked at: it would count twice, as spent and as committed.
+    async fn be_sure(&mut self) {
+        if !self.batch.is_empty() && self.away_since.is_none() {
+            self.apply().await;
+        }
+    }
+
     async fn visit(&mut self, visits: &[Visit], at_ms: u64) {
-        if visits.is_empty() {
+        if visits.is_empty() || self.away_since.is_some() {
             return;
         }
         let (zone, replica) = (&self.settings.zone, &self.shared.journal.replica);
-        let leased = patiently(bank::visit(&self.database, zone, replica, self.replicas, visits)).await;
+        let leased = patiently!(bank::visit(&self.database, zone, replica, self.replicas, visits));
         match leased {
             Ok(leased) => {
                 let now_ms = self.shared.now_ms();
@@ -237,6 +243,7 @@ impl Banker {
         if self.away_since.is_some() {
             return;
         }
+        self.be_sure().await;
         let idle_ms = if self.replicas > 1 { IDLE_MS } else { IDLE_ALONE_MS };
         let now_ms = self.shared.now_ms();
         let visits = self.shared.book().return_idle(idle_ms, now_ms);
@@ -267,15 +274,18 @@ impl Banker {
             }
             more = self.batch.len() >= BATCH;
         }
-        let (applier, replica) = (&mut self.applier, &self.shared.journal.replica);
-        match patiently(applier.apply(replica, &self.batch)).await {
-            Ok(applied) => self.settled(applied),
+        let batch = std::mem::take(&mut self.batch);
+        match self.bring(&self.shared.clone().journal.replica, &batch).await {
+            Ok(applied) => {
+                let mut book = self.shared.book();
+                applied.iter().for_each(|pot| book.applied(&pot.key, pot.cost_nanos, pot.covered_nanos));
+            }
             Err(error) => {
+                self.batch = batch;
                 self.away(&error);
                 return false;
             }
         }
-        self.batch.clear();
         while self.kept < self.reader.segment() {
             if let Err(error) = self.shared.journal.delete(self.kept) {
                 tracing::warn!(%error, "a file of the journal of spending cannot be deleted");
@@ -288,21 +298,34 @@ impl Banker {
         more
     }
 
-    fn settled(&self, applied: Applied) {
-        let mut book = self.shared.book();
-        applied.held.iter().for_each(|pot| book.applied(&pot.key, pot.cost_nanos, pot.covered_nanos));
-        drop(book);
-        self.tell(applied.alerts);
+    /// Into the database, and tells of soft budgets. What the database will never take is put aside, so that the rest goes on.
+    async fn bring(&mut self, replica: &str, entries: &[Entry]) -> Result<Vec<PotCharged>, StoreError> {
+        let together = patiently!(self.applier.apply(replica, entries));
+        let mut held = Vec::new();
+        match together {
+            Err(error) if is_about_data(&error) => {
+                for entry in entries.chunks(1) {
+                    match patiently!(self.applier.apply(replica, entry)) {
+                        Ok(applied) => held.extend(self.tell(applied)),
+                        Err(error) if is_about_data(&error) => put_aside(&self.settings.journal, entry, &error),
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            applied => held.extend(self.tell(applied?)),
+        }
+        Ok(held)
     }
 
-    fn tell(&self, alerts: Vec<Alert>) {
-        for alert in alerts {
+    fn tell(&self, applied: Applied) -> Vec<PotCharged> {
+        for alert in applied.alerts {
             let (kind, id, model) = (alert.key.kind.word(), &alert.key.id, &alert.key.model);
             let (window, soft) = (alert.key.window.word(), dollars(alert.soft_nanos));
             tracing::warn!(kind, %id, %model, window, "the soft budget of ${soft} is spent");
             // Nobody may be listening.
             let _ = self.shared.alerts.send(alert);
         }
+        applied.held
     }
 
     /// A batch of a journal that a dead process left, as if it had lived; at its end what it had open is settled at what was held.
@@ -334,15 +357,13 @@ impl Banker {
             }
         };
         if !entries.is_empty() {
-            let applied = patiently(self.applier.apply(&left.replica, &entries)).await?;
-            self.tell(applied.alerts);
+            self.bring(&left.replica, &entries).await?;
             return Ok(false);
         }
         for entries in reader.interrupted().chunks(BATCH) {
-            let applied = patiently(self.applier.apply(&left.replica, entries)).await?;
-            self.tell(applied.alerts);
+            self.bring(&left.replica, entries).await?;
         }
-        patiently(bank::give_back_all(&self.database, &left.replica)).await?;
+        patiently!(bank::give_back_all(&self.database, &left.replica))?;
         Ok(true)
     }
 
@@ -351,7 +372,7 @@ impl Banker {
     async fn show_life(&mut self) {
         self.last.beat = Some(Instant::now());
         self.beat += 1;
-        let beats = match patiently(bank::beat(&self.database, &self.shared.journal.replica, self.beat)).await {
+        let beats = match patiently!(bank::beat(&self.database, &self.shared.journal.replica, self.beat)) {
             Ok(beats) => beats,
             Err(error) => return self.away(&error),
         };
@@ -371,7 +392,7 @@ impl Banker {
         self.replicas = u32::try_from(alive.max(1)).unwrap_or(u32::MAX);
         let gone = self.beats.iter().filter(|(_, (_, since))| silent(since, RECLAIM_AFTER)).map(|(id, _)| id.clone());
         for replica in gone.collect::<Vec<_>>() {
-            match patiently(bank::give_back_all(&self.database, &replica)).await {
+            match patiently!(bank::give_back_all(&self.database, &replica)) {
                 Ok(()) => tracing::warn!(replica, "a replica is silent: its leases are free again"),
                 Err(error) => return self.away(&error),
             }
@@ -394,7 +415,8 @@ impl Banker {
         if self.away_since.is_some() {
             return;
         }
-        let given_back = patiently(bank::give_back_all(&self.database, &self.shared.journal.replica)).await;
+        let replica = &self.shared.journal.replica;
+        let given_back = patiently!(bank::give_back_all(&self.database, replica));
         match given_back {
             Ok(()) if self.reader.is_settled() => {
                 if let Err(error) = self.shared.journal.remove() {
@@ -405,8 +427,4 @@ impl Banker {
             Err(error) => self.away(&error),
         }
     }
-}
-
-async fn patiently<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    timeout(PATIENCE, work).await.unwrap_or(Err(StoreError::Away(sqlx::Error::PoolTimedOut)))
 }

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::line::Line;
-use crate::ledger::Begun;
+use crate::database::StoreError;
+use crate::ledger::{Begun, Entry};
 
 /// Large enough that few are made, small enough that applying one again after a crash is quick.
 const SEGMENT_BYTES: u64 = 4 << 20;
@@ -200,6 +201,19 @@ impl Left {
 
     pub fn remove(&self) -> io::Result<()> {
         remove(&self.folder)
+    }
+}
+
+/// Keeps what the database refuses for what it is, for somebody to look at.
+pub fn put_aside(root: &Path, entries: &[Entry], error: &StoreError) {
+    for Entry { begun, charge } in entries {
+        tracing::error!(%error, charge = begun.charge, "the ledger refuses a charge; it is put aside in refused.log");
+        let line = Line::Free { begun: begun.clone(), of: charge.clone() };
+        let written = line.write().map_err(io::Error::other);
+        let kept = written.and_then(|line| append(&root.join("refused.log"))?.write_all(&line));
+        if let Err(error) = kept {
+            tracing::error!(%error, ?line, "it could not be put aside either");
+        }
     }
 }
 
