@@ -103,6 +103,8 @@ impl Rates {
         Rates {
             requests_per_minute: self.requests_per_minute.or(named.requests_per_minute),
             tokens_per_minute: self.tokens_per_minute.or(named.tokens_per_minute),
+            input_tokens_per_minute: self.input_tokens_per_minute.or(named.input_tokens_per_minute),
+            output_tokens_per_minute: self.output_tokens_per_minute.or(named.output_tokens_per_minute),
             requests_per_day: self.requests_per_day.or(named.requests_per_day),
             tokens_per_day: self.tokens_per_day.or(named.tokens_per_day),
             parallel_requests: self.parallel_requests.or(named.parallel_requests),

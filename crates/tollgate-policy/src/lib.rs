@@ -4,6 +4,7 @@ pub mod access;
 pub mod address;
 pub mod authorise;
 pub mod balance;
+pub mod budget;
 pub mod failover;
 pub mod fallback;
 pub mod glob;

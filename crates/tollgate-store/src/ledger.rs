@@ -1,0 +1,131 @@
+//! The ledger: one row per request, which says who used what and what it cost. Rows are only ever added.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tollgate_policy::budget::PotKey;
+
+pub mod apply;
+pub(crate) mod opening;
+mod party;
+
+pub use party::Parties;
+
+/// What is known of a request when it begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Begun {
+    /// Unlike any other, for ever: with it a charge is applied once.
+    pub charge: String,
+    pub request_id: String,
+    /// The windows that the charge falls in are those of this moment, whenever it ends. Milliseconds since 1970.
+    pub at_ms: u64,
+    pub payer: Payer,
+    /// The route's name.
+    pub model: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    pub pots: Vec<Counted>,
+}
+
+/// Who pays. Empty: nobody of that kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Payer {
+    pub key_hash: Arc<str>,
+    pub team_id: Arc<str>,
+    pub user_id: Arc<str>,
+    pub organisation_id: Arc<str>,
+    pub end_user: Arc<str>,
+}
+
+/// A pot that a request counts in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    pub key: PotKey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_ms: Option<u64>,
+    /// The request was held against its cap.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft_nanos: Option<u64>,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Charge {
+    pub deployment: String,
+    pub provider: String,
+    /// The provider's name for the model.
+    pub upstream_model: String,
+    pub tokens: Tokens,
+    pub cost_nanos: u64,
+    /// At least one count is our own.
+    pub estimated: bool,
+    pub status: Status,
+    pub duration_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_token_ms: Option<u64>,
+    pub attempts: u32,
+}
+
+/// Disjoint, but for thinking, which is a part of the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tokens {
+    pub input: u64,
+    pub output: u64,
+    pub cache_read: u64,
+    pub cache_write: u64,
+    pub reasoning: u64,
+}
+
+impl From<&tollgate_dialect::usage::Usage> for Tokens {
+    fn from(usage: &tollgate_dialect::usage::Usage) -> Tokens {
+        Tokens {
+            input: usage.input.unwrap_or(0),
+            output: usage.output.unwrap_or(0),
+            cache_read: usage.cache_read.unwrap_or(0),
+            cache_write: usage.cache_write.unwrap_or(0),
+            reasoning: usage.reasoning.unwrap_or(0),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    #[default]
+    Answered,
+    Failed,
+    /// The client went away; what was seen until then is paid for.
+    Aborted,
+    /// The gateway ended in the middle; what was held is taken as spent.
+    Interrupted,
+}
+
+impl Status {
+    pub const ALL: [Status; 4] = [Status::Answered, Status::Failed, Status::Aborted, Status::Interrupted];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Answered => "answered",
+            Status::Failed => "failed",
+            Status::Aborted => "aborted",
+            Status::Interrupted => "interrupted",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Status> {
+        Status::ALL.into_iter().find(|status| status.word() == word)
+    }
+}
+
+/// A line of the ledger: a request from its beginning to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub begun: Begun,
+    pub charge: Charge,
+}

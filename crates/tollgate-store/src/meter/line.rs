@@ -1,0 +1,101 @@
+//! The lines of the journal: what is known before a request costs money, and what came of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{Begun, Charge};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// Before the upstream is asked.
+    Hold { begun: Begun, nanos: u64 },
+    /// The end of a request that was held.
+    Settle { charge: String, of: Charge },
+    /// The end of one that cost nothing and is not to be in the ledger.
+    Release { charge: String },
+    /// A request that could not cost anything, at its end.
+    Free { begun: Begun, of: Charge },
+}
+
+impl Line {
+    pub fn write(&self) -> Result<Vec<u8>, serde_json::Error> {
+        written(self)
+    }
+
+    /// A written [`Line::Hold`] of something that is kept.
+    pub fn hold(begun: &Begun, nanos: u64) -> Result<Vec<u8>, serde_json::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Borrowed<'a> {
+            Hold { begun: &'a Begun, nanos: u64 },
+        }
+        written(&Borrowed::Hold { begun, nanos })
+    }
+
+    /// `None`: it is not whole. `line` has no line feed.
+    pub fn read(line: &[u8]) -> Option<Line> {
+        let (sum, json) = line.split_at_checked(9)?;
+        let sum = u32::from_str_radix(std::str::from_utf8(&sum[..8]).ok()?, 16).ok()?;
+        if checksum(json) != sum {
+            return None;
+        }
+        serde_json::from_slice(json).ok()
+    }
+}
+
+/// With a checksum before it and a line feed behind: a line that was cut short is recognised.
+fn written(line: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut written = b"00000000 ".to_vec();
+    serde_json::to_writer(&mut written, line)?;
+    let sum = format!("{:08x}", checksum(&written[9..]));
+    written[..8].copy_from_slice(sum.as_bytes());
+    written.push(b'\n');
+    Ok(written)
+}
+
+const TABLE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut value = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            value = if value & 1 == 1 { 0xedb8_8320 ^ (value >> 1) } else { value >> 1 };
+            bit += 1;
+        }
+        table[byte] = value;
+        byte += 1;
+    }
+    table
+};
+
+/// CRC-32 as in ISO 3309: finds every burst of up to 32 wrong bits.
+fn checksum(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |sum, byte| TABLE[((sum ^ u32::from(*byte)) & 0xff) as usize] ^ (sum >> 8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_that_of_the_standard() {
+        // The check value of CRC-32/ISO-HDLC in the catalogue of parametrised CRC algorithms.
+        assert_eq!(checksum(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_or_changed_is_not_read() {
+        let line = Line::Release { charge: "a-1".to_string() };
+        let written = line.write().unwrap();
+        let (end, whole) = written.split_last().unwrap();
+        assert_eq!(*end, b'\n');
+        assert_eq!(Line::read(whole), Some(line));
+        for cut in 0..whole.len() {
+            assert_eq!(Line::read(&whole[..cut]), None, "{cut}");
+        }
+        let mut changed = whole.to_vec();
+        changed[20] ^= 1;
+        assert_eq!(Line::read(&changed), None);
+    }
+}

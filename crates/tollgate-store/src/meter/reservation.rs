@@ -1,0 +1,102 @@
+//! What a request may spend. It ends exactly once: settled, released, or, when it is dropped, taken to have cost what was held.
+
+use std::sync::Arc;
+
+use tollgate_policy::budget::{Capped, PotKey};
+
+use super::Shared;
+use super::journal::JournalError;
+use super::line::Line;
+use crate::ledger::{Begun, Charge, Status};
+
+/// Held in the book. Dropped, it is given back.
+pub(super) struct Held {
+    shared: Arc<Shared>,
+    keys: Vec<PotKey>,
+    nanos: u64,
+    pub output_tokens: u64,
+}
+
+impl Held {
+    pub fn new(shared: Arc<Shared>, pots: &[Capped], nanos: u64, output_tokens: u64) -> Held {
+        let keys = pots.iter().map(|pot| pot.key.clone()).collect();
+        Held { shared, keys, nanos, output_tokens }
+    }
+
+    fn settle(mut self, cost_nanos: u64) {
+        let keys = std::mem::take(&mut self.keys);
+        self.shared.book().settle(&keys, self.nanos, cost_nanos);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.keys.is_empty() {
+            self.shared.book().release(&self.keys, self.nanos);
+        }
+    }
+}
+
+pub struct Reservation(Option<Open>);
+
+struct Open {
+    shared: Arc<Shared>,
+    begun: Begun,
+    /// `None`: it cannot cost anything.
+    held: Option<Held>,
+    output_tokens: u64,
+}
+
+impl Reservation {
+    pub(super) fn free(shared: Arc<Shared>, begun: Begun, output_tokens: u64) -> Reservation {
+        Reservation(Some(Open { shared, begun, held: None, output_tokens }))
+    }
+
+    pub(super) fn held(held: Held, begun: Begun) -> Result<Reservation, JournalError> {
+        let (shared, output_tokens) = (held.shared.clone(), held.output_tokens);
+        shared.journal.hold(&begun, held.nanos)?;
+        Ok(Reservation(Some(Open { shared, begun, held: Some(held), output_tokens })))
+    }
+
+    /// The output that is paid for: never more than was asked for.
+    pub fn output_tokens(&self) -> u64 {
+        self.0.as_ref().map_or(0, |open| open.output_tokens)
+    }
+
+    pub fn held_nanos(&self) -> u64 {
+        self.0.as_ref().and_then(|open| open.held.as_ref()).map_or(0, |held| held.nanos)
+    }
+
+    /// The request ended. It may cost more than was held: usage is what it is.
+    pub fn settle(mut self, charge: Charge) {
+        self.end(charge);
+    }
+
+    /// The request ended before anything could be used, and is not to be in the ledger.
+    pub fn release(mut self) {
+        if let Some(open) = self.0.take()
+            && open.held.is_some()
+        {
+            open.shared.journal.end(&open.begun.charge, &Line::Release { charge: open.begun.charge.clone() });
+        }
+    }
+
+    fn end(&mut self, of: Charge) {
+        let Some(Open { shared, begun, held, .. }) = self.0.take() else { return };
+        let (charge, cost_nanos) = (begun.charge.clone(), of.cost_nanos);
+        match held {
+            Some(held) => {
+                shared.journal.end(&charge, &Line::Settle { charge: charge.clone(), of });
+                held.settle(cost_nanos);
+            }
+            None => shared.journal.end(&charge, &Line::Free { begun, of }),
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let cost_nanos = self.held_nanos();
+        self.end(Charge { cost_nanos, estimated: true, status: Status::Interrupted, ..Charge::default() });
+    }
+}
