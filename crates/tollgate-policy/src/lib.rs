@@ -1,4 +1,4 @@
-//! Pure decisions: which deployment serves a request, at what price, and what to do after a failure. No I/O; time is an argument.
+//! Pure decisions: which deployment serves a request, whose turn it is, at what price, and what to do after a failure. No I/O; time is an argument.
 
 pub mod balance;
 pub mod failover;
@@ -7,6 +7,7 @@ pub mod glob;
 pub mod health;
 pub mod nearest;
 pub mod price;
+pub mod queue;
 pub mod repair;
 pub mod retry;
 pub mod route;
