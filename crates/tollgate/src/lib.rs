@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod diagnosis;
 pub mod failure;
+pub mod gate;
 pub mod health;
 pub mod http;
 pub mod pipeline;
