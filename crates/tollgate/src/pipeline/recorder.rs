@@ -152,7 +152,8 @@ impl Recorder {
     }
 
     /// `before`: how many go before it; `None`: it waits no longer.
-    pub fn waits(&self, route: &str, waited: Duration, before: Option<usize>) {
+    pub fn waits(&mut self, route: &str, waited: Duration, before: Option<usize>) {
+        self.queued = Some(waited);
         if let Some(mut record) = self.shared() {
             let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
             record.queue = Some(record::Queue { route: route.to_string(), waited_ms, before });

@@ -83,9 +83,7 @@ impl Driver {
                 break None;
             }
         };
-        let waited = before + began.elapsed();
-        self.recorder.queued = Some(waited);
-        self.recorder.waits(&route.group, waited, None);
+        self.recorder.waits(&route.group, before + began.elapsed(), None);
         outcome
     }
 
@@ -95,6 +93,5 @@ impl Driver {
             self.recorder.queued = Some(before + commit_at.saturating_duration_since(now));
             self.line.headers = reply::headers(&self.recorder);
         }
-        self.recorder.queued = Some(before);
     }
 }
