@@ -45,7 +45,6 @@ pub struct Arrival<T> {
     pub class: Class,
     /// Among the tenant's own; lower goes first.
     pub priority: i64,
-    pub deadline_ms: u64,
 }
 
 /// A place that was taken.
@@ -101,8 +100,8 @@ impl<T: Clone + Eq + Hash> FairQueue<T> {
         self.waiting.is_empty()
     }
 
-    /// Takes a place. No more than `most` wait.
-    pub fn push(&mut self, arrival: Arrival<T>, most: usize) -> Result<Taken, Full> {
+    /// Takes a place, until the deadline. No more than `most` wait.
+    pub fn push(&mut self, arrival: Arrival<T>, deadline_ms: u64, most: usize) -> Result<Taken, Full> {
         let gave_way = match self.len() < most {
             true => None,
             false => Some(self.gives_way(&arrival).ok_or(Full)?),
@@ -112,7 +111,7 @@ impl<T: Clone + Eq + Hash> FairQueue<T> {
         }
         let ticket = Ticket(self.next);
         self.next += 1;
-        let Arrival { tenant, weight, class, priority, deadline_ms } = arrival;
+        let Arrival { tenant, weight, class, priority } = arrival;
         self.ring(class).push(tenant.clone(), weight.max(1), (priority, ticket));
         self.waiting.insert(ticket, Waiting { tenant, class, priority, deadline_ms });
         self.deadlines.insert((deadline_ms, ticket));

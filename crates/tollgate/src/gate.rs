@@ -156,7 +156,7 @@ impl Gate {
         let came_ms = self.clock.now_ms();
         let deadline_ms = came_ms.saturating_add(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
         let mut state = lock(&self.state);
-        let taken = state.queue.push(Arrival { deadline_ms, ..arrival }, most).inspect_err(|Full| {
+        let taken = state.queue.push(arrival, deadline_ms, most).inspect_err(|Full| {
             self.counts.refused_full.fetch_add(1, Ordering::Relaxed);
         })?;
         let waiter = Waiter { doors: doors.clone(), came_ms, outcome: None, task: None };

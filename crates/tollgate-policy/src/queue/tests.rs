@@ -3,7 +3,7 @@ use super::*;
 mod simulation;
 
 fn arrival(tenant: char) -> Arrival<char> {
-    Arrival { tenant, weight: 1, class: Class::Interactive, priority: 0, deadline_ms: u64::MAX }
+    Arrival { tenant, weight: 1, class: Class::Interactive, priority: 0 }
 }
 
 fn batch(tenant: char) -> Arrival<char> {
@@ -25,7 +25,7 @@ impl Named {
     }
 
     fn try_push(&mut self, arrival: Arrival<char>, most: usize) -> Result<Taken, Full> {
-        let taken = self.queue.push(arrival, most)?;
+        let taken = self.queue.push(arrival, u64::MAX, most)?;
         self.names.insert(taken.ticket, arrival.tenant);
         Ok(taken)
     }
@@ -195,8 +195,8 @@ fn batch_gives_its_places_to_interactive_requests_and_gets_none_from_them() {
 #[test]
 fn what_has_waited_too_long_is_taken_out_once() {
     let mut queue = Named::default();
-    let at = |deadline_ms| Arrival { deadline_ms, ..arrival('a') };
-    let tickets = [300, 100, 200].map(|deadline_ms| queue.push(at(deadline_ms)));
+    let tickets = [300, 100, 200].map(|at_ms| queue.queue.push(arrival('a'), at_ms, MANY).unwrap().ticket);
+    queue.names.extend(tickets.map(|ticket| (ticket, 'a')));
     assert_eq!(queue.queue.expire(99), []);
     assert_eq!(queue.queue.expire(200), [tickets[1], tickets[2]]);
     assert_eq!(queue.queue.expire(200), []);

@@ -28,7 +28,7 @@ fn wait(gate: &Arc<Gate>, tenant: u64, all: &[&Standing]) -> Place {
 
 fn wait_for(gate: &Arc<Gate>, tenant: u64, all: &[&Standing], patience: Duration) -> Place {
     let doors = all.iter().enumerate().map(|(index, standing)| Door { index, standing: (*standing).clone() });
-    let arrival = Arrival { tenant, weight: 1, class: Class::Interactive, priority: 0, deadline_ms: 0 };
+    let arrival = Arrival { tenant, weight: 1, class: Class::Interactive, priority: 0 };
     gate.wait(doors.collect(), arrival, patience, 1000).unwrap_or_else(|Full| panic!("the queue is full"))
 }
 
@@ -187,7 +187,7 @@ fn who_must_give_way_is_told() {
     let (gate, one) = (gate(), standing(1));
     let _slot = enter(&gate, &[&one]).unwrap();
     let doors: Arc<[Door]> = [Door { index: 0, standing: one.clone() }].into();
-    let arrival = |tenant| Arrival { tenant, weight: 1, class: Class::Interactive, priority: 0, deadline_ms: 0 };
+    let arrival = |tenant| Arrival { tenant, weight: 1, class: Class::Interactive, priority: 0 };
     let mut places: Vec<Place> =
         (0..3).map(|_| gate.wait(doors.clone(), arrival(1), LONG, 3).unwrap_or_else(|_| panic!("room"))).collect();
     assert!(gate.wait(doors.clone(), arrival(1), LONG, 3).is_err());
@@ -223,7 +223,7 @@ async fn no_slot_is_lost_or_given_twice_under_random_disconnects() {
         let (gate, a, b, most) = (gate.clone(), a.clone(), b.clone(), most.clone());
         let (stays, holds) =
             (Duration::from_micros(drawn(&mut seed) % 30_000), Duration::from_micros(drawn(&mut seed) % 300));
-        let leaves = drawn(&mut seed) % 3 == 0;
+        let leaves = drawn(&mut seed).is_multiple_of(3);
         tasks.push(tokio::spawn(async move {
             let request = async {
                 let doors = if n % 2 == 0 { vec![&a, &b] } else { vec![&b] };

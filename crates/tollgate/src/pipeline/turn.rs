@@ -55,7 +55,6 @@ impl Driver {
             weight: super::Tenant::WEIGHT,
             class: if wishes.batch { Class::Batch } else { Class::Interactive },
             priority: wishes.priority,
-            deadline_ms: 0,
         };
         let Ok(place) = gate.wait(doors, arrival, patience, rules.max_waiting) else { return refused(full) };
         match self.wait(route, place, patience).await {
@@ -87,7 +86,7 @@ impl Driver {
         outcome
     }
 
-    /// If the stream is opened while this one waits, it will have waited until then.
+    /// The head of a stream that is opened while it waits: it will have waited until then.
     fn head_while_waiting(&mut self, before: Duration, now: Instant) {
         if let Some(commit_at) = self.line.commits_at() {
             self.recorder.queued = Some(before + commit_at.saturating_duration_since(now));

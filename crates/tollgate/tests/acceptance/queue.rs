@@ -383,6 +383,33 @@ fn s20_a_limit_that_an_upstream_has_shown_is_kept_by_a_lone_deployment() {
 }
 
 #[test]
+fn s26_who_waits_heeds_a_rest_that_begins_meanwhile() {
+    isolated(|| async {
+        let refused = |after: &str| {
+            let error = json!({"error": {"message": "slow down", "type": "rate_limit_error"}});
+            let faults = Faults { before_headers: Duration::from_millis(300), ..Faults::default() };
+            Step::json(429, &error).faults(faults).header("retry-after", after)
+        };
+        // A short rest is waited for by all.
+        let sim = SimConfig::default().step(refused("2")).step(Step::text("at last").always());
+        let desk = Desk::start(sim, json!({"max_parallel_requests": 1, "num_retries": 2}), json!({})).await;
+        let answers = all(desk.burst("a", 3, &[])).await;
+        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        let sent = desk.sim.requests();
+        assert_eq!(sent.len(), 4);
+        assert!(sent[1].at - sent[0].at >= Duration::from_millis(2200));
+        // Of a long one all are told how long it is.
+        desk.sim.replace_script([refused("30")]);
+        for answer in all(desk.burst("a", 3, &[])).await {
+            assert_eq!(answer.status, 429, "{}", answer.text());
+            let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+            assert!((20..=30).contains(&seconds), "{seconds}");
+        }
+        assert_eq!(desk.sim.requests().len(), 5);
+    });
+}
+
+#[test]
 fn s20_the_routers_default_limit_holds_for_deployments_without_their_own() {
     isolated(|| async {
         let sims = [Sim::start(slow(100).key(PROVIDER_KEY)).await, Sim::start(slow(100).key(PROVIDER_KEY)).await];

@@ -29,9 +29,8 @@ fn minute(slots: usize, tenants: &[Tenant]) -> Vec<(u64, usize)> {
     for now_ms in (0..MINUTE_MS).step_by(10) {
         for (name, tenant) in tenants.iter().enumerate().filter(|(_, tenant)| tenant.comes_at_ms <= now_ms) {
             for _ in waiting[name]..tenant.burst {
-                let arrival =
-                    Arrival { tenant: name, weight: 1, class: tenant.class, priority: 0, deadline_ms: u64::MAX };
-                names.insert(queue.push(arrival, MANY).expect("there is room").ticket, name);
+                let arrival = Arrival { tenant: name, weight: 1, class: tenant.class, priority: 0 };
+                names.insert(queue.push(arrival, u64::MAX, MANY).expect("there is room").ticket, name);
             }
             waiting[name] = tenant.burst;
         }
@@ -96,8 +95,8 @@ proptest! {
             match step {
                 0..=3 => {
                     let class = if number % 3 == 0 { Class::Batch } else { Class::Interactive };
-                    let arrival = Arrival { tenant, weight, class, priority: (number % 2) as i64, deadline_ms: now_ms + number };
-                    if let Ok(taken) = queue.push(arrival, 20) {
+                    let arrival = Arrival { tenant, weight, class, priority: (number % 2) as i64 };
+                    if let Ok(taken) = queue.push(arrival, now_ms + number, 20) {
                         prop_assert!(there.insert(taken.ticket, now_ms + number).is_none());
                         if let Some(gone) = taken.gave_way {
                             prop_assert!(there.remove(&gone).is_some() && out.insert(gone));
@@ -140,8 +139,8 @@ proptest! {
         let mut weights = HashMap::new();
         for (tenant, weight, priority) in arrivals {
             let weight = *weights.entry(tenant).or_insert(weight);
-            let arrival = Arrival { tenant, weight, class: Class::Interactive, priority, deadline_ms: 1 };
-            queue.push(arrival, MANY).expect("there is room");
+            let arrival = Arrival { tenant, weight, class: Class::Interactive, priority };
+            queue.push(arrival, u64::MAX, MANY).expect("there is room");
         }
         (0..gone_before).for_each(|_| {
             queue.pop(|_| true);
