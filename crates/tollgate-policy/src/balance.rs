@@ -1,6 +1,6 @@
 //! In which order the deployments of a route are tried, and why.
 //!
-//! Those that can serve now go before those that rest or are full, which are a last resort; among the first, lower `order`
+//! Those that can serve now go before those that are full, rest or have used up their minute; among the first, lower `order`
 //! goes first, and within one order the conversation's last deployment, then the strategy.
 
 use crate::health::{RestReason, Standing};
@@ -47,9 +47,6 @@ pub struct Candidate<'a> {
     pub share: u32,
     /// Femto-dollars for a token in and a token out.
     pub price: Option<u64>,
-    pub max_parallel: Option<u32>,
-    pub requests_per_minute: Option<u64>,
-    pub tokens_per_minute: Option<u64>,
     pub standing: Standing,
 }
 
@@ -72,7 +69,7 @@ pub enum Verdict {
     Fastest,
     Cheapest,
     LeastUsed,
-    /// It has as many requests as it takes: a last resort.
+    /// It has as many requests as it takes: the request waits for its turn, if none can serve now.
     Full,
     /// Its requests or tokens of this minute are used up: a last resort.
     OverItsMinute,
@@ -105,7 +102,7 @@ impl std::fmt::Display for Verdict {
             Verdict::Fastest => f.write_str("expected to answer soonest"),
             Verdict::Cheapest => f.write_str("cheapest"),
             Verdict::LeastUsed => f.write_str("fewest tokens this minute"),
-            Verdict::Full => f.write_str("full: a last resort"),
+            Verdict::Full => f.write_str("full: waited for"),
             Verdict::OverItsMinute => f.write_str("over its limit for this minute: a last resort"),
             Verdict::Resting(reason) => write!(f, "rests ({}): a last resort", reason.word()),
             Verdict::Barred(reason) => write!(f, "rests ({}): not asked", reason.word()),
@@ -169,10 +166,7 @@ fn trouble(candidate: &Candidate<'_>) -> Option<Verdict> {
             Verdict::Resting(rest.reason)
         });
     }
-    let full = [candidate.max_parallel, standing.learned_limit].into_iter().flatten().any(|n| standing.in_flight >= n);
-    let spent = candidate.requests_per_minute.is_some_and(|n| standing.requests_this_minute >= n)
-        || candidate.tokens_per_minute.is_some_and(|n| standing.tokens_this_minute >= n);
-    match (full, spent) {
+    match (standing.full, standing.over_its_minute) {
         (true, _) => Some(Verdict::Full),
         (_, true) => Some(Verdict::OverItsMinute),
         _ => None,

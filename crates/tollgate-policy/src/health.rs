@@ -9,10 +9,23 @@ use std::time::Duration;
 use tollgate_dialect::error::{ErrorKind, Scope};
 
 use crate::failover::{Class, Failure, asked_rest, treatment};
+use limit::LearnedLimit;
 
 pub mod credential;
+mod limit;
 #[cfg(test)]
 mod tests;
+
+/// What a deployment takes, as configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests at once: `max_parallel_requests`.
+    pub parallel: Option<u32>,
+    /// Requests in a minute: `rpm`.
+    pub requests: Option<u64>,
+    /// Tokens in a minute: `tpm`.
+    pub tokens: Option<u64>,
+}
 
 /// When a deployment is sent to rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,26 +183,6 @@ impl PeakLatency {
     }
 }
 
-/// How many requests at once a deployment takes, learned from its refusals: a rate limit halves it, every answer
-/// raises it a little. Without a refusal there is none.
-#[derive(Clone, Copy, Debug, Default)]
-struct LearnedLimit(Option<f64>);
-
-/// A limit above this is no limit.
-const NO_LIMIT: f64 = 512.0;
-
-impl LearnedLimit {
-    fn refused(&mut self, in_flight: u32) {
-        let now = self.0.unwrap_or(f64::INFINITY).min(f64::from(in_flight.max(1)));
-        self.0 = Some((now / 2.0).max(1.0));
-    }
-
-    fn answered(&mut self) {
-        // One more for each round of as many answers as the limit.
-        self.0 = self.0.map(|limit| limit + 1.0 / limit).filter(|limit| *limit < NO_LIMIT);
-    }
-}
-
 /// Longer than this no rest of our own guess lasts, however often the deployment fails.
 const LONGEST_COOLDOWN: Duration = Duration::from_secs(300);
 /// What an upstream asks for is believed up to a day.
@@ -211,7 +204,8 @@ pub struct Health {
     rests_in_a_row: u32,
     in_flight: u32,
     latency: PeakLatency,
-    limit: LearnedLimit,
+    limits: Limits,
+    learned: LearnedLimit,
     requests: Minute,
     tokens: Minute,
 }
@@ -228,11 +222,14 @@ pub struct LastFailure {
 pub struct Standing {
     pub rest: Option<Rest>,
     pub in_flight: u32,
+    /// It has as many requests as it takes at once.
+    pub full: bool,
+    /// Its requests or tokens of this minute are used up.
+    pub over_its_minute: bool,
     /// Requests at once that it takes, as far as learned.
     pub learned_limit: Option<u32>,
     /// Until the first byte; 0: not measured yet.
     pub latency_ms: f64,
-    pub requests_this_minute: u64,
     pub tokens_this_minute: u64,
 }
 
@@ -251,11 +248,59 @@ impl Standing {
 }
 
 impl Health {
-    pub fn began(&mut self, now_ms: u64) {
+    /// What it takes from now on.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// One more request may be under way.
+    pub fn has_room(&self) -> bool {
+        [self.limits.parallel, self.learned.most()].into_iter().flatten().all(|most| self.in_flight < most)
+    }
+
+    /// Requests that it carries now.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// Requests at once that it takes, as far as learned.
+    pub fn learned_limit(&self) -> Option<u32> {
+        self.learned.most()
+    }
+
+    /// Nothing but its room speaks against asking it.
+    pub fn is_ready(&self, now_ms: u64) -> bool {
+        self.rest(now_ms).is_none() && !self.is_over_its_minute(now_ms)
+    }
+
+    /// It may be asked, if only as a last resort.
+    pub fn is_usable(&self, now_ms: u64) -> bool {
+        self.rest(now_ms).is_none_or(|rest| !rest.reason.is_binding())
+    }
+
+    fn is_over_its_minute(&self, now_ms: u64) -> bool {
+        self.limits.requests.is_some_and(|most| self.requests.now(now_ms) >= most)
+            || self.limits.tokens.is_some_and(|most| self.tokens.now(now_ms) >= most)
+    }
+
+    /// Takes a slot for a request, if one is free. [`Health::ended`] gives it back.
+    pub fn take_slot(&mut self) -> bool {
+        let free = self.has_room();
+        self.in_flight += u32::from(free);
+        free
+    }
+
+    /// Takes a slot for a request that waits for none.
+    pub fn take_slot_beyond(&mut self) {
         self.in_flight += 1;
+    }
+
+    /// The request that has a slot goes up.
+    pub fn began(&mut self, now_ms: u64) {
         self.requests.add(now_ms, 1);
     }
 
+    /// A slot is free again.
     pub fn ended(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
@@ -265,11 +310,11 @@ impl Health {
         self.latency.observe(now_ms, first_byte.as_secs_f64() * 1000.0);
     }
 
-    /// An answer came whole. True if it ended a rest: it works again, whatever we or others guessed. What the upstream asked
+    /// An answer came whole, of a request that is still counted as under way. True if it ended a rest: it works again, whatever we or others guessed. What the upstream asked
     /// for it may have forgotten; we have not.
     pub fn answered(&mut self, now_ms: u64, tokens: u64) -> bool {
         self.tokens.add(now_ms, tokens);
-        self.limit.answered();
+        self.learned.answered(now_ms, self.in_flight);
         self.rests_in_a_row = 0;
         self.fails = Minute::default();
         // It works again, whatever we guessed. What the upstream has said of the time to come holds on.
@@ -277,11 +322,11 @@ impl Health {
         guesses.iter().flatten().any(|rest| rest.until_ms > now_ms)
     }
 
-    /// An attempt failed. The rest that begins with it, if one does.
+    /// An attempt failed that is still counted as under way. The rest that begins with it, if one does.
     pub fn failed(&mut self, now_ms: u64, failure: &Failure, rules: &RestRules) -> Option<Rest> {
         let slow = matches!(failure, Failure::TimedOut(_));
         if matches!(failure, Failure::Refused(error) if error.kind == ErrorKind::RateLimited) {
-            self.limit.refused(self.in_flight);
+            self.learned.refused(now_ms, self.in_flight);
         }
         if slow {
             // It is at least so slow that nobody waited for it.
@@ -383,9 +428,10 @@ impl Health {
         Standing {
             rest: self.rest(now_ms).cloned(),
             in_flight: self.in_flight,
-            learned_limit: self.limit.0.map(|limit| limit as u32),
+            full: !self.has_room(),
+            over_its_minute: self.is_over_its_minute(now_ms),
+            learned_limit: self.learned.most(),
             latency_ms: self.latency.ms,
-            requests_this_minute: self.requests.now(now_ms),
             tokens_this_minute: self.tokens.now(now_ms),
         }
     }

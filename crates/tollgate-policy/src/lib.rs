@@ -1,4 +1,4 @@
-//! Pure decisions: which deployment serves a request, at what price, and what to do after a failure. No I/O; time is an argument.
+//! Pure decisions: which deployment serves a request, whose turn it is, at what price, and what to do after a failure. No I/O; time is an argument.
 
 pub mod access;
 pub mod address;
@@ -13,6 +13,7 @@ pub mod limit;
 pub mod nearest;
 pub mod paths;
 pub mod price;
+pub mod queue;
 pub mod repair;
 pub mod retry;
 pub mod route;

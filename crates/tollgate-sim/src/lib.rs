@@ -18,6 +18,7 @@ mod connection;
 mod demo;
 mod faults;
 mod messages;
+mod places;
 mod plan;
 mod prompt;
 mod refusal;

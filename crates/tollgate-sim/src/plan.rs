@@ -5,6 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::faults::{Content, Faults, Frame, Piece, Shape};
+use crate::places::Place;
 use crate::refusal::Refusal;
 use crate::script::{Answer, Match, Reply, Step, Uses};
 use crate::server::{Provider, State, lock};
@@ -18,12 +19,14 @@ pub(crate) struct Plan {
     pub faults: Faults,
     /// The name of an error frame's event.
     pub error_event: Option<&'static str>,
+    /// That of a model call.
+    pub place: Option<Place>,
 }
 
 impl Plan {
     fn new(status: u16, content_type: &str, content: Content) -> Self {
         let headers = vec![("content-type".to_owned(), content_type.to_owned())];
-        Self { status, headers, content, faults: Faults::default(), error_event: None }
+        Self { status, headers, content, faults: Faults::default(), error_event: None, place: None }
     }
 
     fn json(status: u16, body: &Value) -> Self {
@@ -62,7 +65,7 @@ impl Call<'_> {
             let refusal = |status, words: &str| Refusal::chat(status, words, None, None);
             config.rules.iter().try_for_each(|rule| rule.check(&body, &self.head.headers, refusal))?;
             chat::check(&body, &config.chat)?;
-            return Ok(self.play_step(&body, Provider::Chat));
+            return self.play_step(&body, Provider::Chat, refusal);
         }
         if self.head.method == Method::POST && plays(Provider::Messages) {
             let counting = path.ends_with("/v1/messages/count_tokens");
@@ -75,7 +78,8 @@ impl Call<'_> {
                 if counting {
                     return Ok(Plan::json(200, &json!({"input_tokens": messages::tokens(&body)})));
                 }
-                return Ok(self.play_step(&body, Provider::Messages));
+                let refusal = |status, words: &str| Refusal::messages(status, "rate_limit_error", words);
+                return self.play_step(&body, Provider::Messages, refusal);
             }
         }
         if self.head.method == Method::GET {
@@ -99,7 +103,18 @@ impl Call<'_> {
         })
     }
 
-    fn play_step(&self, body: &Value, provider: Provider) -> Plan {
+    /// `refusal` gives words of the provider their shape.
+    fn play_step(
+        &self,
+        body: &Value,
+        provider: Provider,
+        refusal: impl Fn(u16, &str) -> Refusal,
+    ) -> Result<Plan, Refusal> {
+        let at_once = self.state.config.at_once.as_ref();
+        let place = self.state.places.take(at_once.map(|(most, _)| *most));
+        if let (None, Some((_, words))) = (&place, at_once) {
+            return Err(refusal(429, words));
+        }
         let step = self.take_step(body);
         let (reply, faults) = step.map_or_else(
             || (Reply::Answer(Answer::text("Hello from the simulated model.")), Faults::default()),
@@ -117,7 +132,8 @@ impl Call<'_> {
         };
         plan.error_event = (provider == Provider::Messages).then_some("error");
         plan.faults = faults;
-        plan
+        plan.place = place;
+        Ok(plan)
     }
 
     fn answer(&self, body: &Value, provider: Provider, answer: Answer, faults: &Faults) -> Plan {

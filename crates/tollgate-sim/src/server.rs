@@ -17,6 +17,7 @@ use tokio::task::AbortHandle;
 
 use crate::connection::{Body, Reset, Socket, body};
 use crate::faults::{Ending, play};
+use crate::places::Places;
 use crate::plan::{Call, Plan};
 use crate::prompt::PromptCache;
 use crate::rule::Rule;
@@ -44,6 +45,8 @@ pub struct SimConfig {
     /// Ids listed by `/v1/models`.
     pub models: Vec<String>,
     pub steps: Vec<Step>,
+    /// So many calls at once are answered; one more gets a 429 with these words.
+    pub at_once: Option<(usize, String)>,
 }
 
 impl Default for SimConfig {
@@ -56,6 +59,7 @@ impl Default for SimConfig {
             key: None,
             models: vec!["sim-1".to_owned()],
             steps: Vec::new(),
+            at_once: None,
         }
     }
 }
@@ -76,6 +80,12 @@ impl SimConfig {
     #[must_use]
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
+        self
+    }
+
+    #[must_use]
+    pub fn at_once(mut self, most: usize, words: &str) -> Self {
+        self.at_once = Some((most, words.to_owned()));
         self
     }
 
@@ -140,6 +150,7 @@ pub(crate) struct State {
     /// The steps with the uses that are left, and the number of model calls so far.
     pub script: Mutex<(Vec<Step>, usize)>,
     pub prompts: PromptCache,
+    pub places: Arc<Places>,
     changed: Notify,
 }
 
@@ -161,6 +172,7 @@ impl Sim {
             log: Mutex::default(),
             script,
             prompts: PromptCache::default(),
+            places: Arc::default(),
             changed: Notify::new(),
         });
         let accepting = Arc::clone(&state);
@@ -191,6 +203,11 @@ impl Sim {
     /// The requests whose path ends like this.
     pub fn requests_to(&self, path_end: &str) -> Vec<Recorded> {
         self.requests().into_iter().filter(|request| request.path.ends_with(path_end)).collect()
+    }
+
+    /// The most model calls that were answered at the same time.
+    pub fn most_at_once(&self) -> usize {
+        self.state.places.most()
     }
 
     /// Waits until something about the requests satisfies the condition. Put a timeout around it.
@@ -299,7 +316,11 @@ async fn answer(state: Arc<State>, reset: Reset, request: Request<Incoming>) -> 
         response = response.header(name, value);
     }
     let (sender, body) = body(reset, in_flight);
-    tokio::spawn(play(planned.content, planned.faults, planned.error_event, sender));
+    let place = planned.place;
+    tokio::spawn(async move {
+        let _place = place;
+        play(planned.content, planned.faults, planned.error_event, sender).await;
+    });
     response.body(body).map_err(|_| NoAnswer)
 }
 

@@ -26,6 +26,9 @@ pub struct Record {
     pub request_bytes: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteTaken>,
+    /// `None`: it did not have to wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Queue>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
     /// Attempts that were left out because there were too many.
@@ -87,6 +90,19 @@ pub struct Usage {
     pub cached_tokens: u64,
     /// At least one count is our own.
     pub estimated: bool,
+}
+
+/// How a request waited for its turn.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Queue {
+    /// The route for whose deployments it waited last.
+    pub route: String,
+    /// In all.
+    pub waited_ms: u64,
+    /// While it waits, how many go before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<usize>,
 }
 
 /// A route that was asked, and how its deployments stood.

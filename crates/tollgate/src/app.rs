@@ -24,6 +24,7 @@ use tollgate_store::shared::SharedRests;
 use crate::capture::Captures;
 use crate::config::model::{Config, Deployment};
 use crate::credentials::{self, Credential};
+use crate::gate::{Door, Gate, SharedHealth};
 use crate::health::Check;
 use crate::rests;
 use crate::tokens::Calibration;
@@ -40,7 +41,21 @@ pub struct App {
     learned: LearnedFacts,
     lasting: Mutex<Lasting>,
     pub totals: Totals,
-    started: Instant,
+    clock: Clock,
+}
+
+/// The time since the process began.
+#[derive(Clone, Copy)]
+pub struct Clock(Instant);
+
+impl Clock {
+    pub fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// One configuration in force, with what was learned about its deployments. Requests keep the one they began with.
@@ -58,9 +73,11 @@ pub struct Abilities {
     /// By the provider's name for the model: one, but for a deployment behind a wildcard.
     known: Mutex<HashMap<String, Arc<Known>>>,
     pub calibration: Arc<Calibration>,
-    health: Arc<Mutex<Health>>,
+    health: SharedHealth,
     /// Position among [`Live::credentials`].
     pub credential: usize,
+    /// The route's.
+    pub gate: Arc<Gate>,
     pub check: Arc<Check>,
     /// The deployment's name among replicas.
     pub shared_name: String,
@@ -73,11 +90,21 @@ pub struct Abilities {
 struct Lasting {
     /// By deployment.
     calibrations: HashMap<String, Arc<Calibration>>,
-    healths: HashMap<String, Arc<Mutex<Health>>>,
+    healths: HashMap<String, SharedHealth>,
     checks: HashMap<String, Arc<Check>>,
     credentials: credentials::Lasting,
     /// By route.
+    gates: HashMap<String, Arc<Gate>>,
     retries: HashMap<String, Arc<Mutex<RetryBudget>>>,
+}
+
+impl Lasting {
+    /// How the deployment stands, with the limits that it has from now on.
+    fn standing(&mut self, deployment: &Deployment) -> SharedHealth {
+        let standing = self.healths.entry(deployment.id.clone()).or_default().clone();
+        lock(&standing).limit(deployment.limits);
+        standing
+    }
 }
 
 /// Models behind one wildcard of which is remembered what they can do.
@@ -142,7 +169,8 @@ impl App {
     fn with(config: Config, learned: LearnedFacts, records: Records, captures: Captures) -> App {
         let mut lasting = Lasting::default();
         let affinity = Affinity::new(config.routing.affinity.unwrap_or_default());
-        let live = Live::new(config, &mut lasting);
+        let clock = Clock::start();
+        let live = Live::new(config, &mut lasting, clock);
         App {
             live: ArcSwap::from_pointee(live),
             client: Client::new(),
@@ -154,7 +182,7 @@ impl App {
             learned,
             lasting: Mutex::new(lasting),
             totals: Totals::default(),
-            started: Instant::now(),
+            clock,
         }
     }
 
@@ -164,12 +192,12 @@ impl App {
 
     /// Puts a new configuration in force. Requests under way finish with the old one.
     pub fn reload(&self, config: Config) {
-        self.live.store(Arc::new(Live::new(config, &mut lock(&self.lasting))));
+        self.live.store(Arc::new(Live::new(config, &mut lock(&self.lasting), self.clock)));
     }
 
     /// Milliseconds since the process began, for what policies remember.
     pub fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.clock.now_ms()
     }
 
     /// What a deployment can do with a model.
@@ -214,19 +242,13 @@ impl Abilities {
         lock(&self.retries)
     }
 
-    /// Counts a request as under way for as long as the value lives.
-    pub fn carry(&self, now_ms: u64) -> Carried {
-        self.health().began(now_ms);
-        Carried(self.health.clone())
+    pub fn standing(&self) -> &SharedHealth {
+        &self.health
     }
-}
 
-/// A request that a deployment carries.
-pub struct Carried(Arc<Mutex<Health>>);
-
-impl Drop for Carried {
-    fn drop(&mut self) {
-        lock(&self.0).ended();
+    /// The deployment, for a request that knows it by this index.
+    pub fn door(&self, index: usize) -> Door {
+        Door { index, standing: self.health.clone() }
     }
 }
 
@@ -240,15 +262,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Live {
-    fn new(config: Config, lasting: &mut Lasting) -> Live {
+    fn new(config: Config, lasting: &mut Lasting, clock: Clock) -> Live {
         let secret = config.master_key.as_ref().map_or("tollgate", |key| key.expose());
         let (credentials, of_deployments) = credentials::of(&config.deployments, &mut lasting.credentials);
         let deployments = config.deployments.iter().zip(of_deployments);
         let abilities = deployments.map(|(deployment, credential)| Abilities {
             known: Mutex::default(),
             calibration: lasting.calibrations.entry(deployment.id.clone()).or_default().clone(),
-            health: lasting.healths.entry(deployment.id.clone()).or_default().clone(),
+            health: lasting.standing(deployment),
             credential,
+            gate: lasting.gates.entry(deployment.group.clone()).or_insert_with(|| Arc::new(Gate::new(clock))).clone(),
             check: lasting.checks.entry(deployment.id.clone()).or_default().clone(),
             shared_name: rests::shared_name(deployment),
             retries: lasting.retries.entry(deployment.group.clone()).or_default().clone(),

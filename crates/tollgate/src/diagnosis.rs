@@ -96,6 +96,16 @@ const KINDS: &[(&str, &str, &str)] = &[
         "every deployment of the route rests because its upstream asked for it",
         "wait for the time in retry-after, or add a deployment or a fallback",
     ),
+    (
+        "queue_full",
+        "the route's deployments have as many requests as they take, and as many wait for their turn as may",
+        "add a deployment or a fallback, or raise max_parallel_requests where the provider takes more; tollgate_settings.fair_queue.max_waiting only lets more wait",
+    ),
+    (
+        "queue_timeout",
+        "the route's deployments had as many requests as they take for as long as the request might wait",
+        "add a deployment or a fallback, or raise max_parallel_requests where the provider takes more; tollgate_settings.fair_queue.max_wait_s lets requests wait longer",
+    ),
 ];
 
 fn kind(word: &str) -> Option<(&'static str, &'static str)> {
@@ -116,11 +126,23 @@ fn said(cause: impl Into<String>, next_step: impl Into<String>) -> Diagnosis {
 }
 
 fn under_way(record: &Record) -> Diagnosis {
+    if let Some(what) = in_queue(record) {
+        return said(
+            format!("under way: {what}"),
+            "wait; GET /metrics shows how many wait, and max_parallel_requests with the providers' rate limits decide how many go at once",
+        );
+    }
     let Some(attempt) = record.attempts.last() else {
         return said("it has not been sent to a deployment yet", "look again in a moment");
     };
     let what = waiting(record, attempt);
     said(format!("under way: {what}"), "look again in a moment; if it stays so, the upstream is silent")
+}
+
+fn in_queue(record: &Record) -> Option<String> {
+    let queue = record.queue.as_ref()?;
+    let before = queue.before?;
+    Some(format!("waiting for its turn at {}, {before} before it, for {} ms so far", queue.route, queue.waited_ms))
 }
 
 /// What an attempt that has not ended waits for.
@@ -147,8 +169,12 @@ fn answered(record: &Record) -> Diagnosis {
 
 fn went_away(record: &Record) -> Diagnosis {
     let after = record.ended_ms.unwrap_or(0);
-    let what = record.attempts.last().map_or_else(|| "nobody was asked yet".to_string(), |a| waiting(record, a));
+    let of_attempts = || record.attempts.last().map(|attempt| waiting(record, attempt));
+    let what = in_queue(record).or_else(of_attempts).unwrap_or_else(|| "nobody was asked yet".to_string());
     let next = match record.first_content_ms {
+        None if in_queue(record).is_some() => {
+            "if that was the client's time limit: raise it, or let more go at once (max_parallel_requests, a further deployment)"
+        }
         None => {
             "if that was the client's time limit: raise it, or lower litellm_params.stream_timeout so that another deployment is asked in time"
         }

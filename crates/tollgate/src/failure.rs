@@ -59,6 +59,12 @@ pub enum Failure {
         retry_after: Duration,
         failure: RestFailure,
     },
+    /// Every deployment of the route has as many requests as it takes, and the request may not wait (any longer).
+    NotAdmitted {
+        route: String,
+        why: NotAdmitted,
+        retry_after: Duration,
+    },
     /// The prompt fits into the window of no deployment.
     PromptTooLong {
         route: String,
@@ -74,6 +80,12 @@ pub enum Failure {
     },
     ShuttingDown,
     Internal(&'static str),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    QueueFull { max_waiting: usize },
+    WaitedTooLong { max_wait: Duration },
 }
 
 /// The limits in force, for the message of a timeout.
@@ -157,6 +169,8 @@ impl Failure {
         match self {
             Failure::Attempt { failure, .. } => Some(failover::reason(failure)),
             Failure::Resting { .. } => Some("resting"),
+            Failure::NotAdmitted { why: NotAdmitted::QueueFull { .. }, .. } => Some("queue_full"),
+            Failure::NotAdmitted { why: NotAdmitted::WaitedTooLong { .. }, .. } => Some("queue_timeout"),
             Failure::PromptTooLong { .. } => Some("context_overflow"),
             _ => None,
         }
@@ -233,6 +247,7 @@ impl Failure {
                 PublicError { should_retry: told.should_retry.filter(|_| !others_may_answer), ..told }
             }
             Failure::Resting { route, retry_after, failure } => resting(route, *retry_after, failure),
+            Failure::NotAdmitted { route, why, retry_after } => not_admitted(route, *why, *retry_after),
             Failure::PromptTooLong { route, tokens, window } => final_word(
                 400,
                 ErrorKind::ContextOverflow,
@@ -331,6 +346,22 @@ fn resting(route: &str, retry_after: Duration, failure: &RestFailure) -> PublicE
         failure.words
     );
     PublicError { retry_after: Some(retry_after), ..PublicError::new(status, kind, message) }
+}
+
+/// What decides is named: how many may wait and how long, and how many go at once.
+fn not_admitted(route: &str, why: NotAdmitted, retry_after: Duration) -> PublicError {
+    const AT_ONCE: &str =
+        "litellm_params.max_parallel_requests and the providers' rate limits decide how many go at once";
+    let message = match why {
+        NotAdmitted::QueueFull { max_waiting } => format!(
+            "{route}: the queue is full: {max_waiting} requests may wait for their turn (tollgate_settings.fair_queue.max_waiting decides; {AT_ONCE})."
+        ),
+        NotAdmitted::WaitedTooLong { max_wait } => format!(
+            "{route}: no turn came within the {} s that a request may wait (tollgate_settings.fair_queue.max_wait_s decides; {AT_ONCE}).",
+            max_wait.as_secs_f64()
+        ),
+    };
+    PublicError { retry_after: Some(retry_after), ..PublicError::new(429, ErrorKind::RateLimited, message) }
 }
 
 /// What an upstream's refusal becomes. Its own words always come along.

@@ -17,6 +17,8 @@ pub enum Endpoint {
     Alive,
     Ready,
     Health,
+    /// Numbers for Prometheus.
+    Metrics,
     /// The latest requests.
     Requests,
     /// What happened to one of them.
@@ -49,6 +51,7 @@ pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         "/health/liveliness" | "/health/liveness" => (Method::GET, Endpoint::Alive),
         "/health/readiness" => (Method::GET, Endpoint::Ready),
         "/health" => (Method::GET, Endpoint::Health),
+        "/metrics" => (Method::GET, Endpoint::Metrics),
         "/tollgate/requests" => (Method::GET, Endpoint::Requests),
         "/api/hello" | "" => (Method::GET, Endpoint::Hello),
         "/completions"

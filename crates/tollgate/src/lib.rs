@@ -7,6 +7,7 @@ pub mod config;
 mod credentials;
 pub mod diagnosis;
 pub mod failure;
+pub mod gate;
 pub mod health;
 pub mod http;
 pub mod pipeline;

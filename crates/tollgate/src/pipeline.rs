@@ -1,7 +1,7 @@
 //! READ THIS FIRST: what happens to a request, top to bottom.
 //!
 //! ```text
-//! client ─▶ authenticate ▶ read ▶ route ▶ [ prepare ▶ send ▶ relay ] per attempt ─▶ client
+//! client ─▶ authenticate ▶ read ▶ route ▶ [ turn ▶ prepare ▶ send ▶ relay ] per attempt ─▶ client
 //! ```
 //!
 //! Each step's result is a typed value that the next one needs. The part in brackets is one future, the *driver*: until the
@@ -31,7 +31,9 @@ mod route;
 mod said;
 mod session;
 mod tap;
+mod tenant;
 mod tries;
+mod turn;
 mod wishes;
 
 use std::sync::Arc;
@@ -45,6 +47,7 @@ use crate::health::report;
 use crate::http::{Endpoint, NoEndpoint, endpoint};
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
+use tenant::Tenant;
 pub(crate) use {check::check, reply::without_secrets, route::chance};
 
 /// Answers any request. Errors are answers too, in the dialect of the path.
@@ -72,12 +75,14 @@ async fn answer(
 ) -> Result<Reply, Failure> {
     let endpoint = found.map_err(|why| inbound::no_endpoint(&request, why))?;
     // Whether the gateway is there is nobody's secret.
-    if !matches!(endpoint, Endpoint::Alive | Endpoint::Ready | Endpoint::Hello) {
-        authenticate::caller(&live.config, request.headers())?;
-    }
+    let tenant = match endpoint {
+        Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Tenant::default(),
+        _ => authenticate::caller(&live.config, request.headers())?,
+    };
     match endpoint {
         Endpoint::Generate { dialect, model } => {
             let mut inbound = inbound::read(live, dialect, model, request).await?;
+            inbound.tenant = tenant;
             record.requested(&inbound);
             record.capture(live, inbound.capture.take());
             let route = route::find(live, &inbound.model, &inbound.wishes.tags)?;
@@ -91,6 +96,7 @@ async fn answer(
             let body = report::answer(&app, live, request.method(), request.uri().query()).await?;
             Ok(reply::json(body, record))
         }
+        Endpoint::Metrics => Ok(catalog::metrics(&app, live, record)),
         Endpoint::Requests => records::latest(&app, request.uri().query(), record).await,
         Endpoint::Request(id) => records::one(&app, id, record).await,
         Endpoint::NotServed => Err(Failure::NotServed { path: request.uri().path().to_string() }),

@@ -1,6 +1,7 @@
-//! Logs. Lines are formatted where they arise and written by a thread of their own: no request waits for a log write.
+//! Logs and metrics. Lines are formatted where they arise and written by a thread of their own: no request waits for a log write.
 
 mod json;
+pub mod metrics;
 mod queue;
 
 use std::fs::{File, OpenOptions};

@@ -2,16 +2,7 @@ use super::*;
 use crate::health::{Rest, RestFailure};
 
 fn candidate(id: &str) -> Candidate<'_> {
-    Candidate {
-        id,
-        order: 0,
-        share: 1,
-        price: None,
-        max_parallel: None,
-        requests_per_minute: None,
-        tokens_per_minute: None,
-        standing: Standing::default(),
-    }
+    Candidate { id, order: 0, share: 1, price: None, standing: Standing::default() }
 }
 
 fn resting(id: &str, reason: RestReason) -> Candidate<'_> {
@@ -106,13 +97,12 @@ fn the_slowest_of_many_is_never_chosen_by_latency_and_the_choice_varies() {
 }
 
 #[test]
-fn full_and_spent_deployments_are_a_last_resort() {
-    let mut learned = busy("l", 2);
-    learned.standing.learned_limit = Some(2);
+fn full_and_spent_deployments_come_after_the_others() {
+    let mut full = busy("m", 2);
+    full.standing.full = true;
     let mut spent = candidate("s");
-    spent.standing.tokens_this_minute = 100;
-    spent.tokens_per_minute = Some(100);
-    let all = [Candidate { max_parallel: Some(2), ..busy("m", 2) }, learned, spent, busy("f", 5)];
+    spent.standing.over_its_minute = true;
+    let all = [full, spent, busy("f", 5)];
     let ranked = rank(&all, Strategy::Shuffle, NONE, 9);
     assert_eq!(all[ranked[0].index].id, "f");
     assert!(ranked[1..].iter().all(|r| !r.verdict.is_available() && r.verdict.is_usable()));

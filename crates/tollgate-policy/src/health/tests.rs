@@ -201,19 +201,43 @@ fn a_class_can_have_a_number_of_failures_of_its_own() {
 }
 
 #[test]
-fn a_rate_limit_halves_what_goes_out_at_once_and_answers_raise_it() {
+fn a_rate_limit_shows_how_many_requests_at_once_are_too_many() {
     let mut health = Health::default();
     for _ in 0..16 {
-        health.began(0);
+        assert!(health.take_slot());
     }
+    assert!(health.has_room());
     assert_eq!(health.standing(0).learned_limit, None);
     health.failed(0, &refused(ErrorKind::RateLimited, true, None), &RestRules::default());
-    assert_eq!(health.standing(0).learned_limit, Some(8));
-    // A round of eight answers, and a few, for one more.
-    for _ in 0..9 {
-        health.answered(0, 0);
-    }
-    assert_eq!(health.standing(0).learned_limit, Some(9));
+    health.ended();
+    assert_eq!(health.standing(0).learned_limit, Some(15));
+    assert!(!health.has_room() && health.standing(0).full);
+    health.ended();
+    assert!(health.has_room() && !health.standing(0).full);
+}
+
+#[test]
+fn the_smaller_of_the_configured_and_the_learned_limit_holds() {
+    let mut health = Health::default();
+    health.limit(Limits { parallel: Some(2), ..Limits::default() });
+    assert!(health.take_slot() && health.take_slot());
+    assert!(!health.has_room() && !health.take_slot());
+    health.failed(0, &refused(ErrorKind::RateLimited, true, None), &RestRules::default());
+    health.ended();
+    assert!(!health.has_room(), "two at once were refused");
+}
+
+#[test]
+fn what_rests_or_has_used_up_its_minute_is_not_ready_and_only_a_rest_that_was_asked_for_bars() {
+    let mut health = Health::default();
+    assert!(health.is_ready(0) && health.is_usable(0));
+    health.begin_rest(rest(RestReason::Failing, 10));
+    assert!(!health.is_ready(0) && health.is_usable(0) && health.is_ready(10));
+    health.begin_rest(rest(RestReason::Asked, 20));
+    assert!(!health.is_usable(10) && health.is_usable(20));
+    health.limit(Limits { tokens: Some(100), ..Limits::default() });
+    health.answered(20, 100);
+    assert!(!health.is_ready(20) && health.is_usable(20) && health.is_ready(60_020));
 }
 
 #[test]
@@ -230,12 +254,16 @@ fn a_slow_answer_counts_at_once_and_is_forgotten_slowly() {
 #[test]
 fn requests_and_tokens_are_counted_by_the_minute() {
     let mut health = Health::default();
-    health.began(1000);
-    health.answered(2000, 500);
-    health.began(3000);
+    for at_ms in [1000, 3000] {
+        assert!(health.take_slot());
+        health.began(at_ms);
+        health.answered(at_ms + 500, 250);
+    }
     let standing = health.standing(4000);
-    assert_eq!((standing.in_flight, standing.requests_this_minute, standing.tokens_this_minute), (2, 2, 500));
-    assert_eq!(health.standing(70_000).requests_this_minute, 0);
+    assert_eq!((standing.in_flight, standing.tokens_this_minute, standing.over_its_minute), (2, 500, false));
+    health.limit(Limits { requests: Some(2), ..Limits::default() });
+    assert!(health.standing(4000).over_its_minute);
+    assert!(!health.standing(70_000).over_its_minute);
 }
 
 #[test]

@@ -265,3 +265,17 @@ async fn the_coding_agent_writes_and_then_says_so() {
     );
     assert!(send(&sim, CHAT, &second).await.raw.contains("Done: /tmp/x holds 5 bytes."));
 }
+
+#[tokio::test]
+async fn only_so_many_calls_at_once_are_answered_and_the_others_are_told_in_the_given_words() {
+    let slow = Step::text("slow").faults(Faults { before_headers: Duration::from_millis(200), ..Faults::default() });
+    let sim = Sim::start(SimConfig::default().step(slow.always()).at_once(2, "too many at once")).await;
+    let (chat, stream, messages) =
+        tokio::join!(send(&sim, CHAT, ASK), send(&sim, CHAT, STREAM), send(&sim, "/v1/messages", ASK_MESSAGES));
+    let refused: Vec<&Got> = [&chat, &stream, &messages].into_iter().filter(|got| got.status() == 429).collect();
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].raw.contains("too many at once"), "{}", refused[0].raw);
+    assert_eq!(sim.most_at_once(), 2);
+    // The places are free again.
+    assert_eq!(send(&sim, CHAT, ASK).await.status(), 200);
+}

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tollgate_dialect::json::Json;
+use tollgate_policy::health::Limits;
 use tollgate_policy::price::Price;
 
 use super::capabilities::{of_model, overlay};
 use super::context::Context;
 use super::credential::{credential, headers};
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
-use super::model::{CheckRules, Deployment, ForceStream, Limits, Timeouts};
+use super::model::{CheckRules, Deployment, ForceStream, Timeouts};
 use super::section::Section;
 use super::target::{self, Target};
 use super::yaml::{Map, Node, Value};
@@ -22,6 +23,8 @@ pub struct Defaults {
     pub num_retries: u32,
     pub timeout: Option<Duration>,
     pub stream_timeout: Option<Duration>,
+    /// `router_settings.default_max_parallel_requests`.
+    pub max_parallel: Option<u32>,
     /// `credential_list:` by name.
     pub credentials: BTreeMap<String, Map>,
     /// `router_settings.default_litellm_params`.
@@ -117,7 +120,7 @@ fn one(
         params.small_count("num_retries").or(params.small_count("max_retries")).unwrap_or(defaults.num_retries);
     let weight = params.small_count("weight");
     let limits = Limits {
-        parallel: params.small_count("max_parallel_requests").filter(|n| *n > 0),
+        parallel: params.small_count("max_parallel_requests").or(defaults.max_parallel).filter(|n| *n > 0),
         requests: params.count("rpm").filter(|n| *n > 0),
         tokens: params.count("tpm").filter(|n| *n > 0),
     };

@@ -9,6 +9,7 @@ use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Json;
 use tollgate_dialect::quirks::Quirks;
 use tollgate_policy::glob::Glob;
+use tollgate_policy::health::Limits;
 use tollgate_policy::price::Price;
 /// Routes for `claude-*` names that no route has.
 pub use tollgate_policy::route::CatchAll;
@@ -186,15 +187,18 @@ impl Default for HealthChecks {
     }
 }
 
-/// What a deployment takes, as configured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// `max_parallel_requests`.
-    pub parallel: Option<u32>,
-    /// `rpm`.
-    pub requests: Option<u64>,
-    /// `tpm`.
-    pub tokens: Option<u64>,
+/// How many may wait for a route's deployments, and how long: `tollgate_settings.fair_queue`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FairQueue {
+    pub max_waiting: usize,
+    pub max_wait: Duration,
+}
+
+impl Default for FairQueue {
+    fn default() -> Self {
+        // Half of what SDKs wait for an answer (10 min): it still has time to come.
+        FairQueue { max_waiting: 1000, max_wait: Duration::from_secs(300) }
+    }
 }
 
 /// What follows when a stream breaks after the client has seen part of the answer.
@@ -218,6 +222,7 @@ pub struct Settings {
     pub hold: Duration,
     pub hold_events: usize,
     pub mid_stream: MidStream,
+    pub fair_queue: FairQueue,
     /// `general_settings.max_request_size_mb`.
     pub max_request_bytes: Option<usize>,
     pub checks: HealthChecks,

@@ -10,7 +10,7 @@ use super::capture;
 use super::context::{Context, Resolved};
 use super::deployment::Defaults;
 use super::known::{GENERAL_SETTINGS, LITELLM_SETTINGS, ROUTER_SETTINGS, TOLLGATE_SETTINGS};
-use super::model::{CatchAll, HealthChecks, MidStream, Settings};
+use super::model::{CatchAll, FairQueue, HealthChecks, MidStream, Settings};
 use super::problem::Pos;
 use super::redis;
 use super::rewrite;
@@ -116,6 +116,7 @@ fn router(root: &Section<'_, '_>, read: &mut Read) {
     defaults.stream_timeout = section.seconds("stream_timeout");
     defaults.num_retries =
         section.small_count("num_retries").or(section.small_count("max_retries")).unwrap_or(defaults.num_retries);
+    defaults.max_parallel = section.small_count("default_max_parallel_requests");
     defaults.params = section.section("default_litellm_params").map(|params| params.map).unwrap_or_default();
     if let Some(aliases) = section.section("model_group_alias") {
         read_aliases(&aliases, read);
@@ -250,10 +251,27 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
     if section.bool("session_affinity") == Some(false) {
         read.routing.affinity = None;
     }
+    if let Some(queue) = section.section("fair_queue") {
+        read.settings.fair_queue = fair_queue(&queue);
+    }
     let rules = section.list("rewrite");
     read.settings.rewrite = rewrite::read(root.cx, &rules, &section.path_of("rewrite"));
     read.settings.capture = capture::read(&section);
     section.finish(&TOLLGATE_SETTINGS);
+}
+
+fn fair_queue(section: &Section<'_, '_>) -> FairQueue {
+    let standard = FairQueue::default();
+    let most = section.count("max_waiting").map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+    let queue = FairQueue {
+        max_waiting: most.unwrap_or(standard.max_waiting),
+        max_wait: section.seconds("max_wait_s").unwrap_or(standard.max_wait),
+    };
+    for entry in section.rest() {
+        let hint = "write `{max_waiting: 1000, max_wait_s: 300}`";
+        section.cx.error(entry.at, &section.path_of(&entry.key), "is no part of `fair_queue`", hint);
+    }
+    queue
 }
 
 /// Blocks that are known but have no effect yet, and keys that are no blocks.

@@ -11,6 +11,7 @@ mod environment;
 mod health;
 mod litellm;
 mod parameters;
+mod queue;
 mod redis;
 mod routing;
 mod secrets;

@@ -17,6 +17,7 @@ use super::recorder::Recorder;
 use super::route::{self, Placed, Route};
 use super::said::Said;
 use super::tries::Tries;
+use super::turn::Turn;
 use super::{fit, session};
 use crate::app::{App, Live};
 use crate::config::model::MidStream;
@@ -185,18 +186,20 @@ impl Driver {
             live.abilities[first].retries().deposit();
         }
         let mut tries = Tries::default();
+        let mut shown = false;
         let mut failed: Option<(Failure, Treatment)> = None;
         loop {
             let mut placed = leg.route.ranked(&self.app, &live, session);
             for too_small in placed.iter_mut().filter(|placed| !fitting.contains(&placed.index)) {
                 too_small.verdict = Verdict::TooSmall;
             }
-            if tries.is_new() {
+            if !std::mem::replace(&mut shown, true) {
                 let at_ms = self.recorder.elapsed_ms();
                 self.recorder.route(leg.route.taken(&live, leg.why.clone(), at_ms, &placed));
             }
             let may_ask = |placed: &&Placed| placed.verdict.is_usable() && tries.may_ask(placed.index);
-            let Some(next) = placed.iter().find(may_ask).map(|p| p.index) else {
+            let wanted: Vec<usize> = placed.iter().filter(may_ask).map(|placed| placed.index).collect();
+            if wanted.is_empty() {
                 let Some(pause) = self.pause(leg, &tries, &placed, failed.as_ref().map(|(_, done)| *done)) else {
                     return Err(exhausted(leg, failed, &placed, self.app.now_ms()));
                 };
@@ -204,20 +207,25 @@ impl Driver {
                 let _ = self.line.patient(pause, false, std::future::pending::<()>()).await;
                 tries.again();
                 continue;
-            };
+            }
             if tries.is_retry() && !self.may_retry(leg, &mut tries, failed.as_ref().map(|(_, done)| *done)) {
                 return Err(exhausted(leg, failed, &placed, self.app.now_ms()));
             }
+            let slot = match self.turn(&live, &leg.route, &wanted).await {
+                Turn::Come(slot) => slot,
+                Turn::Barred => continue,
+                Turn::Refused(_) if failed.is_some() => return Err(exhausted(leg, failed, &placed, self.app.now_ms())),
+                Turn::Refused(failure) => return Err(LegFailed { failure, trouble: Some(Trouble::General) }),
+            };
+            let next = slot.index;
             if failed.is_some() {
                 self.recorder.then(&format!("asked {}", live.config.deployments[next].id));
             }
-            tries.asked.push(next);
+            tries.ask(next);
             let sent_ms = self.app.now_ms();
-            let carried = live.abilities[next].carry(sent_ms);
             let model = route::upstream_model(&live, &leg.route.name, &live.config.deployments[next]);
-            let ended = self.serve(&live, next, &model).await;
-            drop(carried);
-            match ended {
+            // The slot is free when its deployment knows what came of the attempt.
+            match self.serve(&live, next, &model).await {
                 Ok(whole) => {
                     self.answered(&live, next, sent_ms, key.map(|(key, _)| key));
                     return Ok(whole);

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use subtle::ConstantTimeEq;
 use tollgate_dialect::Dialect;
 
+use super::tenant::Tenant;
 use crate::config::model::Config;
 use crate::failure::Failure;
 
@@ -11,14 +12,16 @@ use crate::failure::Failure;
 const KEY_HEADERS: [&str; 4] = ["x-api-key", "api-key", "x-goog-api-key", "x-litellm-api-key"];
 
 /// Lets a caller pass whose key, in any of the accepted headers, is the master key. Clients may send several headers (Claude
-/// Code does when both of its variables are set): one right key is enough.
-pub fn caller(config: &Config, headers: &HeaderMap) -> Result<(), Failure> {
-    let Some(master) = &config.master_key else { return Ok(()) };
+/// Code does when both of its variables are set): one right key is enough. Without a master key any key tells its caller apart.
+pub fn caller(config: &Config, headers: &HeaderMap) -> Result<Tenant, Failure> {
+    let Some(master) = &config.master_key else {
+        return Ok(keys(headers).next().map(Tenant::of_key).unwrap_or_default());
+    };
     let mut sent = 0;
     for key in keys(headers) {
         sent += 1;
         if bool::from(key.as_bytes().ct_eq(master.expose().as_bytes())) {
-            return Ok(());
+            return Ok(Tenant::of_key(key));
         }
     }
     Err(if sent == 0 { Failure::NoCredential } else { Failure::WrongCredential })

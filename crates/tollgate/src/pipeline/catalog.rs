@@ -1,13 +1,15 @@
 //! What is here: models, and the gateway itself.
 
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use tollgate_dialect::json::Writer;
 
 use super::recorder::Recorder;
 use super::reply::{self, Reply};
-use crate::app::Live;
+use crate::app::{App, Live};
 use crate::failure::Failure;
 use crate::http::Endpoint;
+use crate::telemetry::metrics;
 
 /// The creation date of models that have none of their own; clients want one.
 const CREATED_S: u64 = 1_767_225_600;
@@ -112,4 +114,11 @@ pub fn health(endpoint: &Endpoint, record: &mut Recorder) -> Reply {
     };
     record.quiet = true;
     reply::json(body.to_vec(), record)
+}
+
+pub fn metrics(app: &App, live: &Live, record: &mut Recorder) -> Reply {
+    record.quiet = true;
+    let mut reply = reply::json(metrics::page(app, live).into_bytes(), record);
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+    reply
 }

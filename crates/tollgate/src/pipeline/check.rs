@@ -38,9 +38,9 @@ pub async fn check(
     let route = Route { name, group, deployments: vec![index] };
     let mut driver = Driver::new(app.clone(), live.clone(), inbound, route, recorder);
     let sent_ms = app.now_ms();
-    let carried = live.abilities[index].carry(sent_ms);
+    // It is counted like any request, and waits for no turn.
+    let _slot = live.abilities[index].gate.enter_beyond(live.abilities[index].door(index));
     let ended = driver.serve(live, index, model).await;
-    drop(carried);
     let (failure, refused) = match ended {
         Ok(whole) => {
             app.attempt_answered(live, index, sent_ms, &driver.recorder.usage);

@@ -10,6 +10,7 @@ use tollgate_dialect::json::{Json, Text, Uncut, Writer, members};
 use super::body;
 use super::session::{self, Conversation};
 use super::tap;
+use super::tenant::Tenant;
 use super::wishes::{self, Wishes};
 use crate::app::Live;
 use crate::config::rewrite;
@@ -35,6 +36,7 @@ pub struct Inbound {
     pub client: String,
     pub conversation: Conversation,
     pub wishes: Wishes,
+    pub tenant: Tenant,
     /// The request is to be captured.
     pub capture: Option<Box<tap::Asked>>,
 }
@@ -96,6 +98,7 @@ pub async fn read(
         client,
         conversation,
         wishes,
+        tenant: Tenant::default(),
         capture,
     };
     drop(asked);
@@ -136,6 +139,7 @@ impl Inbound {
             client: String::new(),
             conversation: Conversation::default(),
             wishes: Wishes::default(),
+            tenant: Tenant::default(),
             capture: None,
         }
     }

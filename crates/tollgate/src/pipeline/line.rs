@@ -92,6 +92,11 @@ impl Line {
         self.committed
     }
 
+    /// When the answer will be opened, if nothing comes before.
+    pub fn commits_at(&self) -> Option<Instant> {
+        (self.stream && !self.committed).then_some(self.commit_at)
+    }
+
     /// The prompt's token count, for answers that open before the upstream tells it.
     pub fn expect_input(&mut self, tokens: u64, provider: &str) {
         if self.encoder.is_none() {

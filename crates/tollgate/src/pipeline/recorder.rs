@@ -1,7 +1,7 @@
 //! What happened to a request: its record while it is made, and one log line when it is over, however it ended.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -28,6 +28,8 @@ pub struct Recorder {
     own: record::Record,
     pub deployment: Option<String>,
     pub attempts: u32,
+    /// How long it has waited for its turn; `None`: it did not have to.
+    pub queued: Option<Duration>,
     pub changes: Vec<Change>,
     pub usage: Usage,
     pub cost_nanos: Option<u64>,
@@ -81,6 +83,7 @@ impl Recorder {
             own,
             deployment: None,
             attempts: 0,
+            queued: None,
             changes: Vec::new(),
             usage: Usage::default(),
             cost_nanos: None,
@@ -149,6 +152,15 @@ impl Recorder {
     pub fn route(&self, route: RouteTaken) {
         if let Some(mut record) = self.shared() {
             record.push_route(route);
+        }
+    }
+
+    /// `before`: how many go before it; `None`: it waits no longer.
+    pub fn waits(&mut self, route: &str, waited: Duration, before: Option<usize>) {
+        self.queued = Some(waited);
+        if let Some(mut record) = self.shared() {
+            let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+            record.queue = Some(record::Queue { route: route.to_string(), waited_ms, before });
         }
     }
 
@@ -270,12 +282,13 @@ impl Drop for Recorder {
         let (input, output) = (self.usage.total_input(), self.usage.output.unwrap_or(0));
         let cached = self.usage.cache_read.unwrap_or(0);
         let cost_nanos = self.cost_nanos.unwrap_or(0);
+        let queued_ms = self.queued.map_or(0, |queued| queued.as_millis() as u64);
         let own = &self.own;
         macro_rules! line {
             ($level:ident, $($extra:tt)*) => {
                 tracing::$level!(
                     request_id = %self.id, status, ms, method = %own.method, path = %own.path, model = %own.model,
-                    deployment, stream = own.stream, attempts = self.attempts, input_tokens = input, output_tokens = output,
+                    deployment, stream = own.stream, attempts = self.attempts, queued_ms, input_tokens = input, output_tokens = output,
                     cached_tokens = cached, cost_nanos, changes = %changes, $($extra)*
                 )
             };

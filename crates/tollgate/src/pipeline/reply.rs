@@ -213,6 +213,10 @@ pub fn headers(record: &Recorder) -> HeaderMap {
         put(&["x-litellm-response-cost"], &tollgate_policy::price::dollars(nanos));
     }
     headers.insert("x-litellm-version", VERSION);
+    if let Some(queued) = record.queued {
+        let ms = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
+        headers.insert("x-tollgate-queued-ms", HeaderValue::from(ms));
+    }
     if record.deployment.is_some() {
         headers.insert("x-tollgate-attempts", HeaderValue::from(record.attempts));
     }

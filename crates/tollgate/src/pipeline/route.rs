@@ -72,9 +72,6 @@ impl Route {
                 order: deployment.order,
                 share: deployment.share,
                 price: deployment.price.as_ref().map(|price| price.input.saturating_add(price.output)),
-                max_parallel: deployment.limits.parallel,
-                requests_per_minute: deployment.limits.requests,
-                tokens_per_minute: deployment.limits.tokens,
                 standing: live.standing(index, now_ms),
             });
         }

@@ -9,15 +9,19 @@ pub struct Tries {
     pub done: Vec<usize>,
     pub round: u32,
     pub retries: u32,
+    /// A deployment was asked, in this round or before.
+    sent: bool,
 }
 
 impl Tries {
-    pub fn is_new(&self) -> bool {
-        self.asked.is_empty() && self.round == 0
+    /// What goes up next goes up again; a pause alone makes no retry.
+    pub fn is_retry(&self) -> bool {
+        self.round > 0 && self.sent
     }
 
-    pub fn is_retry(&self) -> bool {
-        self.round > 0
+    pub fn ask(&mut self, index: usize) {
+        self.asked.push(index);
+        self.sent = true;
     }
 
     pub fn may_ask(&self, index: usize) -> bool {

@@ -12,6 +12,10 @@ pub struct Wishes {
     pub disable_fallbacks: bool,
     pub num_retries: Option<u32>,
     pub tags: Vec<String>,
+    /// Among the caller's own requests that wait; lower goes first.
+    pub priority: i64,
+    /// Nobody waits for the answer: interactive requests go first.
+    pub batch: bool,
 }
 
 impl Wishes {
@@ -31,6 +35,19 @@ impl Wishes {
             "num_retries" => {
                 self.num_retries = value.parse().ok();
                 true
+            }
+            // LiteLLM's `priority`. Providers that have a parameter of this name get it by `extra_body`.
+            "priority" => match value.parse() {
+                Ok(priority) => {
+                    self.priority = priority;
+                    true
+                }
+                Err(_) => false,
+            },
+            // OpenAI's word for a request that may wait; it is the provider's as well.
+            "service_tier" => {
+                self.batch = value == "\"flex\"";
+                false
             }
             "tags" => match texts(value) {
                 Some(tags) => {
@@ -58,6 +75,11 @@ impl Wishes {
         }
         if let Some(tags) = text("x-litellm-tags") {
             self.tags = tags.split(',').map(|tag| tag.trim().to_string()).filter(|tag| !tag.is_empty()).collect();
+        }
+        match text("x-tollgate-priority") {
+            Some("batch") => self.batch = true,
+            Some("interactive") => self.batch = false,
+            _ => {}
         }
         if text("x-litellm-disable-fallbacks") == Some("true") {
             self.disable_fallbacks = true;
@@ -122,7 +144,8 @@ mod tests {
                 fallbacks: Some(vec!["a".into(), "b".into()]),
                 disable_fallbacks: true,
                 num_retries: Some(0),
-                tags: vec!["t".into()]
+                tags: vec!["t".into()],
+                ..Wishes::default()
             }
         );
         assert_eq!(
@@ -131,6 +154,24 @@ mod tests {
         );
         let only_tags = Bytes::from_static(br#"{"metadata":{"tags":["t"]},"model":"m"}"#);
         assert_eq!(without_ours(&only_tags), r#"{"model":"m"}"#);
+    }
+
+    #[test]
+    fn a_request_says_how_urgent_it_is_and_the_providers_part_of_it_stays() {
+        let body = Bytes::from_static(br#"{"model":"m","priority":-3,"service_tier":"flex"}"#);
+        let mut wishes = Wishes::default();
+        for (name, value) in members(std::str::from_utf8(&body).unwrap()).unwrap() {
+            wishes.read_member(name, value);
+        }
+        assert_eq!((wishes.priority, wishes.batch), (-3, true));
+        assert_eq!(without_ours(&body), r#"{"model":"m","service_tier":"flex"}"#);
+        let header = |word| HeaderMap::from_iter([("x-tollgate-priority".parse().unwrap(), word)]);
+        wishes.read_headers(&header(http::HeaderValue::from_static("interactive")));
+        assert!(!wishes.batch);
+        wishes.read_headers(&header(http::HeaderValue::from_static("batch")));
+        assert!(wishes.batch);
+        // What is no whole number is not LiteLLM's.
+        assert!(!wishes.read_member("priority", r#""high""#));
     }
 
     #[test]

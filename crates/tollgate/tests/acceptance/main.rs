@@ -13,6 +13,7 @@ mod output_limits;
 mod overflow;
 mod params;
 mod probe;
+mod queue;
 mod records;
 mod repairs;
 mod replay;

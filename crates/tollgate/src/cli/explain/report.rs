@@ -62,6 +62,12 @@ fn head(out: &mut String, record: &Record) {
     if record.began_at_ms > 0 {
         let _ = write!(out, "\n  began {} UTC", utc(record.began_at_ms));
     }
+    if let Some(queue) = &record.queue {
+        let _ = write!(out, ", waited {} for its turn at {}", duration(queue.waited_ms), queue.route);
+        if let Some(before) = queue.before {
+            let _ = write!(out, " ({before} before it)");
+        }
+    }
     if let Some(ms) = record.first_content_ms {
         let _ = write!(out, ", first content after {}", duration(ms));
     }

@@ -7,7 +7,7 @@ use tollgate_policy::failover::{Failure as AttemptFailure, Phase};
 use tollgate_policy::health::RestFailure;
 
 use super::*;
-use crate::failure::{Failure, PhaseSettings};
+use crate::failure::{Failure, NotAdmitted, PhaseSettings};
 
 fn attempt(failure: AttemptFailure, stream: bool) -> Failure {
     let timeouts = PhaseSettings {
@@ -40,6 +40,10 @@ fn refused(status: u16, kind: ErrorKind, message: &str) -> Failure {
         temporary: false,
     };
     attempt(AttemptFailure::Refused(error), false)
+}
+
+fn not_admitted(why: NotAdmitted) -> Failure {
+    Failure::NotAdmitted { route: "kimi".into(), why, retry_after: Duration::from_secs(3) }
 }
 
 fn failures() -> Vec<(Failure, &'static str)> {
@@ -106,6 +110,8 @@ fn failures() -> Vec<(Failure, &'static str)> {
             },
             "tollgate-all-resting",
         ),
+        (not_admitted(NotAdmitted::QueueFull { max_waiting: 1000 }), "tollgate-queue"),
+        (not_admitted(NotAdmitted::WaitedTooLong { max_wait: Duration::from_secs(300) }), "tollgate-queue"),
         (Failure::PromptTooLong { route: "kimi".into(), tokens: 300_000, window: 262_144 }, "prompt-is-too-long"),
         (Failure::NoDeploymentWithTags { tags: vec!["paid".into()] }, "tollgate-no-deployment-with-tags"),
         (Failure::NoSuchRequest { id: "req_019a".into() }, "tollgate-unknown-request"),

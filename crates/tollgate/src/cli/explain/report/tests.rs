@@ -1,5 +1,5 @@
 use super::*;
-use tollgate_store::record::{AttemptFailure, Candidate, Usage};
+use tollgate_store::record::{AttemptFailure, Candidate, Queue, Usage};
 
 #[test]
 fn durations_are_written_as_people_write_them() {
@@ -23,6 +23,8 @@ fn a_record_is_told_from_top_to_bottom() {
         outcome: Outcome::Answered,
         status: Some(200),
         ended_ms: Some(2500),
+        began_at_ms: 1_767_225_600_000,
+        queue: Some(Queue { route: "kimi".into(), waited_ms: 450, before: None }),
         first_content_ms: Some(900),
         routes: vec![RouteTaken {
             route: "kimi".into(),
@@ -71,6 +73,7 @@ fn a_record_is_told_from_top_to_bottom() {
     for part in [
         "req_1  answered with 200 after 2500 ms",
         "POST /v1/messages  model kimi (messages, stream, 47 KB)  from claude-cli/2.1.329",
+        "UTC, waited 450 ms for its turn at kimi, first content after 900 ms",
         "kimi (the name asked for), at 1 ms",
         "a  moonshot/kimi-k2.5  drawn by share",
         "1. a  moonshot/kimi-k2.5  https://api.moonshot.ai/v1",
