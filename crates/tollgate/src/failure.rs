@@ -8,8 +8,11 @@ use std::time::Duration;
 use tollgate_dialect::error::{ErrorKind, Invalid, PublicError, Unsupported, UpstreamError};
 use tollgate_policy::failover::{self, Failure as AttemptFailure, Phase};
 use tollgate_policy::health::RestFailure;
+use tollgate_policy::limit::{Denial, Standing};
 
 use crate::upstream::CONNECT_TIMEOUT;
+
+mod limits;
 
 #[derive(Debug)]
 pub enum Failure {
@@ -59,6 +62,15 @@ pub enum Failure {
         retry_after: Duration,
         failure: RestFailure,
     },
+    /// A limit of the caller has no room for the request.
+    OverLimit {
+        denial: Denial,
+        retry_after: Duration,
+        /// How the caller stands.
+        standing: Standing,
+    },
+    /// Redis is away, and requests are refused then where it is not sure that they are within their limits.
+    LimitsUnknown,
     /// The prompt fits into the window of no deployment.
     PromptTooLong {
         route: String,
@@ -157,6 +169,8 @@ impl Failure {
         match self {
             Failure::Attempt { failure, .. } => Some(failover::reason(failure)),
             Failure::Resting { .. } => Some("resting"),
+            Failure::OverLimit { .. } => Some("over_limit"),
+            Failure::LimitsUnknown => Some("limits_unknown"),
             Failure::PromptTooLong { .. } => Some("context_overflow"),
             _ => None,
         }
@@ -233,6 +247,8 @@ impl Failure {
                 PublicError { should_retry: told.should_retry.filter(|_| !others_may_answer), ..told }
             }
             Failure::Resting { route, retry_after, failure } => resting(route, *retry_after, failure),
+            Failure::OverLimit { denial, retry_after, .. } => limits::over_limit(denial, *retry_after),
+            Failure::LimitsUnknown => limits::limits_unknown(),
             Failure::PromptTooLong { route, tokens, window } => final_word(
                 400,
                 ErrorKind::ContextOverflow,
