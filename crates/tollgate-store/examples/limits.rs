@@ -55,7 +55,7 @@ fn chain(n: usize, rates: Rates) -> [Scope; 3] {
 async fn measured(limiter: &Limiter, chains: &[[Scope; 3]]) -> Duration {
     let began = Instant::now();
     for (_, chain) in (0..TIMES).zip(chains.iter().cycle()) {
-        let claims = Claims::of(chain, "kimi");
+        let claims = Claims::of(chain, &["kimi"]);
         if let Ok(permit) = limiter.admit(claims, 100, NOW_MS).await {
             black_box(permit).settle(Tokens { input: 90, output: 10 });
         }

@@ -12,11 +12,13 @@ use tokio::time::Instant;
 use arc_swap::ArcSwap;
 use tollgate_dialect::quirks::Quirks;
 use tollgate_dialect::sealed::Seal;
+use tollgate_policy::access::{Grants, Scope, ScopeKind};
 use tollgate_policy::health::{Health, Standing};
 use tollgate_policy::repair::Fact;
 use tollgate_policy::retry::RetryBudget;
 use tollgate_store::affinity::Affinity;
 use tollgate_store::learned::LearnedFacts;
+use tollgate_store::limiter::{self, Limiter};
 use tollgate_store::recall::Recall;
 use tollgate_store::records::Records;
 use tollgate_store::shared::SharedRests;
@@ -38,6 +40,7 @@ pub struct App {
     pub affinity: Affinity,
     pub captures: Captures,
     pub shared_rests: SharedRests,
+    pub limiter: Limiter,
     learned: LearnedFacts,
     lasting: Mutex<Lasting>,
     pub totals: Totals,
@@ -64,6 +67,8 @@ pub struct Live {
     pub seal: Seal,
     pub abilities: Vec<Abilities>,
     pub credentials: Vec<Credential>,
+    /// What holds for all callers together.
+    pub gateway: Scope,
     /// Places for health checks.
     pub checks: Semaphore,
 }
@@ -169,6 +174,7 @@ impl App {
     fn with(config: Config, learned: LearnedFacts, records: Records, captures: Captures) -> App {
         let mut lasting = Lasting::default();
         let affinity = Affinity::new(config.routing.affinity.unwrap_or_default());
+        let limiter = Limiter::new(limits(&config));
         let clock = Clock::start();
         let live = Live::new(config, &mut lasting, clock);
         App {
@@ -179,6 +185,7 @@ impl App {
             affinity,
             captures,
             shared_rests: SharedRests::default(),
+            limiter,
             learned,
             lasting: Mutex::new(lasting),
             totals: Totals::default(),
@@ -192,6 +199,7 @@ impl App {
 
     /// Puts a new configuration in force. Requests under way finish with the old one.
     pub fn reload(&self, config: Config) {
+        self.limiter.configure(limits(&config));
         self.live.store(Arc::new(Live::new(config, &mut lock(&self.lasting), self.clock)));
     }
 
@@ -252,6 +260,11 @@ impl Abilities {
     }
 }
 
+fn limits(config: &Config) -> limiter::Settings {
+    let (address, without_redis) = (config.redis.clone(), config.settings.limits_without_redis);
+    limiter::Settings { address, without_redis, ..limiter::Settings::default() }
+}
+
 /// A deployment whose id stays may come to serve another model.
 fn learned_under(deployment: &Deployment, model: &str) -> String {
     format!("{} {model}", deployment.id)
@@ -280,6 +293,12 @@ impl Live {
             seal: Seal::new(secret.as_bytes()),
             abilities: abilities.collect(),
             credentials,
+            gateway: Scope {
+                kind: ScopeKind::Gateway,
+                id: String::new(),
+                grants: Grants::default(),
+                limits: config.settings.limits.clone(),
+            },
             checks: Semaphore::new(config.settings.checks.concurrency),
             config,
         }

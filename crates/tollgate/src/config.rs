@@ -9,6 +9,7 @@ mod context;
 mod credential;
 mod deployment;
 mod known;
+mod limits;
 mod load;
 pub mod model;
 mod problem;

@@ -8,8 +8,11 @@ use std::time::Duration;
 use tollgate_dialect::error::{ErrorKind, Invalid, PublicError, Unsupported, UpstreamError};
 use tollgate_policy::failover::{self, Failure as AttemptFailure, Phase};
 use tollgate_policy::health::RestFailure;
+use tollgate_policy::limit::{Denial, Standing};
 
 use crate::upstream::CONNECT_TIMEOUT;
+
+mod limits;
 
 #[derive(Debug)]
 pub enum Failure {
@@ -65,6 +68,15 @@ pub enum Failure {
         why: NotAdmitted,
         retry_after: Duration,
     },
+    /// A limit of the caller has no room for the request.
+    OverLimit {
+        denial: Denial,
+        retry_after: Duration,
+        /// How the caller stands.
+        standing: Standing,
+    },
+    /// Redis is away, and requests are refused then where it is not sure that they are within their limits.
+    LimitsUnknown,
     /// The prompt fits into the window of no deployment.
     PromptTooLong {
         route: String,
@@ -171,6 +183,8 @@ impl Failure {
             Failure::Resting { .. } => Some("resting"),
             Failure::NotAdmitted { why: NotAdmitted::QueueFull { .. }, .. } => Some("queue_full"),
             Failure::NotAdmitted { why: NotAdmitted::WaitedTooLong { .. }, .. } => Some("queue_timeout"),
+            Failure::OverLimit { .. } => Some("over_limit"),
+            Failure::LimitsUnknown => Some("limits_unknown"),
             Failure::PromptTooLong { .. } => Some("context_overflow"),
             _ => None,
         }
@@ -248,6 +262,8 @@ impl Failure {
             }
             Failure::Resting { route, retry_after, failure } => resting(route, *retry_after, failure),
             Failure::NotAdmitted { route, why, retry_after } => not_admitted(route, *why, *retry_after),
+            Failure::OverLimit { denial, retry_after, .. } => limits::over_limit(denial, *retry_after),
+            Failure::LimitsUnknown => limits::limits_unknown(),
             Failure::PromptTooLong { route, tokens, window } => final_word(
                 400,
                 ErrorKind::ContextOverflow,

@@ -1,13 +1,14 @@
 //! READ THIS FIRST: what happens to a request, top to bottom.
 //!
 //! ```text
-//! client ─▶ authenticate ▶ read ▶ route ▶ [ turn ▶ prepare ▶ send ▶ relay ] per attempt ─▶ client
+//! client ─▶ authenticate ▶ read ▶ route ▶ admit ▶ [ turn ▶ prepare ▶ send ▶ relay ] per attempt ─▶ client
 //! ```
 //!
 //! Each step's result is a typed value that the next one needs. The part in brackets is one future, the *driver*: until the
 //! answer is committed the handler polls it, after that the response body does. So no task is spawned to answer a request, and a client that goes
 //! away drops the driver and with it the connection to the upstream.
 
+pub(crate) mod admit;
 pub(crate) mod attempt;
 mod authenticate;
 mod bill;
@@ -22,6 +23,7 @@ pub(crate) mod inbound;
 mod limits;
 mod line;
 pub(crate) mod prepare;
+mod rate_headers;
 mod recorder;
 mod records;
 mod relay;
@@ -86,6 +88,7 @@ async fn answer(
             record.requested(&inbound);
             record.capture(live, inbound.capture.take());
             let route = route::find(live, &inbound.model, &inbound.wishes.tags)?;
+            record.admission = admit::admit(&app, live, &inbound, &route).await?;
             let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
             Ok(reply::from_driver(driver).await)
         }

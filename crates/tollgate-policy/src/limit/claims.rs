@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::access::{Rates, Scope, ScopeKind};
 use crate::glob::Glob;
 
-use super::Dimension;
+use super::{Dimension, Tokens};
 
 /// The limits of one scope, for all models or for some.
 #[derive(Clone, Debug)]
@@ -44,19 +44,25 @@ impl Claim {
 pub struct Claims(Option<Arc<[Claim]>>);
 
 impl Claims {
-    /// `model`: the name that the client asked for.
-    pub fn of(scopes: &[Scope], model: &str) -> Claims {
+    /// `names`: the model's, as the client asked for it and as its route is called.
+    pub fn of<'s>(scopes: impl IntoIterator<Item = &'s Scope>, names: &[&str]) -> Claims {
         let limited = |rates: &Rates| *rates != Rates::default();
         let mut claims = Vec::new();
         for scope in scopes {
             if limited(&scope.limits.rates) {
                 claims.push(Claim::new(scope, None, scope.limits.rates));
             }
-            if let Some((pattern, rates)) = for_model(scope, model).filter(|(_, rates)| limited(rates)) {
+            if let Some((pattern, rates)) = for_model(scope, names).filter(|(_, rates)| limited(rates)) {
                 claims.push(Claim::new(scope, Some(pattern), *rates));
             }
         }
         Claims((!claims.is_empty()).then(|| claims.into()))
+    }
+
+    /// How many tokens the prompt has matters.
+    pub fn count_tokens(&self) -> bool {
+        let counts_tokens = |dimension: Dimension| dimension.count(Tokens { input: 2, output: 0 }) == 2;
+        self.iter().any(|claim| claim.lines().any(|(dimension, _)| counts_tokens(dimension)))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -76,13 +82,14 @@ pub fn account_hash(name: &str) -> u64 {
 }
 
 /// The model's own line, else the most specific pattern. All models of a pattern share its limit.
-fn for_model<'s>(scope: &'s Scope, model: &str) -> Option<(&'s str, &'s Rates)> {
+fn for_model<'s>(scope: &'s Scope, names: &[&str]) -> Option<(&'s str, &'s Rates)> {
     let rates = &scope.limits.model_rates;
-    if let Some((name, rates)) = rates.get_key_value(model) {
+    if let Some((name, rates)) = names.iter().find_map(|name| rates.get_key_value(*name)) {
         return Some((name, rates));
     }
     let patterns = rates.iter().filter(|(pattern, _)| pattern.contains('*'));
     let matching = patterns.map(|(pattern, rates)| (Glob::new(pattern), pattern, rates));
-    let best = matching.filter(|(glob, ..)| glob.matches(model)).max_by_key(|(glob, ..)| glob.specificity())?;
+    let matches = |glob: &Glob| names.iter().any(|name| glob.matches(name));
+    let best = matching.filter(|(glob, ..)| matches(glob)).max_by_key(|(glob, ..)| glob.specificity())?;
     Some((best.1, best.2))
 }

@@ -12,7 +12,7 @@ pub fn scope(kind: ScopeKind, id: &str, rates: Rates) -> Scope {
 }
 
 fn key(rates: Rates) -> Claims {
-    Claims::of(&[scope(ScopeKind::Key, "88dc", rates)], "kimi")
+    Claims::of(&[scope(ScopeKind::Key, "88dc", rates)], &["kimi"])
 }
 
 fn only(claims: &Claims) -> &Claim {
@@ -154,15 +154,18 @@ fn a_model_has_its_own_line_else_the_most_specific_pattern_which_its_models_shar
     scope.limits.model_rates =
         [("*", 1), ("openai/*", 2), ("openai/gpt-5", 3)].map(|(name, n)| (name.to_string(), rates(n))).into();
     let of = |model: &str| {
-        let claims = Claims::of(std::slice::from_ref(&scope), model);
+        let claims = Claims::of([&scope], &[model]);
         let claim = only(&claims);
         (claim.account.to_string(), claim.lines().next().unwrap().1)
     };
     assert_eq!(of("openai/gpt-5"), ("team:3:ops:openai/gpt-5".into(), 3));
     assert_eq!(of("openai/gpt-4"), ("team:3:ops:openai/*".into(), 2));
     assert_eq!(of("kimi"), ("team:3:ops:*".into(), 1));
+    // An alias is no way around the limit of its route.
+    let claims = Claims::of([&scope], &["fast", "openai/gpt-5"]);
+    assert_eq!(only(&claims).model.as_deref(), Some("openai/gpt-5"));
     scope.limits.model_rates.remove("*");
-    assert!(Claims::of(std::slice::from_ref(&scope), "kimi").is_empty());
+    assert!(Claims::of([&scope], &["kimi"]).is_empty());
 }
 
 #[test]
@@ -171,7 +174,7 @@ fn no_two_scopes_share_an_account() {
     let mut with_model = scope(ScopeKind::Key, "a", rates);
     with_model.limits.model_rates = [("b".to_string(), rates)].into();
     let scopes = [with_model, scope(ScopeKind::Key, "a:b", rates), scope(ScopeKind::Team, "a", rates)];
-    let claims = Claims::of(&scopes, "b");
+    let claims = Claims::of(&scopes, &["b"]);
     let names: std::collections::BTreeSet<&str> = claims.iter().map(|claim| &*claim.account).collect();
     assert_eq!((claims.iter().count(), names.len()), (4, 4));
 }
@@ -185,7 +188,7 @@ fn of_each_sort_the_limit_with_the_least_left_is_shown() {
         ..Rates::default()
     };
     let scopes = [scope(ScopeKind::Key, "k", rates(10, None)), scope(ScopeKind::Team, "t", rates(50, Some(8)))];
-    let claims = Claims::of(&scopes, "kimi");
+    let claims = Claims::of(&scopes, &["kimi"]);
     let mut accounts = [Account::default(), Account::default()];
     let standing = |accounts: &[Account; 2]| {
         let mut standing = Standing::default();

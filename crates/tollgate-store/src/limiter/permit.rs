@@ -29,6 +29,11 @@ impl LimitPermit {
         }
     }
 
+    /// What it is expected to take.
+    pub fn expected(&self) -> Tokens {
+        self.0.as_ref().map_or(Tokens::default(), |taken| taken.tokens)
+    }
+
     /// How the caller stands now, for the headers of the answer.
     pub fn standing(&self, now_ms: u64) -> Standing {
         self.0.as_ref().map_or(Standing::default(), |taken| taken.limiter.standing(&taken.claims, now_ms))

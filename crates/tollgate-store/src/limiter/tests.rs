@@ -40,7 +40,7 @@ async fn a_request_takes_from_all_limits_or_from_none() {
         scope(ScopeKind::Team, "ops", Rates { tokens_per_minute: Some(100), ..requests(10) }),
         scope(ScopeKind::Organisation, "acme", places(2)),
     ];
-    let claims = Claims::of(&chain, "kimi");
+    let claims = Claims::of(&chain, &["kimi"]);
     let permit = limiter.admit(claims.clone(), 60, NOW).await.unwrap();
     for _ in 0..3 {
         let denial = limit(limiter.admit(claims.clone(), 41, NOW).await);
@@ -69,7 +69,7 @@ async fn of_several_limits_the_one_that_lasts_longest_is_told() {
         scope(ScopeKind::Team, "t", day),
         scope(ScopeKind::User, "u", requests(1)),
     ];
-    let claims = Claims::of(&chain, "kimi");
+    let claims = Claims::of(&chain, &["kimi"]);
     let _permit = limiter.admit(claims.clone(), 1, NOW).await.unwrap();
     let denial = limit(limiter.admit(claims, 1, NOW).await);
     assert_eq!((denial.kind, denial.dimension), (ScopeKind::Team, Dimension::RequestsPerDay));
@@ -78,7 +78,7 @@ async fn of_several_limits_the_one_that_lasts_longest_is_told() {
 #[tokio::test]
 async fn without_limits_nothing_is_counted() {
     let limiter = Limiter::default();
-    let claims = Claims::of(&[scope(ScopeKind::Key, "a", Rates::default())], "kimi");
+    let claims = Claims::of(&[scope(ScopeKind::Key, "a", Rates::default())], &["kimi"]);
     let permit = limiter.admit(claims, 5, NOW).await.unwrap();
     assert_eq!(permit.standing(NOW), Standing::default());
     permit.settle(spent(1, 1));
@@ -88,7 +88,7 @@ async fn without_limits_nothing_is_counted() {
 #[tokio::test]
 async fn accounts_without_requests_vanish() {
     let limiter = Limiter::default();
-    let claims = |n: u64| Claims::of(&[scope(ScopeKind::EndUser, &n.to_string(), requests(5))], "kimi");
+    let claims = |n: u64| Claims::of(&[scope(ScopeKind::EndUser, &n.to_string(), requests(5))], &["kimi"]);
     for n in 0..5_000 {
         limiter.admit(claims(n), 1, NOW).await.unwrap().settle(spent(1, 1));
     }
@@ -112,7 +112,7 @@ fn many_threads_are_admitted_exactly_as_often_as_the_limit_says() {
             threads.spawn(move || {
                 let own = scope(ScopeKind::Key, &n.to_string(), requests(400));
                 let shared = scope(ScopeKind::Team, "t", Rates { parallel_requests: Some(3), ..requests(1_000) });
-                let claims = Claims::of(&[own, shared], "kimi");
+                let claims = Claims::of(&[own, shared], &["kimi"]);
                 loop {
                     let permit = match handle.block_on(limiter.admit(claims.clone(), 1, NOW)) {
                         Ok(permit) => permit,
@@ -138,7 +138,7 @@ fn many_threads_are_admitted_exactly_as_often_as_the_limit_says() {
 #[tokio::test(start_paused = true)]
 async fn while_redis_was_never_there_the_setting_decides_and_nobody_waits() {
     let address = Address::of_url("redis://127.0.0.1:1").unwrap();
-    let claims = Claims::of(&[scope(ScopeKind::Key, "a", requests(2))], "kimi");
+    let claims = Claims::of(&[scope(ScopeKind::Key, "a", requests(2))], &["kimi"]);
     let began = tokio::time::Instant::now();
     let settings = Settings { address: Some(address.clone()), ..Settings::default() };
     let limiter = Limiter::new(settings);

@@ -85,7 +85,7 @@ impl Drop for Replica {
 
 pub fn key(id: &str, rates: Rates) -> Claims {
     let limits = Limits { rates, ..Limits::default() };
-    Claims::of(&[Scope { kind: ScopeKind::Key, id: id.into(), grants: Default::default(), limits }], "kimi")
+    Claims::of(&[Scope { kind: ScopeKind::Key, id: id.into(), grants: Default::default(), limits }], &["kimi"])
 }
 
 pub fn requests(n: u64) -> Rates {

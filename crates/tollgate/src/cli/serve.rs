@@ -13,6 +13,7 @@ use super::{CliError, ServeArgs, data_dir, environment};
 use crate::app::App;
 use crate::config::watch::Watch;
 use crate::config::{self, Config, Outcome, Problem};
+use crate::pipeline::admit;
 use crate::server;
 use crate::telemetry::{self, Level};
 use crate::{health, rests};
@@ -120,6 +121,7 @@ async fn serve(
     }
     tokio::spawn(health::run(app.clone()));
     tokio::spawn(rests::share(app.clone()));
+    tokio::spawn(admit::share_limits(app.clone()));
     let stop = stop_signal().map_err(|error| CliError::failure(format!("signals cannot be caught: {error}")))?;
     tracing::info!(url = %format!("http://{bound}"), routes, "listening");
     server::serve(app, listener, stop).await;

@@ -8,12 +8,14 @@ use http::{HeaderName, HeaderValue, Uri};
 use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Json;
 use tollgate_dialect::quirks::Quirks;
+use tollgate_policy::access;
 use tollgate_policy::glob::Glob;
 use tollgate_policy::health::Limits;
 use tollgate_policy::price::Price;
 /// Routes for `claude-*` names that no route has.
 pub use tollgate_policy::route::CatchAll;
 use tollgate_policy::route::RouteTable;
+use tollgate_store::limiter::WithoutRedis;
 use tollgate_store::shared::Address;
 
 use super::rewrite::RewriteRule;
@@ -226,6 +228,10 @@ pub struct Settings {
     /// `general_settings.max_request_size_mb`.
     pub max_request_bytes: Option<usize>,
     pub checks: HealthChecks,
+    /// Of the whole gateway, for all callers: `tollgate_settings.limits`, `general_settings.global_max_parallel_requests`.
+    pub limits: access::Limits,
+    /// `tollgate_settings.limits_without_redis`, `general_settings.fail_closed_rate_limit_enforcement`.
+    pub limits_without_redis: WithoutRedis,
     /// `tollgate_settings.capture`; `None`: no body is ever stored.
     pub capture: Option<CaptureRules>,
 }

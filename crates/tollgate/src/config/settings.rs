@@ -10,6 +10,7 @@ use super::capture;
 use super::context::{Context, Resolved};
 use super::deployment::Defaults;
 use super::known::{GENERAL_SETTINGS, LITELLM_SETTINGS, ROUTER_SETTINGS, TOLLGATE_SETTINGS};
+use super::limits;
 use super::model::{CatchAll, FairQueue, HealthChecks, MidStream, Settings};
 use super::problem::Pos;
 use super::redis;
@@ -162,6 +163,7 @@ fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
         read.settings.max_request_bytes =
             section.count("max_request_size_mb").and_then(|mb| usize::try_from(mb).ok()?.checked_mul(1 << 20));
         read.settings.checks = health_checks(section);
+        limits::read_general(section, &mut read.settings.limits, &mut read.settings.limits_without_redis);
         section.finish(&GENERAL_SETTINGS);
     }
     if read.master_key.is_none() {
@@ -257,6 +259,7 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
     let rules = section.list("rewrite");
     read.settings.rewrite = rewrite::read(root.cx, &rules, &section.path_of("rewrite"));
     read.settings.capture = capture::read(&section);
+    limits::read(&section, &mut read.settings.limits, &mut read.settings.limits_without_redis);
     section.finish(&TOLLGATE_SETTINGS);
 }
 

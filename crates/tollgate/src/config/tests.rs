@@ -9,6 +9,7 @@ mod capture;
 mod documentation;
 mod environment;
 mod health;
+mod limits;
 mod litellm;
 mod parameters;
 mod queue;

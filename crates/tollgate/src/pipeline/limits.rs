@@ -2,12 +2,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::HeaderMap;
 use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderName};
 use tollgate_dialect::error::Scope;
 
 #[cfg(test)]
 mod tests;
+
+const PROVIDERS: &str = "llm_provider-";
 
 /// A year is longer than anybody waits, and far from what a duration cannot hold.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -60,13 +62,17 @@ pub fn scope(headers: &HeaderMap) -> Option<Scope> {
     SCOPES.iter().find(|(name, value, _)| text(headers, name) == Some(value)).map(|(_, _, scope)| *scope)
 }
 
-/// Rate-limit headers of the provider are the client's to see.
-pub fn pass_on(upstream: &HeaderMap, headers: &mut HeaderMap) {
+/// Rate-limit headers of the provider are the client's to see. Where the gateway limits the client itself (`limited`), its
+/// own headers have the usual names, and the provider's are marked as such: LiteLLM shows a key's limits before the provider's
+/// too (docs.litellm.ai, response headers, 2026-10), and has the same mark.
+pub fn pass_on(upstream: &HeaderMap, headers: &mut HeaderMap, limited: bool) {
     for (name, value) in upstream {
         let text = name.as_str();
-        if text.starts_with("anthropic-ratelimit-") || text.starts_with("x-ratelimit-") {
-            headers.insert(name, value.clone());
+        if !(text.starts_with("anthropic-ratelimit-") || text.starts_with("x-ratelimit-")) {
+            continue;
         }
+        let marked = limited.then(|| HeaderName::try_from(format!("{PROVIDERS}{text}")).ok()).flatten();
+        headers.insert(marked.unwrap_or_else(|| name.clone()), value.clone());
     }
 }
 

@@ -12,6 +12,7 @@ use tollgate_dialect::usage::Usage;
 use tollgate_store::record::{self, Attempt, AttemptFailure, Outcome, RouteTaken, bounded};
 use tollgate_store::records::Shared;
 
+use super::admit::Admission;
 use super::bill::Broken;
 use super::inbound::Inbound;
 use super::tap::{self, Tap, Tapped};
@@ -46,6 +47,8 @@ pub struct Recorder {
     pub signature: Option<&'static str>,
     /// Not worth a line unless asked for: health checks.
     pub quiet: bool,
+    /// What it took from the limits of its caller.
+    pub admission: Admission,
     /// The request is captured.
     tap: Option<Tap>,
     /// Handed on to another owner: this one stays silent.
@@ -94,6 +97,7 @@ impl Recorder {
             reason: None,
             signature: None,
             quiet: false,
+            admission: Admission::default(),
             tap: None,
             moved: false,
         }
@@ -119,6 +123,7 @@ impl Recorder {
         taken.shared = Some(shared);
         taken.changes = std::mem::take(&mut self.changes);
         taken.tap = self.tap.take();
+        taken.admission = std::mem::take(&mut self.admission);
         taken
     }
 
@@ -274,6 +279,10 @@ impl Drop for Recorder {
         self.add_broken();
         if self.usage != Usage::default() {
             self.app.totals.add(self.usage.total_input(), self.usage.output.unwrap_or(0), self.cost_nanos.unwrap_or(0));
+        }
+        if self.attempts > 0 {
+            let known = (self.usage != Usage::default() || self.error.is_some()).then_some(&self.usage);
+            self.admission.settle(known);
         }
         let status = self.status.unwrap_or(499);
         let ms = self.elapsed_ms();

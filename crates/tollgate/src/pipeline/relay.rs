@@ -192,14 +192,14 @@ impl Relay<'_> {
     fn whole(&mut self, upstream: &HeaderMap, body: Vec<u8>) -> Whole {
         self.record.status = Some(200);
         let mut headers = super::reply::headers(self.record);
-        limits::pass_on(upstream, &mut headers);
+        limits::pass_on(upstream, &mut headers, self.record.admission.is_limited());
         Whole { status: StatusCode::OK, headers, body }
     }
 
     // ---- stream
 
     async fn stream(&mut self, headers: &HeaderMap, mut body: Tapped, first: Bytes) -> Result<Option<Whole>, Failed> {
-        limits::pass_on(headers, &mut self.line.headers);
+        limits::pass_on(headers, &mut self.line.headers, self.record.admission.is_limited());
         let mut sink = self.sink(true);
         let mut tally = self.tally();
         let mut decoder = StreamDecoder::new(self.deployment.dialect, self.quirks);

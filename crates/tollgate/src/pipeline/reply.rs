@@ -13,8 +13,10 @@ use tollgate_dialect::error::PublicError;
 use tollgate_dialect::{Dialect, encode_error};
 use tollgate_store::record::bounded;
 
+use super::admit;
 use super::attempt::{Driver, Whole};
 use super::line::Outlet;
+use super::rate_headers;
 use super::recorder::Recorder;
 use crate::config::model::{Config, Deployment};
 use crate::failure::Failure;
@@ -170,6 +172,9 @@ pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut 
     if let Some(signature) = signature {
         headers.insert("x-tollgate-signature", HeaderValue::from_static(signature));
     }
+    if let Failure::OverLimit { standing, .. } = failure {
+        rate_headers::put(dialect, standing, admit::unix_ms(), &mut headers);
+    }
     record.reason = failure.reason();
     record.signature = signature;
     record.error = Some(public.message);
@@ -217,6 +222,7 @@ pub fn headers(record: &Recorder) -> HeaderMap {
         let ms = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
         headers.insert("x-tollgate-queued-ms", HeaderValue::from(ms));
     }
+    record.admission.put_headers(&mut headers);
     if record.deployment.is_some() {
         headers.insert("x-tollgate-attempts", HeaderValue::from(record.attempts));
     }

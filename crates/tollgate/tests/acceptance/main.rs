@@ -8,6 +8,7 @@ mod explain;
 mod failures;
 mod health;
 mod keys;
+mod limits;
 mod names;
 mod output_limits;
 mod overflow;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use tollgate_dialect::error::{ErrorKind, Invalid, Scope, Unsupported, UpstreamError};
+use tollgate_policy::access::ScopeKind;
 use tollgate_policy::failover::{Failure as AttemptFailure, Phase};
 use tollgate_policy::health::RestFailure;
+use tollgate_policy::limit::{Denial, Dimension, Standing};
 
 use super::*;
 use crate::failure::{Failure, NotAdmitted, PhaseSettings};
@@ -44,6 +46,12 @@ fn refused(status: u16, kind: ErrorKind, message: &str) -> Failure {
 
 fn not_admitted(why: NotAdmitted) -> Failure {
     Failure::NotAdmitted { route: "kimi".into(), why, retry_after: Duration::from_secs(3) }
+}
+
+fn over_limit(kind: ScopeKind, model: Option<&str>, dimension: Dimension, needed: u64) -> Failure {
+    let model = model.map(Into::into);
+    let denial = Denial { kind, model, dimension, limit: 10, remaining: 3, needed, resets_at_ms: Some(0) };
+    Failure::OverLimit { denial, retry_after: Duration::from_secs(12), standing: Standing::default() }
 }
 
 fn failures() -> Vec<(Failure, &'static str)> {
@@ -112,6 +120,11 @@ fn failures() -> Vec<(Failure, &'static str)> {
         ),
         (not_admitted(NotAdmitted::QueueFull { max_waiting: 1000 }), "tollgate-queue"),
         (not_admitted(NotAdmitted::WaitedTooLong { max_wait: Duration::from_secs(300) }), "tollgate-queue"),
+        (over_limit(ScopeKind::Key, None, Dimension::TokensPerMinute, 5), "tollgate-over-limit"),
+        (over_limit(ScopeKind::Team, Some("kimi"), Dimension::RequestsPerDay, 1), "tollgate-over-limit"),
+        (over_limit(ScopeKind::User, None, Dimension::ParallelRequests, 1), "tollgate-over-limit"),
+        (over_limit(ScopeKind::Gateway, None, Dimension::InputTokensPerMinute, 99), "tollgate-over-limit"),
+        (Failure::LimitsUnknown, "tollgate-limits-unknown"),
         (Failure::PromptTooLong { route: "kimi".into(), tokens: 300_000, window: 262_144 }, "prompt-is-too-long"),
         (Failure::NoDeploymentWithTags { tags: vec!["paid".into()] }, "tollgate-no-deployment-with-tags"),
         (Failure::NoSuchRequest { id: "req_019a".into() }, "tollgate-unknown-request"),
