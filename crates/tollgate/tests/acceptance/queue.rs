@@ -100,6 +100,11 @@ fn slow_step(ms: u64) -> Step {
     Step::text("at last").faults(Faults { before_headers: Duration::from_millis(ms), ..Faults::default() })
 }
 
+/// So many requests that never end, then answers at once. Who holds a slot gives it up by going away.
+fn held(count: u32) -> SimConfig {
+    SimConfig::default().step(slow_step(600_000).times(count)).step(Step::text("at last").always())
+}
+
 async fn all(mut burst: JoinSet<Answer>) -> Vec<Answer> {
     let mut answers = Vec::new();
     while let Some(answer) = burst.join_next().await {
@@ -155,15 +160,12 @@ fn s20_a_burst_of_two_hundred_delays_another_key_by_two_slots_at_most() {
 #[test]
 fn s20_each_of_three_busy_keys_gets_at_least_a_quarter_of_the_slots() {
     isolated(|| async {
-        let desk = Desk::start(slow(50), json!({"max_parallel_requests": 4}), json!({})).await;
+        let desk = Desk::start(held(4), json!({"max_parallel_requests": 4}), json!({})).await;
+        let holds = desk.burst("holds", 4, &[]);
+        desk.until_sent(4).await;
         let bursts = [("a", 120), ("b", 60), ("c", 60)].map(|(key, count)| desk.burst(key, count, &[]));
-        let there = async {
-            while desk.waiting().await + desk.sim.requests().len() < 240 {
-                sleep(Duration::from_millis(2)).await;
-            }
-        };
-        timeout(PATIENCE, there).await.expect("the bursts arrive");
-        let from = desk.sim.requests().len();
+        desk.until_waiting(240).await;
+        drop(holds);
         for burst in bursts {
             for answer in all(burst).await {
                 assert_eq!(answer.status, 200, "{}", answer.text());
@@ -172,8 +174,8 @@ fn s20_each_of_three_busy_keys_gets_at_least_a_quarter_of_the_slots() {
         // As long as all of them have some waiting.
         let order = desk.order();
         let last = |key: &str| order.iter().rposition(|other| other == key).unwrap();
-        let span = &order[from..last("b").min(last("c"))];
-        assert!(span.len() >= 60, "{order:?}");
+        let span = &order[4..last("b").min(last("c"))];
+        assert!(span.len() >= 160, "{order:?}");
         for key in ["a", "b", "c"] {
             let count = span.iter().filter(|other| *other == key).count();
             assert!(count * 4 >= span.len(), "{key} has {count} of {}", span.len());
@@ -181,7 +183,7 @@ fn s20_each_of_three_busy_keys_gets_at_least_a_quarter_of_the_slots() {
         assert_eq!(desk.sim.most_at_once(), 4);
         let metrics = desk.metrics().await;
         let waited = metrics.lines().find_map(|l| l.strip_prefix("tollgate_queue_wait_seconds_count{route=\"m\"} "));
-        assert!(waited.and_then(|count| count.parse::<u32>().ok()).is_some_and(|count| count > 200), "{metrics}");
+        assert!(waited == Some("240"), "{metrics}");
         assert!(metrics.lines().any(|l| l.starts_with("tollgate_requests_in_flight{route=\"m\"") && l.ends_with(" 0")));
     });
 }
@@ -190,17 +192,24 @@ fn s20_each_of_three_busy_keys_gets_at_least_a_quarter_of_the_slots() {
 fn s20_a_stream_that_waits_is_kept_alive_and_answers_tell_how_long_they_waited() {
     isolated(|| async {
         let settings = json!({"tollgate_settings": {"commit_after_ms": 300}});
-        let desk = Desk::start(slow(1500), json!({"max_parallel_requests": 1}), settings).await;
+        let desk = Desk::start(SimConfig::default(), json!({"max_parallel_requests": 1}), settings).await;
         for client in BOTH {
+            desk.sim.replace_script([slow_step(600_000), Step::text("at last").always()]);
             let sent = desk.sim.requests().len();
-            let first = desk.burst("a", 1, &[]);
+            let holds = desk.burst("a", 1, &[]);
             desk.until_sent(sent + 1).await;
-            let body = client.hello(json!({"stream": true}));
-            let stream = post(&desk.gateway.url(client.path()), &[("x-api-key", "b")], &body).await;
+            let stream = {
+                let (url, body) = (desk.gateway.url(client.path()), client.hello(json!({"stream": true})));
+                tokio::spawn(async move { post(&url, &[("x-api-key", "b")], &body).await })
+            };
+            desk.until_waiting(1).await;
+            sleep(Duration::from_secs(1)).await;
+            drop(holds);
+            let stream = stream.await.unwrap();
             assert_eq!(stream.status, 200, "{}", stream.text());
             assert!(stream.header("request-id").is_some());
             // The head went out while it waited: it tells of the wait until then.
-            assert!(queued_ms(&stream).is_some_and(|ms| (100..=300).contains(&ms)), "{:?}", queued_ms(&stream));
+            assert!(queued_ms(&stream).is_some_and(|ms| (1..=300).contains(&ms)), "{:?}", queued_ms(&stream));
             if client == Client::Messages {
                 let seen = checker::stream(&stream.body);
                 assert_eq!(seen.whole().blocks, [checker::text("at last")]);
@@ -210,17 +219,16 @@ fn s20_a_stream_that_waits_is_kept_alive_and_answers_tell_how_long_they_waited()
                 assert!(seen.done && seen.text == "at last", "{seen:?}");
                 has(&stream.text(), ": ping\n\n");
             }
-            let record = &desk.records("").await[0];
+            let record = &desk.records("outcome=answered").await[0];
             assert_eq!(record["queue"]["route"], "m", "{record}");
-            assert!(record["queue"]["waited_ms"].as_u64() >= Some(300), "{record}");
+            assert!(record["queue"]["waited_ms"].as_u64() >= Some(1000), "{record}");
             assert!(record["queue"].get("before").is_none(), "{record}");
-            assert_eq!(queued_ms(&all(first).await[0]), None, "it did not wait");
         }
         // In one piece: the whole wait, until the slot was free.
-        let both = desk.burst("a", 2, &[]);
-        let mut waits: Vec<Option<u64>> = all(both).await.iter().map(queued_ms).collect();
+        desk.sim.replace_script([slow_step(1500).always()]);
+        let mut waits: Vec<Option<u64>> = all(desk.burst("a", 2, &[])).await.iter().map(queued_ms).collect();
         waits.sort();
-        assert!(waits[0].is_none() && waits[1] >= Some(1000), "{waits:?}");
+        assert!(waits[0].is_none() && waits[1] >= Some(500), "{waits:?}");
     });
 }
 
@@ -228,7 +236,7 @@ fn s20_a_stream_that_waits_is_kept_alive_and_answers_tell_how_long_they_waited()
 fn s20_a_full_queue_and_a_wait_that_is_too_long_are_refused_by_the_name_of_the_setting() {
     isolated(|| async {
         let settings =
-            json!({"tollgate_settings": {"fair_queue": {"max_waiting": 1, "max_wait_s": 1.5}, "commit_after_ms": 100}});
+            json!({"tollgate_settings": {"fair_queue": {"max_waiting": 1, "max_wait_s": 3}, "commit_after_ms": 100}});
         let desk = Desk::start(slow(60_000), json!({"max_parallel_requests": 1}), settings).await;
         let _holds = desk.burst("a", 1, &[]);
         desk.until_sent(1).await;
@@ -256,12 +264,12 @@ fn s20_a_full_queue_and_a_wait_that_is_too_long_are_refused_by_the_name_of_the_s
         assert_eq!(late.status, 200);
         let error = checker::stream(&late.body).failed().clone();
         assert_eq!(error["type"], "rate_limit_error");
-        has(error["message"].as_str().unwrap(), "m: no turn came within the 1.5 s");
+        has(error["message"].as_str().unwrap(), "m: no turn came within the 3 s");
         has(error["message"].as_str().unwrap(), "tollgate_settings.fair_queue.max_wait_s");
         let answer = all(desk.burst("b", 1, &[])).await.remove(0);
         assert_eq!(answer.status, 429, "{}", answer.text());
         assert_eq!(answer.header("x-tollgate-reason"), Some("queue_timeout"));
-        assert!(queued_ms(&answer) >= Some(1500), "{:?}", queued_ms(&answer));
+        assert!(queued_ms(&answer) >= Some(3000), "{:?}", queued_ms(&answer));
         let record = desk.records("outcome=failed").await[0].clone();
         has(record["cause"].as_str().unwrap(), "as many requests as they take");
         let metrics = desk.metrics().await;
@@ -327,13 +335,15 @@ fn s20_a_client_that_goes_away_leaves_the_queue_and_its_slot() {
 #[test]
 fn s20_batch_work_stands_back() {
     isolated(|| async {
-        let desk = Desk::start(slow(300), json!({"max_parallel_requests": 1}), json!({})).await;
+        let desk = Desk::start(held(1), json!({"max_parallel_requests": 1}), json!({})).await;
         let first = desk.burst("first", 1, &[]);
         desk.until_sent(1).await;
         let batch = desk.burst("batch", 2, &[("x-tollgate-priority", "batch")]);
         desk.until_waiting(2).await;
         let interactive = desk.burst("person", 2, &[]);
-        for burst in [first, batch, interactive] {
+        desk.until_waiting(4).await;
+        drop(first);
+        for burst in [batch, interactive] {
             assert!(all(burst).await.iter().all(|answer| answer.status == 200));
         }
         assert_eq!(desk.order(), ["first", "person", "person", "batch", "batch"]);
@@ -343,7 +353,7 @@ fn s20_batch_work_stands_back() {
 #[test]
 fn s20_priorities_order_the_requests_of_one_key_and_do_not_go_up() {
     isolated(|| async {
-        let desk = Desk::start(slow(300), json!({"max_parallel_requests": 1}), json!({})).await;
+        let desk = Desk::start(held(1), json!({"max_parallel_requests": 1}), json!({})).await;
         let first = desk.burst("first", 1, &[]);
         desk.until_sent(1).await;
         let mut tasks = JoinSet::new();
@@ -352,7 +362,7 @@ fn s20_priorities_order_the_requests_of_one_key_and_do_not_go_up() {
             tasks.spawn(async move { post(&url, &[("x-api-key", "one")], &body).await });
             desk.until_waiting(n + 1).await;
         }
-        all(first).await;
+        drop(first);
         assert!(all(tasks).await.iter().all(|answer| answer.status == 200));
         assert_eq!(desk.order(), ["first", "urgent", "usual", "later"]);
         assert!(desk.sim.requests().iter().all(|request| request.json().get("priority").is_none()));
@@ -362,7 +372,8 @@ fn s20_priorities_order_the_requests_of_one_key_and_do_not_go_up() {
 #[test]
 fn s20_a_limit_that_an_upstream_has_shown_is_kept_by_a_lone_deployment() {
     isolated(|| async {
-        let sim = slow(300).at_once(4, "Too many requests at the same time");
+        let steps = [slow_step(1000).times(4), slow_step(200).always()];
+        let sim = SimConfig::default().steps(steps).at_once(4, "Too many requests at the same time");
         let desk = Desk::start(sim, json!({"num_retries": 5}), json!({})).await;
         let refused = || desk.sim.requests().iter().filter(|request| request.refused.is_some()).count();
         // The first wave finds it out; who was refused is sent again when it is its turn.
@@ -412,7 +423,7 @@ fn s26_who_waits_heeds_a_rest_that_begins_meanwhile() {
 #[test]
 fn s20_the_routers_default_limit_holds_for_deployments_without_their_own() {
     isolated(|| async {
-        let sims = [Sim::start(slow(100).key(PROVIDER_KEY)).await, Sim::start(slow(100).key(PROVIDER_KEY)).await];
+        let sims = [Sim::start(slow(500).key(PROVIDER_KEY)).await, Sim::start(slow(500).key(PROVIDER_KEY)).await];
         let entry = |n: usize, params| Upstream::Chat.entry(&sims[n], ["m", "n"][n], params);
         let config = json!({
             "model_list": [entry(0, json!({})), entry(1, json!({"max_parallel_requests": 3}))],
