@@ -72,6 +72,10 @@ pub enum Trouble {
     ContentPolicy,
 }
 
+impl Trouble {
+    pub const ALL: [Trouble; 3] = [Trouble::General, Trouble::ContextWindow, Trouble::ContentPolicy];
+}
+
 /// What is done about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Treatment {

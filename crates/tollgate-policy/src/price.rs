@@ -9,6 +9,7 @@ use tollgate_dialect::usage::Usage;
 mod tests;
 
 const FEMTO_DIGITS: i32 = 15;
+const NANO_DIGITS: i32 = 9;
 const FEMTO_PER_NANO: u128 = 1_000_000;
 
 /// Femto-dollars per token of each kind.
@@ -29,6 +30,18 @@ impl Price {
     /// Cached input costs what fresh input costs until told otherwise: too much rather than too little.
     pub fn new(input: u64, output: u64) -> Price {
         Price { input, output, cache_read: input, cache_write: input, cache_write_long: input }
+    }
+
+    /// Of each kind the higher price.
+    #[must_use]
+    pub fn or_higher(&self, other: &Price) -> Price {
+        Price {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+            cache_read: self.cache_read.max(other.cache_read),
+            cache_write: self.cache_write.max(other.cache_write),
+            cache_write_long: self.cache_write_long.max(other.cache_write_long),
+        }
     }
 
     /// Nano-dollars (10⁻⁹ $). Summed exactly and rounded once, half a nano-dollar upwards.
@@ -55,14 +68,23 @@ pub enum PriceError {
     NotDecimal,
     #[error("a price cannot be negative")]
     Negative,
-    #[error("a price per token has at most 15 digits after the point")]
+    #[error("it has too many digits after the point: at most 15 for a price per token, 9 for an amount")]
     TooFine,
-    #[error("a price per token is below 18,000 dollars")]
+    #[error("it is too high: a price per token is below 18,000 dollars, an amount below 18 thousand million")]
     TooHigh,
 }
 
 /// Reads dollars per token, `0.000001` or `1e-06`, without a binary fraction in between.
 pub fn per_token(text: &str) -> Result<u64, PriceError> {
+    decimal(text, FEMTO_DIGITS)
+}
+
+/// Reads dollars as nano-dollars. What is finer than that is an error.
+pub fn nanos(text: &str) -> Result<u64, PriceError> {
+    decimal(text, NANO_DIGITS)
+}
+
+fn decimal(text: &str, unit_digits: i32) -> Result<u64, PriceError> {
     let text = text.trim().replace('_', "");
     let text = text.strip_prefix('+').unwrap_or(&text);
     if text.starts_with('-') {
@@ -82,7 +104,7 @@ pub fn per_token(text: &str) -> Result<u64, PriceError> {
         return Ok(0);
     }
     let trailing = digits.len() - digits.trim_end_matches('0').len();
-    let scale = FEMTO_DIGITS + i32::from(exponent) - fraction.len() as i32 + trailing as i32;
+    let scale = unit_digits + i32::from(exponent) - fraction.len() as i32 + trailing as i32;
     let scale = u32::try_from(scale).map_err(|_| PriceError::TooFine)?;
     let number: u64 = significant.parse().map_err(|_| PriceError::TooHigh)?;
     10u64.checked_pow(scale).and_then(|factor| number.checked_mul(factor)).ok_or(PriceError::TooHigh)

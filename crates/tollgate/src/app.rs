@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::SystemTime;
 
 use tokio::sync::Semaphore;
@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use tollgate_dialect::quirks::Quirks;
 use tollgate_dialect::sealed::Seal;
 use tollgate_policy::access::{Grants, Scope, ScopeKind};
+use tollgate_policy::authorise::AccessGroups;
 use tollgate_policy::health::{Health, Standing};
 use tollgate_policy::repair::Fact;
 use tollgate_policy::retry::RetryBudget;
@@ -29,6 +30,7 @@ use crate::credentials::{self, Credential};
 use crate::gate::{Door, Gate, SharedHealth};
 use crate::health::Check;
 use crate::rests;
+use crate::store::Store;
 use crate::tokens::Calibration;
 use crate::upstream::Client;
 
@@ -41,6 +43,8 @@ pub struct App {
     pub captures: Captures,
     pub shared_rests: SharedRests,
     pub limiter: Limiter,
+    /// Set when the gateway serves; other commands have none.
+    store: OnceLock<Store>,
     learned: LearnedFacts,
     lasting: Mutex<Lasting>,
     pub totals: Totals,
@@ -67,6 +71,8 @@ pub struct Live {
     pub seal: Seal,
     pub abilities: Vec<Abilities>,
     pub credentials: Vec<Credential>,
+    /// Names in grants that stand for several models.
+    pub groups: ArcSwap<AccessGroups>,
     /// What holds for all callers together.
     pub gateway: Scope,
     /// Places for health checks.
@@ -186,10 +192,30 @@ impl App {
             captures,
             shared_rests: SharedRests::default(),
             limiter,
+            store: OnceLock::new(),
             learned,
             lasting: Mutex::new(lasting),
             totals: Totals::default(),
             clock,
+        }
+    }
+
+    /// Keys, money and usage, where there is a database.
+    pub fn store(&self) -> Option<&Store> {
+        self.store.get()
+    }
+
+    /// The database is open. Once in the life of an App.
+    pub fn set_store(&self, store: Store) {
+        let _ = self.store.set(store);
+        self.regroup();
+    }
+
+    /// Access groups are those of the configuration and of the database.
+    pub fn regroup(&self) {
+        if let Some(store) = self.store() {
+            let live = self.live();
+            live.groups.store(Arc::new(store.groups(&live.config.access_groups)));
         }
     }
 
@@ -201,6 +227,7 @@ impl App {
     pub fn reload(&self, config: Config) {
         self.limiter.configure(limits(&config));
         self.live.store(Arc::new(Live::new(config, &mut lock(&self.lasting), self.clock)));
+        self.regroup();
     }
 
     /// Milliseconds since the process began, for what policies remember.
@@ -293,6 +320,7 @@ impl Live {
             seal: Seal::new(secret.as_bytes()),
             abilities: abilities.collect(),
             credentials,
+            groups: ArcSwap::from_pointee(config.access_groups.clone()),
             gateway: Scope {
                 kind: ScopeKind::Gateway,
                 id: String::new(),

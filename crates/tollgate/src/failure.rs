@@ -6,18 +6,29 @@
 use std::time::Duration;
 
 use tollgate_dialect::error::{ErrorKind, Invalid, PublicError, Unsupported, UpstreamError};
+use tollgate_policy::authorise;
 use tollgate_policy::failover::{self, Failure as AttemptFailure, Phase};
 use tollgate_policy::health::RestFailure;
 use tollgate_policy::limit::{Denial, Standing};
 
+use tollgate_store::database::StoreError;
+use tollgate_store::meter::Denied;
+
 use crate::upstream::CONNECT_TIMEOUT;
 
+mod access;
 mod limits;
 
 #[derive(Debug)]
 pub enum Failure {
     NoCredential,
     WrongCredential,
+    /// The caller may not do what it asked for.
+    Forbidden(authorise::Denial),
+    /// A budget of the caller has nothing left for the request, or cannot be asked.
+    OverBudget(Denied),
+    /// The database could not be asked who calls.
+    Store(StoreError),
     NoSuchPath {
         method: String,
         path: String,
@@ -183,6 +194,9 @@ impl Failure {
             Failure::Resting { .. } => Some("resting"),
             Failure::NotAdmitted { why: NotAdmitted::QueueFull { .. }, .. } => Some("queue_full"),
             Failure::NotAdmitted { why: NotAdmitted::WaitedTooLong { .. }, .. } => Some("queue_timeout"),
+            Failure::Forbidden(_) => Some("forbidden"),
+            Failure::OverBudget(Denied::Budget(_)) => Some("over_budget"),
+            Failure::OverBudget(_) | Failure::Store(_) => Some("store_away"),
             Failure::OverLimit { .. } => Some("over_limit"),
             Failure::LimitsUnknown => Some("limits_unknown"),
             Failure::PromptTooLong { .. } => Some("context_overflow"),
@@ -262,6 +276,9 @@ impl Failure {
             }
             Failure::Resting { route, retry_after, failure } => resting(route, *retry_after, failure),
             Failure::NotAdmitted { route, why, retry_after } => not_admitted(route, *why, *retry_after),
+            Failure::Forbidden(denial) => access::forbidden(denial),
+            Failure::OverBudget(denied) => access::over_budget(denied),
+            Failure::Store(_) => access::store_away(),
             Failure::OverLimit { denial, retry_after, .. } => limits::over_limit(denial, *retry_after),
             Failure::LimitsUnknown => limits::limits_unknown(),
             Failure::PromptTooLong { route, tokens, window } => final_word(

@@ -16,6 +16,7 @@ pub mod registry;
 mod rests;
 pub mod server;
 pub mod signatures;
+pub mod store;
 pub mod telemetry;
 pub mod tokens;
 pub mod upstream;

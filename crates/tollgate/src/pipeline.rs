@@ -8,6 +8,7 @@
 //! answer is committed the handler polls it, after that the response body does. So no task is spawned to answer a request, and a client that goes
 //! away drops the driver and with it the connection to the upstream.
 
+mod access;
 pub(crate) mod admit;
 pub(crate) mod attempt;
 mod authenticate;
@@ -32,12 +33,14 @@ mod restore;
 mod route;
 mod said;
 mod session;
+mod spend;
 mod tap;
 mod tenant;
 mod tries;
 mod turn;
 mod wishes;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -53,7 +56,7 @@ use tenant::Tenant;
 pub(crate) use {check::check, reply::without_secrets, route::chance};
 
 /// Answers any request. Errors are answers too, in the dialect of the path.
-pub async fn handle(app: Arc<App>, request: http::Request<Incoming>) -> Reply {
+pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Request<Incoming>) -> Reply {
     let mut record = Recorder::begin(app.clone(), &request);
     let found = endpoint(request.method(), request.uri().path());
     let dialect = match &found {
@@ -62,7 +65,7 @@ pub async fn handle(app: Arc<App>, request: http::Request<Incoming>) -> Reply {
         _ => authenticate::dialect_of(request.headers()),
     };
     let live = app.live();
-    match answer(app, &live, request, found, &mut record).await {
+    match answer(app, address, &live, request, found, &mut record).await {
         Ok(reply) => reply,
         Err(failure) => reply::error(dialect, &failure, &live.config, &mut record).into(),
     }
@@ -70,6 +73,7 @@ pub async fn handle(app: Arc<App>, request: http::Request<Incoming>) -> Reply {
 
 async fn answer(
     app: Arc<App>,
+    address: Option<IpAddr>,
     live: &Arc<Live>,
     request: http::Request<Incoming>,
     found: Result<Endpoint, NoEndpoint>,
@@ -77,24 +81,29 @@ async fn answer(
 ) -> Result<Reply, Failure> {
     let endpoint = found.map_err(|why| inbound::no_endpoint(&request, why))?;
     // Whether the gateway is there is nobody's secret.
-    let tenant = match endpoint {
-        Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Tenant::default(),
-        _ => authenticate::caller(&live.config, request.headers())?,
-    };
+    if matches!(endpoint, Endpoint::Alive | Endpoint::Ready | Endpoint::Hello) {
+        return Ok(catalog::health(&app, &endpoint, record));
+    }
+    let caller = authenticate::caller(&app, live, request.headers(), address).await?;
+    let path = request.uri().path().to_string();
+    caller.may(live, &path, None)?;
     match endpoint {
         Endpoint::Generate { dialect, model } => {
             let mut inbound = inbound::read(live, dialect, model, request).await?;
-            inbound.tenant = tenant;
+            inbound.tenant = caller.tenant;
             record.requested(&inbound);
             record.capture(live, inbound.capture.take());
-            let route = route::find(live, &inbound.model, &inbound.wishes.tags)?;
-            record.admission = admit::admit(&app, live, &inbound, &route).await?;
+            let route = access::route(live, &caller, &path, &mut inbound)?;
+            let end_user = access::end_user(&app, live, &caller, &inbound).await?;
+            let asking = admit::Admitting { app: &app, live, caller: &caller, end_user, request_id: &record.id };
+            record.admission = asking.admit(&mut inbound, &route).await?;
+            record.changes = inbound.changes.clone();
             let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
             Ok(reply::from_driver(driver).await)
         }
-        Endpoint::CountTokens => count::answer(live, request, record).await,
-        Endpoint::Models => Ok(catalog::models(live, request.headers(), record)),
-        Endpoint::Model(id) => catalog::model(live, &id, request.headers(), record),
+        Endpoint::CountTokens => count::answer(live, &caller, request, record).await,
+        Endpoint::Models => Ok(catalog::models(live, &caller, request.headers(), record)),
+        Endpoint::Model(id) => catalog::model(live, &caller, &id, request.headers(), record),
         Endpoint::Health => {
             let body = report::answer(&app, live, request.method(), request.uri().query()).await?;
             Ok(reply::json(body, record))
@@ -103,6 +112,6 @@ async fn answer(
         Endpoint::Requests => records::latest(&app, request.uri().query(), record).await,
         Endpoint::Request(id) => records::one(&app, id, record).await,
         Endpoint::NotServed => Err(Failure::NotServed { path: request.uri().path().to_string() }),
-        Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Ok(catalog::health(&endpoint, record)),
+        Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Ok(catalog::health(&app, &endpoint, record)),
     }
 }

@@ -56,7 +56,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Outpu
         let app = app.clone();
         let service = service_fn(move |request| {
             // In a box, because the connection keeps room for it as long as the answer streams: 11 KB.
-            let answer = Box::pin(pipeline::handle(app.clone(), request));
+            let answer = Box::pin(pipeline::handle(app.clone(), Some(peer.ip()), request));
             async move { Ok::<_, std::convert::Infallible>(answer.await) }
         });
         let connection = builder.serve_connection(TokioIo::new(Guarded::new(stream)), service).into_owned();

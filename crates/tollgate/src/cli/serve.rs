@@ -15,6 +15,7 @@ use crate::config::watch::Watch;
 use crate::config::{self, Config, Outcome, Problem};
 use crate::pipeline::admit;
 use crate::server;
+use crate::store::{self, Store};
 use crate::telemetry::{self, Level};
 use crate::{health, rests};
 
@@ -109,10 +110,14 @@ async fn serve(
     let routes = config.routes.names().collect::<Vec<_>>().join(",");
     let dir = data_dir(args.data_dir.as_ref());
     let app = App::new(config, dir.clone()).map_err(|error| {
-        let dir = dir.map(|d| d.display().to_string()).unwrap_or_default();
+        let dir = dir.as_ref().map(|d| d.display().to_string()).unwrap_or_default();
         CliError::failure(format!("the data directory {dir} cannot be used: {error}; choose another with --data-dir"))
     })?;
     let app = Arc::new(app);
+    if let Some(dir) = &dir {
+        let store = Store::open(&app.live().config, dir).await;
+        app.set_store(store.map_err(|error| CliError::failure(format!("{error}; see docs/storage.md")))?);
+    }
     if let Some(watch) = watch {
         let changes = watch
             .changes()
@@ -121,10 +126,14 @@ async fn serve(
     }
     tokio::spawn(health::run(app.clone()));
     tokio::spawn(rests::share(app.clone()));
+    tokio::spawn(store::follow(app.clone()));
     tokio::spawn(admit::share_limits(app.clone()));
     let stop = stop_signal().map_err(|error| CliError::failure(format!("signals cannot be caught: {error}")))?;
     tracing::info!(url = %format!("http://{bound}"), routes, "listening");
-    server::serve(app, listener, stop).await;
+    server::serve(app.clone(), listener, stop).await;
+    if let Some(store) = app.store() {
+        store.close().await;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -126,6 +126,7 @@ fn one(
     };
     let cooldown = params.span("cooldown_time");
     let tags = texts(params, "tags");
+    let access_groups = info.map(|info| texts(info, "access_groups")).unwrap_or_default();
     let order = params.small_count("order").unwrap_or(u32::MAX);
     let price = price(params, info);
     let max_output_tokens = params.count("max_output_tokens").or(info.and_then(|i| i.count("max_output_tokens")));
@@ -178,6 +179,7 @@ fn one(
         limits,
         cooldown,
         tags,
+        access_groups,
         order,
         price,
         check,

@@ -1,6 +1,7 @@
 //! Limits of the whole gateway, and what happens to limits while Redis is away.
 
-use tollgate_policy::access::{Limits, Rates};
+use tollgate_policy::access::{Budget, Limits, Rates};
+use tollgate_policy::window::Window;
 use tollgate_store::limiter::WithoutRedis;
 
 use super::section::Section;
@@ -14,6 +15,24 @@ pub fn read_general(section: &Section<'_, '_>, limits: &mut Limits, without_redi
     if section.bool("fail_closed_rate_limit_enforcement") == Some(true) {
         *without_redis = WithoutRedis::Refuse;
     }
+}
+
+/// `litellm_settings`: what all callers together may spend.
+pub fn read_budget(section: &Section<'_, '_>, limits: &mut Limits) {
+    let window = section.text("budget_duration");
+    let Some(max_nanos) = section.dollars("max_budget") else { return };
+    let window = match window.as_deref().map(Window::from_duration) {
+        None => Window::Total,
+        Some(Ok(window)) => window,
+        Some(Err(error)) => {
+            let at = section.entry("budget_duration").map_or(section.at, |entry| entry.node.at);
+            let hint = "write 1d, 7d, 30d, 1mo, or a number with s, m, h or d";
+            section.cx.error(at, &section.path_of("budget_duration"), error.to_string(), hint);
+            return;
+        }
+    };
+    // LiteLLM's documentation has `max_budget: 0` for none.
+    limits.budget = (max_nanos > 0).then_some(Budget { max_nanos, window });
 }
 
 /// `tollgate_settings`, which goes before.

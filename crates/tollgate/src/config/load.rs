@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use tollgate_policy::authorise::AccessGroups;
 use tollgate_policy::route::RouteTable;
 
 use super::context::{Context, Env};
@@ -172,11 +173,15 @@ fn config(cx: &Context<'_>, root: Map) -> Config {
     share(&mut deployments);
     let groups = deployments.iter().map(|d| d.group.as_str());
     let routes = RouteTable::new(groups, read.aliases, read.settings.catch_all.clone());
+    let access_groups = access_groups(&deployments);
     check_mentions(cx, &routes, &read.mentions, models.len(), deployments.len());
     Config {
         deployments,
         routes,
         master_key: read.master_key,
+        database: read.database,
+        salt_key: settings::salt_key(cx),
+        access_groups,
         settings: read.settings,
         routing: read.routing,
         redis: read.redis,
@@ -202,6 +207,19 @@ fn check_mentions(cx: &Context<'_>, routes: &RouteTable, mentions: &[Mention], m
             }
         }
     }
+}
+
+fn access_groups(deployments: &[Deployment]) -> AccessGroups {
+    let mut groups = AccessGroups::new();
+    for deployment in deployments {
+        for group in &deployment.access_groups {
+            let routes = groups.entry(group.clone()).or_default();
+            if !routes.contains(&deployment.group) {
+                routes.push(deployment.group.clone());
+            }
+        }
+    }
+    groups
 }
 
 /// Within a route the first of these that any deployment has decides the shares of all: `weight`, `rpm`, `tpm`.

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
+use jiff::tz::TimeZone;
 use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Json;
 use tollgate_dialect::quirks::Quirks;
 use tollgate_policy::access;
+use tollgate_policy::authorise::AccessGroups;
 use tollgate_policy::glob::Glob;
 use tollgate_policy::health::Limits;
 use tollgate_policy::price::Price;
@@ -28,6 +30,12 @@ pub struct Config {
     /// Client-visible names to indexes of `deployments`.
     pub routes: RouteTable,
     pub master_key: Option<Secret>,
+    /// `general_settings.database_url`: PostgreSQL; `None`: a file of our own.
+    pub database: Option<Secret>,
+    /// What stored credentials are sealed with, if not with the master key: `TOLLGATE_SALT_KEY` or `LITELLM_SALT_KEY`.
+    pub salt_key: Option<Secret>,
+    /// `model_info.access_groups`, by group.
+    pub access_groups: AccessGroups,
     pub settings: Settings,
     pub routing: Routing,
     /// Where replicas share what they know of deployments.
@@ -79,6 +87,8 @@ pub struct Deployment {
     /// `cooldown_time`, where it has one of its own.
     pub cooldown: Option<Duration>,
     pub tags: Vec<String>,
+    /// Groups whose members may call its route.
+    pub access_groups: Vec<String>,
     /// Lower goes first. Without one a deployment comes after all that have one.
     pub order: u32,
     pub price: Option<Price>,
@@ -230,6 +240,10 @@ pub struct Settings {
     pub checks: HealthChecks,
     /// Of the whole gateway, for all callers: `tollgate_settings.limits`, `general_settings.global_max_parallel_requests`.
     pub limits: access::Limits,
+    /// `litellm_settings.max_end_user_budget_id`: the named budget of customers who have none.
+    pub end_user_budget: Option<String>,
+    /// `tollgate_settings.timezone`: whose days and months budgets count in. `None`: UTC.
+    pub zone: Option<TimeZone>,
     /// `tollgate_settings.limits_without_redis`, `general_settings.fail_closed_rate_limit_enforcement`.
     pub limits_without_redis: WithoutRedis,
     /// `tollgate_settings.capture`; `None`: no body is ever stored.

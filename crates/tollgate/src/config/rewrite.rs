@@ -58,6 +58,15 @@ pub fn apply(rules: &[RewriteRule], body: &[u8], model: &str, client: &str) -> O
     (!changes.is_empty()).then(|| (object.to_bytes(), changes))
 }
 
+/// The body with this value for the first of the names that it has, or for the last where it has none, and that name; `None`: the body is
+/// no JSON object.
+pub fn set_first_of<'n>(names: &[&'n str], value: &Json<'static>, body: &[u8]) -> Option<(Vec<u8>, &'n str)> {
+    let mut object = Object::parse(body)?;
+    let name = names.iter().find(|name| object.has(name)).or(names.last())?;
+    object.set(name, value);
+    Some((object.to_bytes(), name))
+}
+
 impl Action {
     fn apply(&self, root: &mut Object<'_>) -> Option<Change> {
         let (path, kind) = match self {

@@ -138,6 +138,11 @@ impl<'c, 'e> Section<'c, 'e> {
         self.parsed(key, "a price in dollars per token, such as 0.000003", |text| price::per_token(text).ok())
     }
 
+    /// Nano-dollars.
+    pub fn dollars(&self, key: &str) -> Option<u64> {
+        self.parsed(key, "an amount in dollars, such as 100 or 0.5", |text| price::nanos(text).ok())
+    }
+
     /// One of some words.
     pub fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();

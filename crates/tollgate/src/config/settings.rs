@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tollgate_policy::route::Alias;
 use tollgate_store::shared::Address;
 
@@ -41,6 +42,7 @@ pub struct Read {
     pub defaults: Defaults,
     pub aliases: Vec<Alias>,
     pub master_key: Option<Secret>,
+    pub database: Option<Secret>,
     pub settings: Settings,
     pub routing: Routing,
     pub redis: Option<Address>,
@@ -106,6 +108,8 @@ fn litellm(root: &Section<'_, '_>, read: &mut Read) {
     if let Some(aliases) = section.section("model_alias_map") {
         read_aliases(&aliases, read);
     }
+    read.settings.end_user_budget = section.text("max_end_user_budget_id");
+    limits::read_budget(&section, &mut read.settings.limits);
     routing::read_shared(&section, &mut read.routing, &mut read.mentions);
     section.finish(&LITELLM_SETTINGS);
 }
@@ -159,6 +163,7 @@ fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
     let section = root.section("general_settings");
     if let Some(section) = &section {
         read.master_key = master_key(section);
+        read.database = database(cx, section);
         section.take("dangerously_permit_weak_or_unset_master_key");
         read.settings.max_request_bytes =
             section.count("max_request_size_mb").and_then(|mb| usize::try_from(mb).ok()?.checked_mul(1 << 20));
@@ -169,6 +174,36 @@ fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
     if read.master_key.is_none() {
         read.master_key = master_key_of_environment(cx);
     }
+    if read.database.is_none() {
+        read.database = database_of_environment(cx, root.at);
+    }
+}
+
+fn database(cx: &Context<'_>, section: &Section<'_, '_>) -> Option<Secret> {
+    let at = section.entry("database_url").map_or(section.at, |entry| entry.node.at);
+    let url = section.text("database_url").filter(|url| !url.trim().is_empty())?;
+    postgres_url(cx, &url, at, &section.path_of("database_url"))
+}
+
+pub fn database_of_environment(cx: &Context<'_>, at: Pos) -> Option<Secret> {
+    cx.variable("DATABASE_URL").and_then(|url| postgres_url(cx, &url, at, "DATABASE_URL"))
+}
+
+/// The URL itself is never shown: it holds a password.
+fn postgres_url(cx: &Context<'_>, url: &str, at: Pos, path: &str) -> Option<Secret> {
+    let url = url.trim();
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Some(Secret::new(url));
+    }
+    let hint = "write postgres://USER:PASSWORD@HOST:5432/NAME, or leave it out to use a file in the data directory";
+    cx.error(at, path, "is no address of a PostgreSQL database", hint);
+    None
+}
+
+/// What credentials in the database are sealed with.
+pub fn salt_key(cx: &Context<'_>) -> Option<Secret> {
+    let key = cx.variable("TOLLGATE_SALT_KEY").or_else(|| cx.variable("LITELLM_SALT_KEY"))?;
+    Some(Secret::new(key.trim()))
 }
 
 fn health_checks(section: &Section<'_, '_>) -> HealthChecks {
@@ -250,6 +285,7 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
     if let Some(time) = section.seconds("model_gone_s") {
         read.routing.rests.gone_for = time;
     }
+    read.settings.zone = zone(&section);
     if section.bool("session_affinity") == Some(false) {
         read.routing.affinity = None;
     }
@@ -275,6 +311,17 @@ fn fair_queue(section: &Section<'_, '_>) -> FairQueue {
         section.cx.error(entry.at, &section.path_of(&entry.key), "is no part of `fair_queue`", hint);
     }
     queue
+}
+
+fn zone(section: &Section<'_, '_>) -> Option<TimeZone> {
+    let at = section.entry("timezone").map_or(section.at, |entry| entry.node.at);
+    let name = section.text("timezone")?;
+    let zone = TimeZone::get(name.trim());
+    let unknown = |_| {
+        let hint = "write a name of the IANA database, such as `Europe/Berlin` or `UTC`";
+        section.cx.error(at, &section.path_of("timezone"), format!("`{name}` is no time zone"), hint);
+    };
+    zone.map_err(unknown).ok()
 }
 
 /// Blocks that are known but have no effect yet, and keys that are no blocks.

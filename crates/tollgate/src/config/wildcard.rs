@@ -13,7 +13,7 @@ use super::model::{Config, Deployment, Settings};
 use super::problem::{Pos, Problem, Severity};
 use super::redis;
 use super::routing::Routing;
-use super::settings::master_key_of_environment;
+use super::settings::{database_of_environment, master_key_of_environment, salt_key};
 use super::yaml::{Entry, Map, Node, Value};
 
 /// `*` to `*` says no provider: it means every provider whose key is set. `None` if the entry is not of that kind.
@@ -64,10 +64,14 @@ pub fn from_environment(env: Env<'_>) -> Outcome {
     let routes = RouteTable::new(deployments.iter().map(|d| d.group.as_str()), Vec::new(), CatchAll::default());
     let master_key = master_key_of_environment(&cx);
     let redis = redis::of_environment(&cx, Pos::default());
+    let (database, salt_key) = (database_of_environment(&cx, Pos::default()), salt_key(&cx));
     match cx.finish() {
         (problems, true) => Err(problems),
         (problems, false) => Ok((
             Config {
+                database,
+                salt_key,
+                access_groups: Default::default(),
                 deployments,
                 routes,
                 master_key,

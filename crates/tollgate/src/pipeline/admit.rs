@@ -1,4 +1,4 @@
-//! May the request begin? It takes its part of all limits of its caller, or is turned away.
+//! May the request begin? It takes its part of all limits and budgets of its caller, or is turned away.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -6,39 +6,75 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::HeaderMap;
 use tollgate_dialect::usage::Usage;
 use tollgate_dialect::{Dialect, decode_request};
+use tollgate_policy::access::Scope;
 use tollgate_policy::limit::{Claims, Tokens};
+use tollgate_store::ledger::Charge;
 use tollgate_store::limiter::{LimitDenial, LimitPermit};
+use tollgate_store::meter::Reservation;
 
+use super::authenticate::Caller;
 use super::inbound::Inbound;
-use super::rate_headers;
 use super::route::Route;
+use super::{rate_headers, spend};
 use crate::app::{App, Live};
 use crate::failure::Failure;
 use crate::tokens;
 
-/// What a request took from its limits. Dropped without being settled it gives all of it back.
+/// What a request took from its limits and holds in its budgets. Dropped without being settled it gives all of it back.
 #[derive(Default)]
-pub struct Admission(Option<(Dialect, LimitPermit)>);
+pub struct Admission {
+    limited: Option<(Dialect, LimitPermit)>,
+    reserved: Option<Reservation>,
+}
 
-pub async fn admit(app: &App, live: &Live, inbound: &Inbound, route: &Route) -> Result<Admission, Failure> {
-    let claims = Claims::of([&live.gateway], &[&inbound.model, &route.group]);
-    if claims.is_empty() {
-        return Ok(Admission::default());
+/// Who asks to be admitted.
+pub struct Admitting<'a> {
+    pub app: &'a App,
+    pub live: &'a Live,
+    pub caller: &'a Caller,
+    /// The customer of the caller that the request names.
+    pub end_user: Option<Scope>,
+    pub request_id: &'a str,
+}
+
+impl Admitting<'_> {
+    /// Takes its part of every limit, then of every budget. `inbound`: its answer may be made shorter.
+    pub async fn admit(&self, inbound: &mut Inbound, route: &Route) -> Result<Admission, Failure> {
+        let now_ms = unix_ms();
+        let limited = self.within_limits(inbound, route, now_ms).await?;
+        let reserved = match self.app.store() {
+            Some(store) => Some(spend::reserve(store, self, inbound, route, now_ms).await?),
+            None => None,
+        };
+        Ok(Admission { limited, reserved })
     }
-    let input_tokens = if claims.count_tokens() { expected_input(live, inbound, route) } else { 0 };
-    let now_ms = unix_ms();
-    match app.limiter.admit(claims.clone(), input_tokens, now_ms).await {
-        Ok(permit) => Ok(Admission(Some((inbound.dialect, permit)))),
-        Err(LimitDenial::Limit(denial)) => {
-            let (retry_after, standing) = (denial.retry_after(now_ms), app.limiter.standing(&claims, now_ms));
-            Err(Failure::OverLimit { denial, retry_after, standing })
+
+    async fn within_limits(
+        &self,
+        inbound: &Inbound,
+        route: &Route,
+        now_ms: u64,
+    ) -> Result<Option<(Dialect, LimitPermit)>, Failure> {
+        let scopes = std::iter::once(&self.live.gateway).chain(self.caller.scopes()).chain(&self.end_user);
+        let claims = Claims::of(scopes, &[&inbound.model, &route.group]);
+        if claims.is_empty() {
+            return Ok(None);
         }
-        Err(LimitDenial::Unknown) => Err(Failure::LimitsUnknown),
+        let input_tokens = if claims.count_tokens() { expected_input(self.live, inbound, route) } else { 0 };
+        let limiter = &self.app.limiter;
+        match limiter.admit(claims.clone(), input_tokens, now_ms).await {
+            Ok(permit) => Ok(Some((inbound.dialect, permit))),
+            Err(LimitDenial::Limit(denial)) => {
+                let (retry_after, standing) = (denial.retry_after(now_ms), limiter.standing(&claims, now_ms));
+                Err(Failure::OverLimit { denial, retry_after, standing })
+            }
+            Err(LimitDenial::Unknown) => Err(Failure::LimitsUnknown),
+        }
     }
 }
 
 /// As the first deployment counts. What cannot be counted is refused or corrected later.
-fn expected_input(live: &Live, inbound: &Inbound, route: &Route) -> u64 {
+pub fn expected_input(live: &Live, inbound: &Inbound, route: &Route) -> u64 {
     let Ok(request) = decode_request(inbound.dialect, &inbound.body) else { return 0 };
     let ours = tokens::count_quickly(&request).tokens;
     route.deployments.first().map_or(ours, |&index| live.abilities[index].calibration.calibrated(ours))
@@ -46,20 +82,31 @@ fn expected_input(live: &Live, inbound: &Inbound, route: &Route) -> u64 {
 
 impl Admission {
     /// The request is over, after an upstream was asked. `usage`: what it took, if that is known.
-    pub fn settle(&mut self, usage: Option<&Usage>) {
-        let Some((_, permit)) = self.0.take() else { return };
+    pub fn settle(&mut self, usage: Option<&Usage>, charge: Charge) {
+        if let Some(reservation) = self.reserved.take() {
+            reservation.settle(charge);
+        }
+        let Some((_, permit)) = self.limited.take() else { return };
         let took = |usage: &Usage| Tokens { input: usage.total_input(), output: usage.output.unwrap_or(0) };
         let actual = usage.map_or_else(|| permit.expected(), took);
         permit.settle(actual);
     }
 
+    /// Nothing was asked of any upstream.
+    pub fn release(&mut self) {
+        if let Some(reservation) = self.reserved.take() {
+            reservation.release();
+        }
+        self.limited = None;
+    }
+
     pub fn is_limited(&self) -> bool {
-        self.0.is_some()
+        self.limited.is_some()
     }
 
     /// How the caller stands now.
     pub fn put_headers(&self, headers: &mut HeaderMap) {
-        if let Some((dialect, permit)) = &self.0 {
+        if let Some((dialect, permit)) = &self.limited {
             let now_ms = unix_ms();
             rate_headers::put(*dialect, &permit.standing(now_ms), now_ms, headers);
         }

@@ -1,30 +1,96 @@
-//! Who calls?
+//! Who calls, and may it?
+
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use subtle::ConstantTimeEq;
 use tollgate_dialect::Dialect;
+use tollgate_policy::access::{Role, Scope};
+use tollgate_policy::authorise::{self, Names};
+use tollgate_store::chain::Chain;
 
+use super::admit::unix_ms;
 use super::tenant::Tenant;
-use crate::config::model::Config;
+use crate::app::{App, Live};
 use crate::failure::Failure;
 
 /// Where clients put their key, besides `Authorization: Bearer`.
 const KEY_HEADERS: [&str; 4] = ["x-api-key", "api-key", "x-goog-api-key", "x-litellm-api-key"];
 
-/// Lets a caller pass whose key, in any of the accepted headers, is the master key. Clients may send several headers (Claude
-/// Code does when both of its variables are set): one right key is enough. Without a master key any key tells its caller apart.
-pub fn caller(config: &Config, headers: &HeaderMap) -> Result<Tenant, Failure> {
-    let Some(master) = &config.master_key else {
-        return Ok(keys(headers).next().map(Tenant::of_key).unwrap_or_default());
-    };
-    let mut sent = 0;
-    for key in keys(headers) {
-        sent += 1;
-        if bool::from(key.as_bytes().ct_eq(master.expose().as_bytes())) {
-            return Ok(Tenant::of_key(key));
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub role: Role,
+    /// Of a virtual key; `None`: whoever has the master key, or anybody where there is none.
+    pub chain: Option<Arc<Chain>>,
+    pub address: Option<IpAddr>,
+    pub tenant: Tenant,
+}
+
+impl Caller {
+    /// Everything is open to it.
+    pub fn master(tenant: Tenant, address: Option<IpAddr>) -> Caller {
+        Caller { role: Role::ProxyAdmin, chain: None, address, tenant }
+    }
+
+    pub fn scopes(&self) -> &[Scope] {
+        self.chain.as_ref().map_or(&[], |chain| &chain.scopes)
+    }
+
+    /// Whether it may use the path, and the model if there is one.
+    pub fn may(&self, live: &Live, path: &str, model: Option<&str>) -> Result<(), Failure> {
+        if self.chain.is_none() {
+            return Ok(());
+        }
+        let groups = live.groups.load();
+        let names = Names { routes: &live.config.routes, groups: &groups };
+        authorise::may_call(&self.as_asker(), path, model, names, unix_ms()).map_err(Failure::Forbidden)
+    }
+
+    /// The names of models that it may call.
+    pub fn models(&self, live: &Live, path: &str) -> Vec<String> {
+        if self.chain.is_none() {
+            return live.config.routes.names().map(str::to_string).collect();
+        }
+        let groups = live.groups.load();
+        let names = Names { routes: &live.config.routes, groups: &groups };
+        authorise::callable(&self.as_asker(), path, names, unix_ms())
+    }
+
+    /// What a name means to it: a key or a team can have aliases of its own.
+    pub fn model<'a>(&'a self, asked: &'a str) -> &'a str {
+        authorise::aliased(self.scopes(), asked).model
+    }
+
+    fn as_asker(&self) -> authorise::Caller<'_> {
+        authorise::Caller { role: self.role, scopes: self.scopes(), address: self.address }
+    }
+}
+
+/// Finds out who calls. Clients may send several headers (Claude Code does when both of its variables are set): one right key is
+/// enough. Without a master key anybody may call, and any key tells its caller apart.
+pub async fn caller(app: &App, live: &Live, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, Failure> {
+    let master = live.config.master_key.as_ref();
+    let is_master =
+        |key: &&str| master.is_some_and(|master| bool::from(key.as_bytes().ct_eq(master.expose().as_bytes())));
+    if let Some(key) = keys(headers).find(is_master) {
+        return Ok(Caller::master(Tenant::of_key(key), address));
+    }
+    if let Some(store) = app.store() {
+        for key in keys(headers) {
+            if let Some(chain) = store.keys.find(key, &store.database).await.map_err(Failure::Store)? {
+                let tenant = Tenant::of_key(key);
+                return Ok(Caller { role: chain.role(), chain: Some(chain), address, tenant });
+            }
         }
     }
-    Err(if sent == 0 { Failure::NoCredential } else { Failure::WrongCredential })
+    let first = keys(headers).next();
+    match (master, first) {
+        (None, first) => Ok(Caller::master(first.map(Tenant::of_key).unwrap_or_default(), address)),
+        (Some(_), None) => Err(Failure::NoCredential),
+        (Some(_), Some(_)) => Err(Failure::WrongCredential),
+    }
 }
 
 pub fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {

@@ -4,11 +4,13 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use tollgate_dialect::json::Writer;
 
+use super::authenticate::Caller;
 use super::recorder::Recorder;
 use super::reply::{self, Reply};
 use crate::app::{App, Live};
 use crate::failure::Failure;
 use crate::http::Endpoint;
+use crate::store::Store;
 use crate::telemetry::metrics;
 
 /// The creation date of models that have none of their own; clients want one.
@@ -17,8 +19,9 @@ const CREATED_AT: &str = "2026-01-01T00:00:00Z";
 
 /// `GET /v1/models`. Claude Code's discovery only keeps ids that begin with `claude` or `anthropic/`, so for it every other
 /// route is also listed as `anthropic/NAME`.
-pub fn models(live: &Live, headers: &HeaderMap, record: &mut Recorder) -> Reply {
-    let names: Vec<&str> = live.config.routes.names().collect();
+pub fn models(live: &Live, caller: &Caller, headers: &HeaderMap, record: &mut Recorder) -> Reply {
+    let names = caller.models(live, "/v1/chat/completions");
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut w = Writer::default();
     if headers.contains_key("anthropic-version") {
         let aliases: Vec<String> =
@@ -51,10 +54,17 @@ pub fn models(live: &Live, headers: &HeaderMap, record: &mut Recorder) -> Reply 
     reply::json(w.out, record)
 }
 
-pub fn model(live: &Live, id: &str, headers: &HeaderMap, record: &mut Recorder) -> Result<Reply, Failure> {
-    if let Err(unknown) = live.config.routes.resolve(id) {
+pub fn model(
+    live: &Live,
+    caller: &Caller,
+    id: &str,
+    headers: &HeaderMap,
+    record: &mut Recorder,
+) -> Result<Reply, Failure> {
+    if let Err(unknown) = live.config.routes.resolve(caller.model(id)) {
         return Err(Failure::UnknownModel { model: id.to_string(), nearest: unknown.nearest, tier_hint: false });
     }
+    caller.may(live, "/v1/chat/completions", Some(id))?;
     let mut w = Writer::default();
     if headers.contains_key("anthropic-version") {
         anthropic_model(live, &mut w, id, id);
@@ -106,9 +116,10 @@ fn openai_model(live: &Live, w: &mut Writer, id: &str) {
         .close_object();
 }
 
-pub fn health(endpoint: &Endpoint, record: &mut Recorder) -> Reply {
+pub fn health(app: &App, endpoint: &Endpoint, record: &mut Recorder) -> Reply {
     let body: &[u8] = match endpoint {
         Endpoint::Alive => b"\"I'm alive!\"",
+        Endpoint::Ready if app.store().is_some_and(Store::is_connected) => br#"{"status":"healthy","db":"connected"}"#,
         Endpoint::Ready => br#"{"status":"healthy","db":"Not connected"}"#,
         _ => br#"{"name":"tollgate"}"#,
     };

@@ -7,10 +7,10 @@ use tokio::sync::Semaphore;
 use tollgate_dialect::json::Writer;
 use tollgate_dialect::{Dialect, decode_count_request};
 
-use super::inbound;
+use super::authenticate::Caller;
 use super::recorder::Recorder;
 use super::reply::{self, Reply};
-use super::route;
+use super::{access, inbound};
 use crate::app::Live;
 use crate::failure::Failure;
 use crate::tokens;
@@ -25,10 +25,16 @@ static COUNTING: LazyLock<Semaphore> = LazyLock::new(|| {
     Semaphore::new(cores.min(4))
 });
 
-pub async fn answer(live: &Live, request: http::Request<Incoming>, record: &mut Recorder) -> Result<Reply, Failure> {
-    let inbound = inbound::read(live, Dialect::Messages, None, request).await?;
+pub async fn answer(
+    live: &Live,
+    caller: &Caller,
+    request: http::Request<Incoming>,
+    record: &mut Recorder,
+) -> Result<Reply, Failure> {
+    let path = request.uri().path().to_string();
+    let mut inbound = inbound::read(live, Dialect::Messages, None, request).await?;
     record.requested(&inbound);
-    let first = route::find(live, &inbound.model, &inbound.wishes.tags)?.deployments.first().copied();
+    let first = access::route(live, caller, &path, &mut inbound)?.deployments.first().copied();
     let body = inbound.body.clone();
     let count = move || decode_count_request(&body).map(|request| tokens::count_request(&request));
     let counted = if inbound.body.len() <= COUNT_HERE {

@@ -29,6 +29,10 @@ pub struct Inbound {
     /// `stream` as a rewrite rule set it.
     pub stream_upstream: bool,
     pub max_tokens: Option<u64>,
+    /// Answers that are asked for at once: `n`.
+    pub choices: Option<u64>,
+    /// The customer of the caller whom the request is for.
+    pub end_user: Option<String>,
     /// The client's `anthropic-*` and `x-claude-code-*` headers, which belong to the upstream in the same-dialect lane.
     pub forward: Vec<(HeaderName, HeaderValue)>,
     pub changes: Vec<Change>,
@@ -49,6 +53,8 @@ struct Head<'a> {
     stream_options: Option<Json<'a>>,
     max_tokens: Option<Json<'a>>,
     max_completion_tokens: Option<Json<'a>>,
+    n: Option<Json<'a>>,
+    user: Option<Json<'a>>,
     /// The conversation's name, where the body has one.
     session: Option<Json<'a>>,
     wishes: Wishes,
@@ -83,6 +89,8 @@ pub async fn read(
     let mut inbound = Inbound {
         dialect,
         max_tokens: max_tokens(&asked),
+        choices: asked.n.as_ref().and_then(Json::as_count),
+        end_user: end_user(&parts.headers, asked.user.as_ref()),
         stream_upstream: stream,
         body: Bytes::new(),
         model,
@@ -134,6 +142,8 @@ impl Inbound {
             stream_usage: true,
             stream_upstream: false,
             max_tokens,
+            choices: None,
+            end_user: None,
             forward: Vec::new(),
             changes: Vec::new(),
             client: String::new(),
@@ -192,6 +202,8 @@ fn head(body: &[u8]) -> Result<Head<'_>, Failure> {
             "stream_options" => &mut head.stream_options,
             "max_tokens" => &mut head.max_tokens,
             "max_completion_tokens" => &mut head.max_completion_tokens,
+            "n" => &mut head.n,
+            "user" => &mut head.user,
             "prompt_cache_key" | "litellm_session_id" => &mut head.session,
             _ => {
                 head.ours |= head.wishes.read_member(name, value);
@@ -203,6 +215,13 @@ fn head(body: &[u8]) -> Result<Head<'_>, Failure> {
         );
     }
     Ok(head)
+}
+
+/// LiteLLM's headers for it (1.109.1) go before the body's `user`.
+fn end_user(headers: &HeaderMap, user: Option<&Json<'_>>) -> Option<String> {
+    let header = ["x-litellm-customer-id", "x-litellm-end-user-id"].iter().find_map(|name| headers.get(*name));
+    let named = header.and_then(|value| value.to_str().ok()).map(str::to_string);
+    named.or_else(|| Some(user?.as_text()?.decode().into_owned())).filter(|name| !name.trim().is_empty())
 }
 
 fn wants_usage(options: Option<&Json<'_>>) -> bool {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tollgate_dialect::Dialect;
 use tollgate_dialect::error::Change;
 use tollgate_dialect::usage::Usage;
+use tollgate_store::ledger;
 use tollgate_store::record::{self, Attempt, AttemptFailure, Outcome, RouteTaken, bounded};
 use tollgate_store::records::Shared;
 
@@ -229,6 +230,38 @@ impl Recorder {
 
     // ---- the end
 
+    fn settle(&mut self) {
+        if self.attempts == 0 {
+            return self.admission.release();
+        }
+        let known = (self.usage != Usage::default() || self.error.is_some()).then_some(&self.usage);
+        let status = match (&self.error, self.ended) {
+            (Some(_), _) => ledger::Status::Failed,
+            (None, false) => ledger::Status::Aborted,
+            (None, true) => ledger::Status::Answered,
+        };
+        let (provider, upstream_model, first_token_ms) = match self.shared() {
+            Some(record) => match record.attempts.last() {
+                Some(last) => (last.provider.clone(), last.model.clone(), record.first_content_ms),
+                None => Default::default(),
+            },
+            None => Default::default(),
+        };
+        let charge = ledger::Charge {
+            deployment: self.deployment.clone().unwrap_or_default(),
+            provider,
+            upstream_model,
+            tokens: (&self.usage).into(),
+            cost_nanos: self.cost_nanos.unwrap_or(0),
+            estimated: self.usage.estimated,
+            status,
+            duration_ms: self.elapsed_ms(),
+            first_token_ms,
+            attempts: self.attempts,
+        };
+        self.admission.settle(known, charge);
+    }
+
     fn add_broken(&mut self) {
         let broken = self.broken.used();
         if self.usage == Usage::default() {
@@ -280,10 +313,7 @@ impl Drop for Recorder {
         if self.usage != Usage::default() {
             self.app.totals.add(self.usage.total_input(), self.usage.output.unwrap_or(0), self.cost_nanos.unwrap_or(0));
         }
-        if self.attempts > 0 {
-            let known = (self.usage != Usage::default() || self.error.is_some()).then_some(&self.usage);
-            self.admission.settle(known);
-        }
+        self.settle();
         let status = self.status.unwrap_or(499);
         let ms = self.elapsed_ms();
         let changes = self.changes_header().unwrap_or_default();

@@ -1,0 +1,125 @@
+//! May the request spend? What it can cost at most is held in all budgets of its caller, or it is turned away; where less is left its
+//! answer is made shorter.
+
+use std::sync::Arc;
+
+use memchr::memmem;
+use tollgate_dialect::error::{Change, ChangeKind};
+use tollgate_dialect::json::Json;
+use tollgate_policy::access::Scope;
+use tollgate_policy::budget::{CacheWrites, Estimate, Pot, pots_of};
+use tollgate_policy::failover::Trouble;
+use tollgate_policy::price::Price;
+use tollgate_store::ledger::Payer;
+use tollgate_store::meter::{Asking, Reservation};
+
+use super::admit::{self, Admitting};
+use super::inbound::Inbound;
+use super::route::{self, Route};
+use crate::app::Live;
+use crate::config::rewrite;
+use crate::failure::Failure;
+use crate::store::Store;
+
+/// A request without a limit of its own, to a model of which none is known, is held for so much output, and gets no more.
+const USUAL_OUTPUT: u64 = 16 * 1024;
+/// A shorter answer than this helps nobody.
+const LEAST_OUTPUT: u64 = 256;
+/// Upstreams count some more tokens than we do.
+const INPUT_MARGIN: f64 = 1.1;
+
+pub async fn reserve(
+    store: &Store,
+    ask: &Admitting<'_>,
+    inbound: &mut Inbound,
+    route: &Route,
+    at_ms: u64,
+) -> Result<Reservation, Failure> {
+    let live = ask.live;
+    let scopes = std::iter::once(&live.gateway).chain(ask.caller.scopes()).chain(&ask.end_user);
+    let pots: Vec<Pot> = scopes.flat_map(|scope: &Scope| pots_of(scope, &route.group)).collect();
+    let capped = pots.iter().any(|pot| pot.max_nanos.is_some());
+    let (price, most_output) = dearest(live, inbound, route, capped);
+    let choices = inbound.choices.unwrap_or(1).max(1);
+    let asked = inbound.max_tokens.or(most_output).unwrap_or(USUAL_OUTPUT);
+    let estimate = price.map_or_else(Estimate::default, |price| {
+        // Without a budget nothing depends on it but what is billed should the process die.
+        let input = if capped { admit::expected_input(live, inbound, route) } else { inbound.body.len() as u64 / 4 };
+        let input = (input as f64 * INPUT_MARGIN) as u64;
+        let output = asked.saturating_mul(choices);
+        Estimate::new(
+            &price,
+            input,
+            cache_writes(&inbound.body),
+            output,
+            LEAST_OUTPUT.min(asked).saturating_mul(choices),
+        )
+    });
+    let asking = Asking {
+        request_id: ask.request_id.to_string(),
+        payer: payer(ask),
+        model: route.group.clone(),
+        tags: inbound.wishes.tags.clone(),
+        pots: &pots,
+        estimate,
+    };
+    let reservation = store.meter.reserve(asking, at_ms).await.map_err(Failure::OverBudget)?;
+    if capped && price.is_some() {
+        let affordable = reservation.output_tokens() / choices;
+        if inbound.max_tokens.is_none_or(|own| affordable < own) {
+            cap_output(inbound, affordable);
+        }
+    }
+    Ok(reservation)
+}
+
+/// The highest price of all that may come to serve the request, and the longest answer that any of it gives.
+fn dearest(live: &Live, inbound: &Inbound, route: &Route, with_fallbacks: bool) -> (Option<Price>, Option<u64>) {
+    let mut all = route.deployments.clone();
+    if with_fallbacks && !inbound.wishes.disable_fallbacks {
+        let fallbacks = &live.config.routing.fallbacks;
+        let configured = Trouble::ALL.iter().flat_map(|trouble| fallbacks.of(*trouble, &[&route.name, &route.group]));
+        let asked = inbound.wishes.fallbacks.iter().flatten();
+        for name in configured.chain(asked) {
+            all.extend(
+                route::find(live, name, &inbound.wishes.tags).map(|route| route.deployments).unwrap_or_default(),
+            );
+        }
+    }
+    let deployments = || all.iter().map(|&index| &live.config.deployments[index]);
+    let price = deployments().filter_map(|deployment| deployment.price).reduce(|a, b| a.or_higher(&b));
+    (price, deployments().filter_map(|deployment| deployment.max_output_tokens).max())
+}
+
+fn cache_writes(body: &[u8]) -> CacheWrites {
+    if memmem::find(body, b"\"cache_control\"").is_none() {
+        CacheWrites::No
+    } else if memmem::find(body, b"\"1h\"").is_none() {
+        CacheWrites::Usual
+    } else {
+        CacheWrites::Long
+    }
+}
+
+fn payer(ask: &Admitting<'_>) -> Payer {
+    let text = |text: Option<&String>| text.map_or_else(|| Arc::from(""), |text| Arc::from(text.as_str()));
+    let end_user = text(ask.end_user.as_ref().map(|scope| &scope.id));
+    let Some(chain) = &ask.caller.chain else { return Payer { end_user, ..Payer::default() } };
+    Payer {
+        key_hash: chain.key.account().into(),
+        team_id: text(chain.key.team_id.as_ref()),
+        user_id: text(chain.key.user_id.as_ref()),
+        organisation_id: text(chain.organisation.as_ref().map(|organisation| &organisation.id)),
+        end_user,
+    }
+}
+
+/// The client's body with a limit that the budget pays for.
+fn cap_output(inbound: &mut Inbound, tokens: u64) {
+    let Ok(value) = Json::parse(&tokens.to_string()).map(Json::into_owned) else { return };
+    let names = ["max_completion_tokens", "max_tokens"];
+    let Some((body, name)) = rewrite::set_first_of(&names, &value, &inbound.body) else { return };
+    inbound.body = body.into();
+    inbound.max_tokens = Some(tokens);
+    inbound.changes.push(Change::new(ChangeKind::Clamped, name));
+}

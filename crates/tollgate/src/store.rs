@@ -1,0 +1,154 @@
+//! The database behind the gateway: whom it serves, what they may spend, and what they used.
+//!
+//! Nothing of it is asked on the path of a request whose key is known: what was read once is kept in memory, and the database tells
+//! within a second what others changed.
+
+mod end_users;
+mod keys;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::tz::TimeZone;
+use tokio::sync::Mutex;
+use tollgate_policy::authorise::AccessGroups;
+use tollgate_store::changes::Changed;
+use tollgate_store::database::{Database, StoreError};
+use tollgate_store::entity::{AccessGroup, EntityKind};
+use tollgate_store::meter::{self, Meter};
+use tollgate_store::vault::Vault;
+
+use crate::app::App;
+use crate::config::Config;
+use end_users::EndUsers;
+pub use keys::Keys;
+
+/// How soon a change by another replica is noticed.
+const LISTEN_EVERY: Duration = Duration::from_secs(1);
+
+pub struct Store {
+    pub database: Database,
+    pub meter: Meter,
+    pub keys: Keys,
+    pub end_users: EndUsers,
+    /// Seals the credentials of models that were added at run time; `None`: there is neither salt nor master key to seal with.
+    pub vault: Option<Vault>,
+    /// Those of the database.
+    groups: ArcSwap<AccessGroups>,
+    connected: AtomicBool,
+    /// The number of the last change that was noticed.
+    noticed: Mutex<i64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CannotOpen {
+    #[error("the database {0} cannot be used: {1}")]
+    Database(String, #[source] StoreError),
+    #[error("the journal of spending cannot be kept in {0}: {1}")]
+    Journal(String, #[source] std::io::Error),
+}
+
+impl Store {
+    /// PostgreSQL where the configuration names one, else a file in the data directory.
+    pub async fn open(config: &Config, dir: &Path) -> Result<Store, CannotOpen> {
+        let (database, shown) = match &config.database {
+            Some(url) => (Database::postgres(url.expose()).await, "of general_settings.database_url".to_string()),
+            None => {
+                let file = dir.join("tollgate.db");
+                (Database::sqlite(&file).await, file.display().to_string())
+            }
+        };
+        let cannot = |error| CannotOpen::Database(shown.clone(), error);
+        let database = database.map_err(cannot)?;
+        let noticed = database.newest_change().await.map_err(cannot)?;
+        let groups = stored_groups(&database).await.map_err(cannot)?;
+        let journal = dir.join("journal");
+        let settings = meter::Settings {
+            zone: config.settings.zone.clone().unwrap_or(TimeZone::UTC),
+            ..meter::Settings::new(journal.clone())
+        };
+        let meter = Meter::open(database.clone(), settings)
+            .map_err(|error| CannotOpen::Journal(journal.display().to_string(), error))?;
+        let vault = config.salt_key.as_ref().or(config.master_key.as_ref()).map(|secret| Vault::new(secret.expose()));
+        Ok(Store {
+            database,
+            meter,
+            keys: Keys::default(),
+            end_users: EndUsers::default(),
+            vault,
+            groups: ArcSwap::from_pointee(groups),
+            connected: AtomicBool::new(true),
+            noticed: Mutex::new(noticed),
+        })
+    }
+
+    /// What was spent is in the database, unless that is away: then the next process brings it there.
+    pub async fn close(&self) {
+        self.meter.clone().close().await;
+    }
+
+    /// It answered when it was last asked.
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
+    /// Access groups of configuration and database together.
+    pub fn groups(&self, configured: &AccessGroups) -> AccessGroups {
+        let mut groups = configured.clone();
+        for (name, models) in self.groups.load().iter() {
+            let known = groups.entry(name.clone()).or_default();
+            known.extend(
+                models.iter().filter(|model| !configured.get(name).is_some_and(|own| own.contains(model))).cloned(),
+            );
+        }
+        groups
+    }
+
+    /// Takes notice of every change so far, of this process and of others.
+    pub async fn catch_up(&self, app: &App) -> Result<(), StoreError> {
+        let mut noticed = self.noticed.lock().await;
+        loop {
+            let news = self.database.changes_since(*noticed).await?;
+            let more = matches!(&news.what, Changed::These(these) if !these.is_empty());
+            let of_groups = match &news.what {
+                Changed::Everything => true,
+                Changed::These(these) => these.iter().any(|(kind, _)| *kind == EntityKind::AccessGroup),
+            };
+            self.keys.forget(&news.what);
+            self.end_users.forget(&news.what);
+            if of_groups {
+                self.groups.store(Arc::new(stored_groups(&self.database).await?));
+                app.regroup();
+            }
+            *noticed = news.seq;
+            self.keys.heard();
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Keeps what is in memory as new as the database.
+pub async fn follow(app: Arc<App>) {
+    let Some(store) = app.store() else { return };
+    loop {
+        tokio::time::sleep(LISTEN_EVERY).await;
+        match store.catch_up(&app).await {
+            Ok(()) if !store.connected.swap(true, Ordering::Relaxed) => tracing::info!("the database is back"),
+            Ok(()) => {}
+            Err(error) if store.connected.swap(false, Ordering::Relaxed) => {
+                tracing::warn!(%error, "the database is away; known keys keep working for a time");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+async fn stored_groups(database: &Database) -> Result<AccessGroups, StoreError> {
+    let groups = database.all::<AccessGroup>().await?;
+    Ok(groups.into_iter().map(|group| (group.name, group.models)).collect())
+}
