@@ -8,6 +8,7 @@ pub mod chain;
 pub mod changes;
 pub mod database;
 pub mod entity;
+pub mod import;
 pub mod learned;
 pub mod list;
 pub mod recall;
