@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod affinity;
+pub mod backup;
 pub mod capture;
 pub mod captures;
 pub mod chain;
