@@ -64,7 +64,7 @@ const RESOLVE: &str = "
     LEFT JOIN teams t ON t.id = k.team_id
     LEFT JOIN users u ON u.id = k.user_id
     LEFT JOIN organisations o ON o.id = COALESCE(k.organisation_id, t.organisation_id)
-    LEFT JOIN memberships m ON m.id = k.team_id || '/' || k.user_id
+    LEFT JOIN memberships m ON m.id = k.team_id || '/' || k.user_id AND m.team_id = k.team_id
     LEFT JOIN budgets kb ON kb.id = k.budget_id
     LEFT JOIN budgets tb ON tb.id = t.budget_id
     LEFT JOIN budgets ub ON ub.id = u.budget_id

@@ -3,8 +3,11 @@
 //! Both are asked with the same statements, through `sqlx`'s `Any` driver: numbers are `BIGINT`, texts `TEXT`, times
 //! milliseconds since 1970, money nano-dollars, structures JSON in `TEXT`. Where the two must differ, [`Kind`] decides.
 
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -27,6 +30,8 @@ pub enum Kind {
 pub struct Database {
     pub kind: Kind,
     pub pool: sqlx::AnyPool,
+    /// Held as long as an SQLite file is in use: nobody may put another in its place.
+    _in_use: Option<Arc<File>>,
 }
 
 /// The database could not do what it was asked to. `away`: another time it may.
@@ -43,6 +48,8 @@ pub enum StoreError {
     /// Another one has the value already.
     #[error("there is a {kind} with this {} already: {value}", column.name())]
     Exists { kind: EntityKind, column: Column, value: String },
+    #[error("the database's file cannot be opened: {0}")]
+    File(#[from] io::Error),
     #[error("there is no {kind} {id}")]
     Missing { kind: EntityKind, id: String },
 }
@@ -52,20 +59,28 @@ impl From<sqlx::Error> for StoreError {
         use sqlx::Error::*;
         match error {
             Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed | Protocol(_) => StoreError::Away(error),
-            // PostgreSQL's class 57 is the server going down, 08 a connection that broke, 53 one that has no room.
-            Database(ref told)
-                if told.code().is_some_and(|code| ["57", "08", "53"].contains(&code.get(..2).unwrap_or(""))) =>
-            {
-                StoreError::Away(error)
-            }
+            Database(ref told) if told.code().is_some_and(|code| passes(&code)) => StoreError::Away(error),
             error => StoreError::Refused(error),
         }
     }
 }
 
+/// Whether an error with this code is over after a while.
+fn passes(code: &str) -> bool {
+    // PostgreSQL's class 57 is the server going down, 08 a connection that broke, 53 one that has no room. SQLite's 5 and what
+    // is made of it is a file that another writes to for too long.
+    let sqlite_is_busy = || code.parse::<u32>().is_ok_and(|code| code & 0xff == 5);
+    let class = code.get(..2).filter(|_| code.len() == 5);
+    class.map_or_else(sqlite_is_busy, |class| ["57", "08", "53"].contains(&class))
+}
+
 impl Database {
-    /// The file is made where there is none.
+    /// The file is made where there is none, for its owner alone.
     pub async fn sqlite(path: &Path) -> Result<Database, StoreError> {
+        let in_use = lock_file(path).and_then(|lock| lock.lock_shared().map(|()| lock))?;
+        if !path.exists() {
+            create_private(path)?;
+        }
         sqlx::any::install_default_drivers();
         let url = format!("sqlite://{}?mode=rwc", path.display());
         // A write-ahead log lets readers go on while the writer writes; NORMAL keeps everything over a crash of the process.
@@ -78,7 +93,8 @@ impl Database {
                 Ok(())
             })
         });
-        let database = Database { kind: Kind::Sqlite, pool: options.connect(&url).await? };
+        let pool = options.connect(&url).await?;
+        let database = Database { kind: Kind::Sqlite, pool, _in_use: Some(Arc::new(in_use)) };
         MIGRATIONS.run(&database.pool).await?;
         Ok(database)
     }
@@ -88,8 +104,29 @@ impl Database {
         sqlx::any::install_default_drivers();
         let options = AnyConnectOptions::from_str(url)?;
         let pool = AnyPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(5));
-        let database = Database { kind: Kind::Postgres, pool: pool.connect_with(options).await? };
+        let pool = pool.connect_with(options).await?;
+        let database = Database { kind: Kind::Postgres, pool, _in_use: None };
         MIGRATIONS.run(&database.pool).await?;
         Ok(database)
     }
+}
+
+/// What is locked in place of the database's own file, which SQLite locks in its own ways.
+pub(crate) fn lock_file(database: &Path) -> io::Result<File> {
+    let mut name = database.as_os_str().to_os_string();
+    name.push(".lock");
+    private().create(true).truncate(false).open(PathBuf::from(name))
+}
+
+/// A new file that only its owner can read.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    private().create_new(true).open(path)
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }

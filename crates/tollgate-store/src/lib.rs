@@ -2,12 +2,14 @@
 
 pub mod access;
 pub mod affinity;
+pub mod backup;
 pub mod capture;
 pub mod captures;
 pub mod chain;
 pub mod changes;
 pub mod database;
 pub mod entity;
+pub mod import;
 pub mod learned;
 pub mod ledger;
 pub mod limiter;

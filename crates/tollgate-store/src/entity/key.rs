@@ -1,3 +1,4 @@
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use tollgate_policy::access::{Grants, Limits};
 
@@ -64,6 +65,18 @@ impl KeyType {
 }
 
 impl VirtualKey {
+    /// What a key is stored and found by.
+    pub fn hash_of(key: &str) -> String {
+        let digest = digest(&SHA256, key.as_bytes());
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What people recognise a key by: `sk-...` and its last four characters.
+    pub fn name_of(key: &str) -> String {
+        let last: Vec<char> = key.chars().rev().take(4).collect();
+        format!("sk-...{}", last.into_iter().rev().collect::<String>())
+    }
+
     /// What the ledger and the limits know the key by.
     pub fn account(&self) -> &str {
         self.account.as_deref().unwrap_or(&self.hash)
@@ -83,3 +96,16 @@ entity!(VirtualKey, Key, columns(key): {
     ProjectId: text(&key.project_id),
     BudgetId: text(&key.budget_id),
 }, unique: [Alias]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_known_by_its_sha256_and_recognised_by_its_end() {
+        // `printf sk-1234 | sha256sum`
+        let hash = "88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b";
+        assert_eq!(VirtualKey::hash_of("sk-1234"), hash);
+        assert_eq!(VirtualKey::name_of("sk-abcdefgh"), "sk-...efgh");
+    }
+}

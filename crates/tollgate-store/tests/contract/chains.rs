@@ -70,7 +70,21 @@ async fn a_key_comes_with_team_user_organisation_and_membership(stage: &Stage) {
         ..Membership::default()
     };
     write.create(member).await.unwrap();
-    // Another's.
+    // Another's, and one whose id reads the same.
+    let same_id = Membership { team_id: "t/v".to_string(), user_id: "w".to_string(), ..Membership::default() };
+    write.create(same_id).await.unwrap();
+    let other = |team: &str, user: &str| VirtualKey {
+        hash: format!("{team} {user}"),
+        team_id: some(team),
+        user_id: some(user),
+        ..VirtualKey::default()
+    };
+    write.create(other("t", "v/w")).await.unwrap();
+    write
+        .create(Membership { team_id: "s".to_string(), user_id: "x".to_string(), ..Membership::default() })
+        .await
+        .unwrap();
+    write.create(other("t", "x")).await.unwrap();
     write
         .create(Membership { team_id: "t".to_string(), user_id: "v".to_string(), ..Membership::default() })
         .await
@@ -93,6 +107,9 @@ async fn a_key_comes_with_team_user_organisation_and_membership(stage: &Stage) {
     assert_eq!(chain.scopes[1].grants, models(&["t"]));
     assert_eq!((&chain.scopes[3].grants, &chain.scopes[3].limits), (&models(&["m"]), &rpm(7)));
     assert_eq!(chain.role(), Role::OrgAdmin);
+    for other in ["t v/w", "t x"] {
+        assert_eq!(stage.resolve(other).await.unwrap().unwrap().membership, None, "{other}");
+    }
     for (kind, id) in [
         (EntityKind::Key, "k"),
         (EntityKind::Team, "t"),
@@ -115,11 +132,17 @@ async fn named_budgets_hold_where_there_is_no_limit_of_its_own(stage: &Stage) {
         write.create(named(id, Limits { rates: rpm(nanos * 10).rates, ..budget(nanos) })).await.unwrap();
     }
     write.create(Organisation { id: "o".to_string(), budget_id: some("ob"), ..Organisation::default() }).await.unwrap();
+    // Of the limits that neither a member nor a named budget has.
+    let default_limits = Limits { soft_budget_nanos: Some(77), ..budget(1000) };
     let team = Team {
         id: "t".to_string(),
         organisation_id: some("o"),
         budget_id: some("tb"),
-        member_defaults: MemberDefaults { budget_id: some("default"), ..MemberDefaults::default() },
+        member_defaults: MemberDefaults {
+            budget_id: some("default"),
+            limits: default_limits.clone(),
+            ..MemberDefaults::default()
+        },
         ..Team::default()
     };
     write.create(team).await.unwrap();
@@ -146,10 +169,11 @@ async fn named_budgets_hold_where_there_is_no_limit_of_its_own(stage: &Stage) {
     let limits = |nanos| Limits { rates: rpm(nanos * 10).rates, ..budget(nanos) };
     let chain = stage.resolve("a").await.unwrap().unwrap();
     let found: Vec<_> = chain.scopes.iter().map(|scope| scope.limits.clone()).collect();
-    assert_eq!(found, [limits(4), limits(2), limits(5), limits(1)]);
+    let of_member = |nanos| Limits { soft_budget_nanos: Some(77), ..limits(nanos) };
+    assert_eq!(found, [limits(4), limits(2), of_member(5), limits(1)]);
     let chain = stage.resolve("b").await.unwrap().unwrap();
     let own = Limits { rates: rpm(10).rates, ..budget(99) };
-    assert_eq!(chain.scopes[2].limits, limits(6));
+    assert_eq!(chain.scopes[2].limits, of_member(6));
     assert_eq!(chain.scopes[3].limits, own);
 }
 

@@ -21,5 +21,6 @@ use contract;
 mod chains;
 mod changes;
 mod entities;
+mod imports;
 mod lists;
 mod outage;

@@ -34,10 +34,7 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// The URL of a new, empty database on the server of this run.
 pub fn new_database() -> String {
-    let maintenance = match std::env::var_os(VARIABLE) {
-        Some(url) => url.into_string().expect("the URL is text"),
-        None => start_for(parent_id()).unwrap_or_else(|error| panic!("PostgreSQL cannot be started: {error}")),
-    };
+    let maintenance = maintenance_url();
     let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let made = Command::new("psql")
         .env("PATH", path_with_postgres().expect("PostgreSQL is installed"))
@@ -45,9 +42,23 @@ pub fn new_database() -> String {
         .output()
         .expect("psql runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let (address, options) = maintenance.split_once('?').unwrap_or((&maintenance, ""));
+    url_of(&maintenance, &name)
+}
+
+/// The URL of the maintenance database of the server of this run.
+pub fn maintenance_url() -> String {
+    if let Some(url) = std::env::var_os(VARIABLE) {
+        return url.into_string().expect("the URL is text");
+    }
+    start_for(parent_id()).unwrap_or_else(|error| panic!("PostgreSQL cannot be started: {error}"))
+}
+
+/// The URL of another database of the same server.
+pub fn url_of(maintenance_url: &str, database: &str) -> String {
+    let (address, options) = maintenance_url.split_once('?').map_or((maintenance_url, ""), |(url, rest)| (url, rest));
     let server = address.rsplit_once('/').map_or(address, |(server, _)| server);
-    format!("{server}/{name}?{options}")
+    let mark = if options.is_empty() { "" } else { "?" };
+    format!("{server}/{database}{mark}{options}")
 }
 
 /// Starts a server that runs as long as process `watched`, unless one does already.
