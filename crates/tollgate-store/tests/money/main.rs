@@ -3,6 +3,7 @@
 
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod proxy;
 mod stage;
 
 /// Runs each test on both databases.
@@ -19,3 +20,5 @@ macro_rules! contract {
 use contract;
 
 mod budgets;
+mod crash;
+mod outage;

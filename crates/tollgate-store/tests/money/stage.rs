@@ -18,6 +18,8 @@ use crate::postgres;
 
 pub struct Stage {
     pub database: Database,
+    /// What opens it once more.
+    pub place: String,
     pub dir: TempDir,
 }
 
@@ -30,12 +32,13 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 impl Stage {
     pub async fn sqlite() -> Stage {
         let dir = tempfile::tempdir().unwrap();
-        Stage { database: Database::sqlite(&dir.path().join("tollgate.db")).await.unwrap(), dir }
+        let path = dir.path().join("tollgate.db");
+        Stage { database: Database::sqlite(&path).await.unwrap(), place: path.display().to_string(), dir }
     }
 
     pub async fn postgres() -> Stage {
-        let database = Database::postgres(&empty_postgres().await).await.unwrap();
-        Stage { database, dir: tempfile::tempdir().unwrap() }
+        let place = empty_postgres().await;
+        Stage { database: Database::postgres(&place).await.unwrap(), place, dir: tempfile::tempdir().unwrap() }
     }
 
     /// A gateway of its own.
