@@ -143,7 +143,8 @@ fn midnight(date: civil::Date, zone: &TimeZone) -> Option<u64> {
 }
 
 fn stretch(at_ms: u64, length_ms: u64, zone: &TimeZone) -> Span {
-    let since = civil::date(1970, 1, 1).to_zoned_datetime(zone.clone()).map_or(0, |start| start.timestamp().as_millisecond());
+    let since =
+        civil::date(1970, 1, 1).to_zoned_datetime(zone.clone()).map_or(0, |start| start.timestamp().as_millisecond());
     let length = i64::try_from(length_ms).unwrap_or(i64::MAX);
     let at = i64::try_from(at_ms).unwrap_or(i64::MAX);
     let start = at - at.saturating_sub(since).rem_euclid(length);

@@ -11,3 +11,4 @@ pub mod recall;
 pub mod record;
 pub mod records;
 pub mod shared;
+pub mod usage;

@@ -27,13 +27,13 @@ use tollgate_policy::window::{Span, Window};
 
 use crate::database::Database;
 pub use crate::ledger::apply::Alert;
-pub use balance::Balance;
 use crate::ledger::{Begun, Counted, Payer};
+pub use balance::Balance;
 use banker::{Ask, Banker, Order};
 use journal::Journal;
 pub use journal::JournalError;
-pub use reservation::Reservation;
 use reservation::Held;
+pub use reservation::Reservation;
 
 #[cfg(test)]
 mod tests;
@@ -53,11 +53,14 @@ pub struct Settings {
     pub away: Duration,
     /// How much spending is put down at most while the database is away; a request takes about 1 KB.
     pub journal_bytes: u64,
+    /// Rows of the ledger that are older are deleted, a few at a time; their hours stay. `None`: all are kept.
+    pub keep_rows: Option<Duration>,
 }
 
 impl Settings {
     pub fn new(journal: PathBuf) -> Settings {
-        Settings { journal, zone: TimeZone::UTC, away: banker::LEASES_LAST, journal_bytes: 1 << 30 }
+        let zone = TimeZone::UTC;
+        Settings { journal, zone, away: banker::LEASES_LAST, journal_bytes: 1 << 30, keep_rows: None }
     }
 }
 

@@ -54,7 +54,10 @@ pub enum Stance {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// So much is held in every pot, which pays for so many output tokens.
-    Held { nanos: u64, output_tokens: u64 },
+    Held {
+        nanos: u64,
+        output_tokens: u64,
+    },
     /// The leases of these pots do not do.
     Short(Vec<Capped>),
     Denied(Denial),
@@ -248,8 +251,11 @@ impl Book {
 
     fn room(&mut self, pot: &Capped, stance: Stance, now_ms: u64) -> Option<i128> {
         // A window that began while the database was away is as good as untouched.
-        let untouched = (pot.key.start_ms > self.last_answer_ms && self.replicas > 0)
-            .then_some(Standing { spent_nanos: 0, others_nanos: 0, replicas: self.replicas });
+        let untouched = (pot.key.start_ms > self.last_answer_ms && self.replicas > 0).then_some(Standing {
+            spent_nanos: 0,
+            others_nanos: 0,
+            replicas: self.replicas,
+        });
         let purse = self.purse(pot, now_ms);
         match stance {
             Stance::Away => {
@@ -261,9 +267,9 @@ impl Book {
     }
 
     fn is_dry(&self, pot: &Capped, now_ms: u64) -> bool {
-        self.purses.get(&pot.key).is_some_and(|purse| {
-            !purse.unsure && now_ms < purse.dry_until_ms && purse.cap_nanos == pot.cap_nanos
-        })
+        self.purses
+            .get(&pot.key)
+            .is_some_and(|purse| !purse.unsure && now_ms < purse.dry_until_ms && purse.cap_nanos == pot.cap_nanos)
     }
 
     fn denial(&self, pot: &Capped, estimate: &Estimate) -> Denial {

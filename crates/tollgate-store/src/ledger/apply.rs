@@ -291,8 +291,7 @@ async fn cover(connection: &mut AnyConnection, replica: &str, pot: &str, cost: i
 
 /// Whether it is for us to tell.
 async fn tell(connection: &mut AnyConnection, pot: &str, soft_nanos: u64) -> Result<bool, StoreError> {
-    let update =
-        "UPDATE balances SET told_nanos = $2 WHERE pot = $1 AND spent_nanos >= $2 AND told_nanos < $2";
+    let update = "UPDATE balances SET told_nanos = $2 WHERE pot = $1 AND spent_nanos >= $2 AND told_nanos < $2";
     let done = sqlx::query(update).bind(pot).bind(soft_nanos as i64).execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }

@@ -55,7 +55,8 @@ impl Parties {
         let insert = "INSERT INTO parties (id, key_hash, team_id, user_id, organisation_id, end_user, model, deployment, \
                       provider, upstream_model) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING";
         for (id, columns) in &new {
-            let query = columns.iter().fold(sqlx::query(insert).bind(*id), |query, column| query.bind(column.to_string()));
+            let query =
+                columns.iter().fold(sqlx::query(insert).bind(*id), |query, column| query.bind(column.to_string()));
             query.execute(&mut *connection).await?;
         }
         Ok(new.into_keys().collect())

@@ -62,8 +62,7 @@ async fn stand(
 }
 
 async fn lock(connection: &mut AnyConnection, pot: &str) -> Result<Option<(i64, i64)>, StoreError> {
-    let update =
-        "UPDATE balances SET leased_nanos = leased_nanos WHERE pot = $1 RETURNING spent_nanos, leased_nanos";
+    let update = "UPDATE balances SET leased_nanos = leased_nanos WHERE pot = $1 RETURNING spent_nanos, leased_nanos";
     Ok(sqlx::query_as(update).bind(pot).fetch_optional(connection).await?)
 }
 

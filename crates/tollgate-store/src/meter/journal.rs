@@ -229,7 +229,8 @@ fn remove(folder: &Path) -> io::Result<()> {
 pub fn segments(folder: &Path) -> io::Result<Vec<u32>> {
     let number = |path: PathBuf| path.file_stem()?.to_str()?.parse().ok();
     let files = std::fs::read_dir(folder)?.flatten().map(|file| file.path());
-    let mut segments: Vec<u32> = files.filter(|path| path.extension().is_some_and(|e| e == "log")).filter_map(number).collect();
+    let mut segments: Vec<u32> =
+        files.filter(|path| path.extension().is_some_and(|e| e == "log")).filter_map(number).collect();
     segments.sort_unstable();
     Ok(segments)
 }

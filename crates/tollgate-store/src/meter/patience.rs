@@ -18,7 +18,11 @@ macro_rules! patiently {
             let mut tries = 1;
             loop {
                 match $work.await {
-                    Err(error) if tries < $crate::meter::patience::TRIES && $crate::meter::patience::is_conflict(&error) => tries += 1,
+                    Err(error)
+                        if tries < $crate::meter::patience::TRIES && $crate::meter::patience::is_conflict(&error) =>
+                    {
+                        tries += 1
+                    }
                     done => break done,
                 }
             }

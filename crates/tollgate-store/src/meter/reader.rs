@@ -61,7 +61,8 @@ impl Reader {
     /// What was begun and never ended, of a process that is dead: it is taken to have cost what was held for it.
     pub fn interrupted(&mut self) -> Vec<Entry> {
         let open = std::mem::take(&mut self.open).into_values();
-        let interrupted = |cost_nanos| Charge { cost_nanos, estimated: true, status: Status::Interrupted, ..Charge::default() };
+        let interrupted =
+            |cost_nanos| Charge { cost_nanos, estimated: true, status: Status::Interrupted, ..Charge::default() };
         open.map(|(begun, nanos)| Entry { begun, charge: interrupted(nanos) }).collect()
     }
 
@@ -82,7 +83,10 @@ impl Reader {
             Some(Line::Free { begun, of }) => Some(Entry { begun, charge: of }),
             None => {
                 if !line.is_empty() {
-                    tracing::warn!(segment = self.segment, "a line of the journal of spending was cut short and is skipped");
+                    tracing::warn!(
+                        segment = self.segment,
+                        "a line of the journal of spending was cut short and is skipped"
+                    );
                 }
                 None
             }

@@ -84,10 +84,7 @@ async fn all_pots_are_held_or_none(stage: &Stage) {
     let denied = reserve(&meter, &[key_budget(DOLLAR), small], dime(), NOON).await;
     let Err(Denied::Budget(denial)) = denied else { panic!("the team cannot pay") };
     assert_eq!(denial.pot.key.kind, ScopeKind::Team);
-    assert_eq!(
-        denial.to_string(),
-        "the budget of team `t` is $0.05 (day): $0 spent, and this request needs $0.1"
-    );
+    assert_eq!(denial.to_string(), "the budget of team `t` is $0.05 (day): $0 spent, and this request needs $0.1");
     assert_eq!(denial.pot.end_ms, Some(NOON + 12 * 3_600_000));
     let whole = reserve(&meter, &[key_budget(DOLLAR)], Estimate::flat(DOLLAR), NOON).await;
     assert!(whole.is_ok(), "the key has it all");

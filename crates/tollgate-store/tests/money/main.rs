@@ -19,6 +19,8 @@ macro_rules! contract {
 }
 use contract;
 
+mod balances;
 mod budgets;
 mod crash;
 mod outage;
+mod usage;

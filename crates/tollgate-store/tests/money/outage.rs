@@ -1,11 +1,11 @@
 //! The database goes away and comes back.
 
+use tokio::time::{Duration, timeout};
 use tollgate_policy::access::ScopeKind;
 use tollgate_policy::budget::Estimate;
 use tollgate_policy::window::Window;
 use tollgate_store::database::Database;
 use tollgate_store::meter::{Denied, Meter, Settings};
-use tokio::time::{Duration, timeout};
 
 use crate::proxy::Proxy;
 use crate::stage::{DOLLAR, NOON, Stage, cost, empty_postgres, key_budget, pot, reserve};

@@ -100,13 +100,33 @@ enum Fate {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Reserve { replica: usize, nanos: u64, pots: u8, fate: Fate },
+    Reserve {
+        replica: usize,
+        nanos: u64,
+        pots: u8,
+        fate: Fate,
+    },
     /// In percent of what was held.
-    Settle { replica: usize, which: usize, percent: u64 },
-    Release { replica: usize, which: usize },
-    Apply { replica: usize, fate: Fate },
-    ReturnIdle { replica: usize, fate: Fate },
-    Die { replica: usize },
+    Settle {
+        replica: usize,
+        which: usize,
+        percent: u64,
+    },
+    Release {
+        replica: usize,
+        which: usize,
+    },
+    Apply {
+        replica: usize,
+        fate: Fate,
+    },
+    ReturnIdle {
+        replica: usize,
+        fate: Fate,
+    },
+    Die {
+        replica: usize,
+    },
     Tomorrow,
     Wait(u64),
 }
