@@ -1,5 +1,7 @@
 //! What is told of balances, and how they are corrected.
 
+use std::slice::from_ref;
+
 use tollgate_policy::access::ScopeKind;
 use tollgate_policy::budget::{Estimate, Pot};
 use tollgate_policy::window::Window;
@@ -53,7 +55,7 @@ async fn spending_from_before_counts_and_is_brought_in_once(stage: &Stage) {
     assert_eq!(meter.balance(&pots[0], NOON).await.unwrap().spent_nanos, 800);
     // A pot that opens later knows of it too, and one of another month does not.
     let day = pot(ScopeKind::Key, "k", Window::Day, 1000);
-    assert!(reserve(&meter, &[day.clone()], Estimate::flat(201), NOON).await.is_err());
+    assert!(reserve(&meter, from_ref(&day), Estimate::flat(201), NOON).await.is_err());
     assert!(reserve(&meter, &[day], Estimate::flat(200), NOON).await.is_ok());
     assert!(reserve(&meter, &pots, Estimate::flat(1000), NOON + 40 * 86_400_000).await.is_ok());
 }

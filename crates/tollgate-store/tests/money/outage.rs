@@ -1,5 +1,7 @@
 //! The database goes away and comes back.
 
+use std::slice::from_ref;
+
 use tokio::time::{Duration, timeout};
 use tollgate_policy::access::ScopeKind;
 use tollgate_policy::budget::Estimate;
@@ -31,7 +33,7 @@ async fn while_the_database_is_away_known_budgets_hold_and_nothing_is_lost() {
     assert!(matches!(&denied, Err(Denied::Budget(denial)) if !denial.may_pass()), "{:?}", denied.err());
     // Of this one the database never said how it stands.
     let unknown = pot(ScopeKind::Team, "unknown", Window::Total, DOLLAR);
-    assert!(matches!(reserve(&meter, &[unknown.clone()], dime, NOON).await, Err(Denied::Away)));
+    assert!(matches!(reserve(&meter, from_ref(&unknown), dime, NOON).await, Err(Denied::Away)));
     // A month later is a window that nobody has spent from.
     let later = NOON + 40 * 86_400_000;
     reserve(&meter, &pots, dime, later).await.unwrap().settle(cost(7));
