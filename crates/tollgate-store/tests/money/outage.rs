@@ -38,9 +38,11 @@ async fn while_the_database_is_away_known_budgets_hold_and_nothing_is_lost() {
     let later = NOON + 40 * 86_400_000;
     reserve(&meter, &pots, dime, later).await.unwrap().settle(cost(7));
     assert_eq!(direct.number("SELECT COUNT(*) FROM ledger").await, 1);
+    assert!(meter.is_away() && meter.journal_bytes() > 0);
 
     proxy.mend();
     timeout(Duration::from_secs(30), meter.flush()).await.unwrap();
+    assert!(!meter.is_away());
     assert_eq!(direct.number("SELECT COUNT(*) FROM ledger").await, 11);
     assert_eq!(direct.spent(&pots[0]).await, DOLLAR as i64 + 7);
     assert!(reserve(&meter, &[unknown], dime, NOON).await.is_ok());

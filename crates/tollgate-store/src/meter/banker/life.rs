@@ -1,6 +1,7 @@
 //! What the banker does regularly: it shows that this gateway lives and sees who else does, gives back what is idle, and forgets what
 //! is old.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -85,6 +86,7 @@ impl Banker {
             Err(error) => return self.away(&error),
         };
         if let Some(since) = self.away_since.take() {
+            self.shared.away.store(false, Ordering::Relaxed);
             tracing::info!(after_ms = since.elapsed().as_millis() as u64, "the database is back");
         }
         let now = Instant::now();
@@ -113,6 +115,7 @@ impl Banker {
         self.shared.book().doubt();
         if self.away_since.is_none() {
             self.away_since = Some(Instant::now());
+            self.shared.away.store(true, Ordering::Relaxed);
             tracing::warn!(%error, "the database is away: budgets go by what it last said, spending is kept in the journal");
         }
     }
