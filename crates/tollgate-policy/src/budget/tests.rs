@@ -235,6 +235,8 @@ fn idle_leases_go_back_and_their_pots_are_forgotten_later() {
     assert!(book.return_idle(1000, 1004).is_empty());
     let visits = book.return_idle(1000, 1005);
     assert_eq!((visits[0].committed_nanos, visits[0].wanted_nanos), (60, 0));
+    let meanwhile = book.reserve(from_ref(&pot), &Estimate::flat(1), Stance::CanAsk, 5);
+    assert!(matches!(meanwhile, Answer::Short(_)), "what goes back is not spent meanwhile");
     book.visited(&visits[0], Leased { nanos: 60, standing: standing(0, 0, 2) }, 1005, 2000);
     assert!(book.return_idle(1000, 9999).is_empty(), "it is all in use");
     book.forget(10_000_000);

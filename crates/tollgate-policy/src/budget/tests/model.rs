@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const REPLICAS: usize = 3;
+const REPLICAS: usize = 2;
 const DAY: u64 = 86_400_000;
 const CAPS: [u64; 3] = [1000, 700, 300];
 
@@ -150,12 +150,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(replica, which, percent)| Step::Settle { replica, which, percent }),
         2 => (replica(), any::<usize>()).prop_map(|(replica, which)| Step::Release { replica, which }),
         4 => (replica(), fate()).prop_map(|(replica, fate)| Step::Apply { replica, fate }),
-        2 => (replica(), fate()).prop_map(|(replica, fate)| Step::ReturnIdle { replica, fate }),
+        5 => (replica(), fate()).prop_map(|(replica, fate)| Step::ReturnIdle { replica, fate }),
         1 => replica().prop_map(|replica| Step::Die { replica }),
         1 => Just(Step::Tomorrow),
-        2 => (1..3000u64).prop_map(Step::Wait),
+        4 => (500..3000u64).prop_map(Step::Wait),
     ];
-    prop::collection::vec(step, 1..80)
+    prop::collection::vec(step, 1..120)
 }
 
 impl World {
