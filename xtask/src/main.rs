@@ -3,6 +3,7 @@
 mod bench;
 mod clients;
 mod docs;
+mod ledger;
 mod run;
 mod test;
 
@@ -49,6 +50,16 @@ enum Command {
         #[arg(long)]
         binary: Option<std::path::PathBuf>,
     },
+    /// Measure a large ledger: how fast it is written and asked, and what a request waits for
+    Ledger {
+        #[arg(long, default_value_t = 10_000_000)]
+        rows: u64,
+        #[arg(long, value_enum, default_value = "sqlite")]
+        database: ledger::Database,
+        /// Where it is made: about 500 bytes a row
+        #[arg(long, default_value = "target/ledger")]
+        folder: std::path::PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -58,6 +69,7 @@ fn main() -> ExitCode {
         Command::Docs => docs::write(),
         Command::Deny => test::deny(),
         Command::Bench { what, seconds, rounds, binary } => bench::run(what, seconds, rounds, binary),
+        Command::Ledger { rows, database, folder } => ledger::run(rows, database, &folder),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

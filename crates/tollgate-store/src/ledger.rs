@@ -8,6 +8,7 @@ use tollgate_policy::budget::PotKey;
 pub mod apply;
 pub(crate) mod opening;
 mod party;
+pub mod retention;
 
 pub use party::Parties;
 

@@ -19,4 +19,5 @@ pub mod recall;
 pub mod record;
 pub mod records;
 pub mod shared;
+pub mod usage;
 pub mod vault;

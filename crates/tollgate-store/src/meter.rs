@@ -15,7 +15,7 @@ mod reservation;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,11 +53,14 @@ pub struct Settings {
     pub away: Duration,
     /// How much spending is put down at most while the database is away; a request takes about 1 KB.
     pub journal_bytes: u64,
+    /// Rows of the ledger that are older are deleted, a few at a time; their hours stay. `None`: all are kept.
+    pub keep_rows: Option<Duration>,
 }
 
 impl Settings {
     pub fn new(journal: PathBuf) -> Settings {
-        Settings { journal, zone: TimeZone::UTC, away: banker::LEASES_LAST, journal_bytes: 1 << 30 }
+        let zone = TimeZone::UTC;
+        Settings { journal, zone, away: banker::LEASES_LAST, journal_bytes: 1 << 30, keep_rows: None }
     }
 }
 
@@ -101,6 +104,7 @@ struct Shared {
     charges: AtomicU64,
     started: Instant,
     alerts: broadcast::Sender<Alert>,
+    away: AtomicBool,
 }
 
 impl Meter {
@@ -115,6 +119,7 @@ impl Meter {
             charges: AtomicU64::new(0),
             started: Instant::now(),
             alerts: broadcast::channel(ALERTS).0,
+            away: AtomicBool::new(false),
         });
         tokio::spawn(Banker::new(shared.clone(), database.clone(), settings).run(received));
         Ok(Meter { shared, orders, database })
@@ -145,6 +150,16 @@ impl Meter {
     /// Soft budgets that are spent, from now on. One replica tells of each.
     pub fn alerts(&self) -> broadcast::Receiver<Alert> {
         self.shared.alerts.subscribe()
+    }
+
+    /// The database does not answer: spending stays in the journal until it does.
+    pub fn is_away(&self) -> bool {
+        self.shared.away.load(Ordering::Relaxed)
+    }
+
+    /// What the journal takes on disk.
+    pub fn journal_bytes(&self) -> u64 {
+        self.shared.journal.total()
     }
 
     /// Returns when all that was settled before is in the database, however long it is away.

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 
 use super::*;
 use crate::access::{Budget, Grants, Limits, Scope};
@@ -163,7 +164,7 @@ fn a_book_asks_only_when_its_lease_does_not_do() {
 fn what_costs_more_than_was_held_is_taken_from_the_next() {
     let pot = capped("k", 1000);
     let mut book = book(&pot, 100, standing(900, 0, 1));
-    held(book.reserve(&[pot.clone()], &Estimate::flat(60), Stance::CanAsk, 1));
+    held(book.reserve(from_ref(&pot), &Estimate::flat(60), Stance::CanAsk, 1));
     book.settle(&[key("k", 0)], 60, 150);
     let denial = denied(book.reserve(&[pot], &Estimate::flat(1), Stance::Asked, 1));
     assert_eq!((denial.spent_nanos, denial.may_pass()), (1050, false));
@@ -186,7 +187,7 @@ fn a_dry_pot_is_not_asked_about_for_a_second() {
     let mut book = Book::default();
     let visit = book.visit(&pot, 50, 0);
     book.visited(&visit, Leased { nanos: 0, standing: standing(1000, 0, 1) }, 10, 1000);
-    let mut at = |now_ms| book.reserve(&[pot.clone()], &Estimate::flat(50), Stance::CanAsk, now_ms);
+    let mut at = |now_ms| book.reserve(from_ref(&pot), &Estimate::flat(50), Stance::CanAsk, now_ms);
     assert!(!denied(at(1009)).may_pass());
     assert!(matches!(at(1010), Answer::Short(_)));
 }
@@ -196,7 +197,7 @@ fn a_lease_counts_for_nothing_while_it_is_being_changed() {
     let pot = capped("k", 1000);
     let mut book = book(&pot, 100, standing(0, 0, 1));
     let visit = book.visit(&pot, 0, 1);
-    assert_eq!(book.reserve(&[pot.clone()], &Estimate::flat(1), Stance::CanAsk, 1), Answer::Short(vec![pot.clone()]));
+    assert_eq!(book.reserve(from_ref(&pot), &Estimate::flat(1), Stance::CanAsk, 1), Answer::Short(vec![pot.clone()]));
     book.visited(&visit, Leased { nanos: 100, standing: standing(0, 0, 1) }, 1, 1000);
     held(book.reserve(&[pot], &Estimate::flat(1), Stance::CanAsk, 1));
 }
@@ -205,7 +206,7 @@ fn a_lease_counts_for_nothing_while_it_is_being_changed() {
 fn a_lease_of_a_higher_cap_is_not_spent_under_a_lower_one() {
     let mut book = book(&capped("k", 1000), 500, standing(0, 0, 1));
     let lower = capped("k", 100);
-    assert_eq!(book.reserve(&[lower.clone()], &Estimate::flat(1), Stance::CanAsk, 1), Answer::Short(vec![lower]));
+    assert_eq!(book.reserve(from_ref(&lower), &Estimate::flat(1), Stance::CanAsk, 1), Answer::Short(vec![lower]));
 }
 
 #[test]
@@ -219,10 +220,10 @@ fn while_the_database_is_away_each_replica_spends_its_share_of_what_was_left() {
     denied(book.reserve(&pots, &Estimate::flat(1), Stance::Away, 1));
     // Of a pot that was never seen nothing is known …
     let other = capped("other", 1000);
-    assert_eq!(book.reserve(&[other.clone()], &Estimate::flat(1), Stance::Away, 1), Answer::Unknown(other.key));
+    assert_eq!(book.reserve(from_ref(&other), &Estimate::flat(1), Stance::Away, 1), Answer::Unknown(other.key));
     // … unless its window began since.
     let tomorrow = Capped { key: key("k", 2000), ..pots[0].clone() };
-    assert_eq!(held(book.reserve(&[tomorrow.clone()], &Estimate::flat(500), Stance::Away, 1)).0, 500);
+    assert_eq!(held(book.reserve(from_ref(&tomorrow), &Estimate::flat(500), Stance::Away, 1)).0, 500);
     denied(book.reserve(&[tomorrow], &Estimate::flat(1), Stance::Away, 1));
 }
 
@@ -230,21 +231,23 @@ fn while_the_database_is_away_each_replica_spends_its_share_of_what_was_left() {
 fn idle_leases_go_back_and_their_pots_are_forgotten_later() {
     let pot = capped("k", 1000);
     let mut book = book(&pot, 100, standing(0, 0, 2));
-    held(book.reserve(&[pot.clone()], &Estimate::flat(60), Stance::CanAsk, 5));
+    held(book.reserve(from_ref(&pot), &Estimate::flat(60), Stance::CanAsk, 5));
     assert!(book.return_idle(1000, 1004).is_empty());
     let visits = book.return_idle(1000, 1005);
     assert_eq!((visits[0].committed_nanos, visits[0].wanted_nanos), (60, 0));
+    let meanwhile = book.reserve(from_ref(&pot), &Estimate::flat(1), Stance::CanAsk, 5);
+    assert!(matches!(meanwhile, Answer::Short(_)), "what goes back is not spent meanwhile");
     book.visited(&visits[0], Leased { nanos: 60, standing: standing(0, 0, 2) }, 1005, 2000);
     assert!(book.return_idle(1000, 9999).is_empty(), "it is all in use");
     book.forget(10_000_000);
     assert_eq!(book.committed(&pot.key), (60, 0));
-    book.settle(&[pot.key.clone()], 60, 20);
+    book.settle(from_ref(&pot.key), 60, 20);
     book.applied(&pot.key, 20, 20);
     let visits = book.return_idle(1000, 9999);
     book.visited(&visits[0], Leased { nanos: 0, standing: standing(20, 0, 2) }, 9999, 3000);
     book.forget(600_004);
-    assert!(matches!(book.reserve(&[pot.clone()], &Estimate::flat(1), Stance::Away, 600_004), Answer::Held { .. }));
-    book.release(&[pot.key.clone()], 1);
+    assert!(matches!(book.reserve(from_ref(&pot), &Estimate::flat(1), Stance::Away, 600_004), Answer::Held { .. }));
+    book.release(from_ref(&pot.key), 1);
     book.forget(10_000_000);
     assert!(matches!(book.reserve(&[pot], &Estimate::flat(1), Stance::Away, 10_000_000), Answer::Unknown(_)));
 }

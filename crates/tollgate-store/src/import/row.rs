@@ -96,6 +96,7 @@ impl Row {
                 requests_per_day: self.count("rpd_limit"),
                 tokens_per_day: self.count("tpd_limit"),
                 parallel_requests: self.count("max_parallel_requests"),
+                ..Rates::default()
             },
             model_rates: model_rates(metadata),
         }

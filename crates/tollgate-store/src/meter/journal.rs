@@ -123,6 +123,11 @@ impl Journal {
         (inner.segment, inner.length)
     }
 
+    /// Bytes of all segments that are still there.
+    pub fn total(&self) -> u64 {
+        self.lock().total
+    }
+
     /// A file to be synced to disk.
     pub fn file(&self) -> io::Result<File> {
         self.lock().file.try_clone()

@@ -1,5 +1,7 @@
 //! Reserving, settling and giving back.
 
+use std::slice::from_ref;
+
 use tollgate_policy::access::{Increase, ScopeKind};
 use tollgate_policy::budget::Estimate;
 use tollgate_policy::window::Window;
@@ -190,10 +192,10 @@ async fn a_budget_made_later_knows_what_was_spent_before(stage: &Stage) {
     assert_eq!(stage.spent(&counter[0]).await, 1230);
     // Five hours from 12:30 on: 1970-01-01 is 99,760 times 5 hours and 12 hours and a half before, give or take none.
     let mut day = pot(ScopeKind::Key, "k", Window::Day, 1235);
-    assert!(reserve(&meter, &[day.clone()], Estimate::flat(6), NOON).await.is_err());
-    assert!(reserve(&meter, &[day.clone()], Estimate::flat(5), NOON).await.is_ok());
+    assert!(reserve(&meter, from_ref(&day), Estimate::flat(6), NOON).await.is_err());
+    assert!(reserve(&meter, from_ref(&day), Estimate::flat(5), NOON).await.is_ok());
     day.window = Window::Every(1800);
     day.max_nanos = Some(201);
-    assert!(reserve(&meter, &[day.clone()], Estimate::flat(2), start).await.is_err());
+    assert!(reserve(&meter, from_ref(&day), Estimate::flat(2), start).await.is_err());
     assert!(reserve(&meter, &[day], Estimate::flat(1), start).await.is_ok());
 }

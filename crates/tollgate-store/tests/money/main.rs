@@ -3,6 +3,7 @@
 
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod proxy;
 mod stage;
 
 /// Runs each test on both databases.
@@ -18,4 +19,8 @@ macro_rules! contract {
 }
 use contract;
 
+mod balances;
 mod budgets;
+mod crash;
+mod outage;
+mod usage;

@@ -14,6 +14,8 @@ use crate::postgres;
 
 pub struct Stage {
     pub database: Database,
+    /// What opens it once more.
+    pub place: String,
     pub dir: TempDir,
 }
 
@@ -24,12 +26,13 @@ pub const NOON: u64 = 1_795_694_400_000;
 impl Stage {
     pub async fn sqlite() -> Stage {
         let dir = tempfile::tempdir().unwrap();
-        Stage { database: Database::sqlite(&dir.path().join("tollgate.db")).await.unwrap(), dir }
+        let path = dir.path().join("tollgate.db");
+        Stage { database: Database::sqlite(&path).await.unwrap(), place: path.display().to_string(), dir }
     }
 
     pub async fn postgres() -> Stage {
-        let database = Database::postgres(&postgres::new_database()).await.unwrap();
-        Stage { database, dir: tempfile::tempdir().unwrap() }
+        let place = postgres::new_database();
+        Stage { database: Database::postgres(&place).await.unwrap(), place, dir: tempfile::tempdir().unwrap() }
     }
 
     /// A gateway of its own.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const REPLICAS: usize = 3;
+const REPLICAS: usize = 2;
 const DAY: u64 = 86_400_000;
 const CAPS: [u64; 3] = [1000, 700, 300];
 
@@ -73,6 +73,8 @@ struct Replica {
     /// It is not known whether the journal's charges are in the ledger. Until it is, nothing else is done: they would count twice,
     /// as spent and as committed.
     doubts: bool,
+    /// A question that is on its way: the database has not seen it, and requests go on.
+    asked: Vec<Visit>,
 }
 
 #[derive(Default)]
@@ -100,10 +102,16 @@ enum Fate {
 
 #[derive(Clone, Debug)]
 enum Step {
+    /// Asks the database when the leases do not do; another one later then finds more.
     Reserve {
         replica: usize,
         nanos: u64,
         pots: u8,
+        fate: Fate,
+    },
+    /// What was asked is answered.
+    Answer {
+        replica: usize,
         fate: Fate,
     },
     /// In percent of what was held.
@@ -137,16 +145,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => (replica(), 1..400u64, 1..8u8, fate())
             .prop_map(|(replica, nanos, pots, fate)| Step::Reserve { replica, nanos, pots, fate }),
+        6 => (replica(), fate()).prop_map(|(replica, fate)| Step::Answer { replica, fate }),
         5 => (replica(), any::<usize>(), prop_oneof![4 => 0..=100u64, 1 => 100..150u64])
             .prop_map(|(replica, which, percent)| Step::Settle { replica, which, percent }),
         2 => (replica(), any::<usize>()).prop_map(|(replica, which)| Step::Release { replica, which }),
         4 => (replica(), fate()).prop_map(|(replica, fate)| Step::Apply { replica, fate }),
-        2 => (replica(), fate()).prop_map(|(replica, fate)| Step::ReturnIdle { replica, fate }),
+        5 => (replica(), fate()).prop_map(|(replica, fate)| Step::ReturnIdle { replica, fate }),
         1 => replica().prop_map(|replica| Step::Die { replica }),
         1 => Just(Step::Tomorrow),
-        2 => (1..3000u64).prop_map(Step::Wait),
+        4 => (500..3000u64).prop_map(Step::Wait),
     ];
-    prop::collection::vec(step, 1..80)
+    prop::collection::vec(step, 1..120)
 }
 
 impl World {
@@ -164,7 +173,8 @@ impl World {
         CAPS.into_iter().enumerate().filter(|(index, _)| which & (1 << index) != 0).map(pot).collect()
     }
 
-    fn visit(&mut self, replica: usize, visits: &[Visit], fate: Fate) {
+    fn answer(&mut self, replica: usize, fate: Fate) {
+        let visits = std::mem::take(&mut self.replicas[replica].asked);
         let book = &mut self.replicas[replica].book;
         if matches!(fate, Fate::Lost) {
             return book.doubt();
@@ -179,6 +189,7 @@ impl World {
     fn step(&mut self, step: Step) {
         match step {
             Step::Reserve { replica, nanos, pots, fate } => self.reserve(replica, nanos, &self.pots(pots), fate),
+            Step::Answer { replica, fate } => self.answer(replica, fate),
             Step::Settle { replica, which, percent } => self.settle(replica, which, percent),
             Step::Release { replica, which } => {
                 let Replica { book, open, .. } = &mut self.replicas[replica];
@@ -190,8 +201,7 @@ impl World {
             Step::Apply { replica, fate } => self.apply(replica, fate),
             Step::ReturnIdle { replica, fate } => {
                 if self.is_sure(replica, fate) {
-                    let visits = self.replicas[replica].book.return_idle(1000, self.now);
-                    self.visit(replica, &visits, fate);
+                    self.replicas[replica].asked = self.replicas[replica].book.return_idle(1000, self.now);
                 }
             }
             Step::Die { replica } => self.die(replica),
@@ -204,24 +214,17 @@ impl World {
         // Half of it can be cut off.
         let price = Price { output: 1_000_000, ..Price::default() };
         let estimate = Estimate::new(&price, 0, CacheWrites::No, nanos / 2, 1).plus(nanos - nanos / 2);
-        for stance in [Stance::CanAsk, Stance::CanAsk, Stance::Asked] {
-            match self.replicas[replica].book.reserve(pots, &estimate, stance, self.now) {
-                Answer::Held { nanos, .. } => {
-                    let keys = pots.iter().map(|pot| pot.key.clone()).collect();
-                    self.next += 1;
-                    self.replicas[replica].open.push(Charge { id: self.next, keys, held: nanos, cost: 0 });
-                    return;
-                }
-                Answer::Short(needs) => {
-                    if !self.is_sure(replica, fate) {
-                        return;
-                    }
-                    let book = &mut self.replicas[replica].book;
-                    let visits: Vec<Visit> = needs.iter().map(|pot| book.visit(pot, nanos, self.now)).collect();
-                    self.visit(replica, &visits, fate);
-                }
-                Answer::Denied(_) | Answer::Unknown(_) => return,
+        match self.replicas[replica].book.reserve(pots, &estimate, Stance::CanAsk, self.now) {
+            Answer::Held { nanos, .. } => {
+                let keys = pots.iter().map(|pot| pot.key.clone()).collect();
+                self.next += 1;
+                self.replicas[replica].open.push(Charge { id: self.next, keys, held: nanos, cost: 0 });
             }
+            Answer::Short(needs) if self.is_sure(replica, fate) => {
+                let Replica { book, asked, .. } = &mut self.replicas[replica];
+                *asked = needs.iter().map(|pot| book.visit(pot, nanos, self.now)).collect();
+            }
+            _ => {}
         }
     }
 
@@ -240,15 +243,19 @@ impl World {
         journal.push(charge);
     }
 
+    /// Whether it can ask now: one thing is done after the other.
     fn is_sure(&mut self, replica: usize, fate: Fate) -> bool {
         if self.replicas[replica].doubts {
             self.apply(replica, fate);
         }
-        !self.replicas[replica].doubts
+        !self.replicas[replica].doubts && self.replicas[replica].asked.is_empty()
     }
 
     fn apply(&mut self, replica: usize, fate: Fate) {
-        let Replica { book, journal, doubts, .. } = &mut self.replicas[replica];
+        let Replica { book, journal, doubts, asked, .. } = &mut self.replicas[replica];
+        if !asked.is_empty() {
+            return;
+        }
         *doubts = !matches!(fate, Fate::Done);
         if matches!(fate, Fate::Lost) {
             return book.doubt();
@@ -291,6 +298,7 @@ impl World {
 
     fn rest(&mut self) -> Result<(), TestCaseError> {
         for replica in 0..REPLICAS {
+            self.answer(replica, Fate::Done);
             while !self.replicas[replica].open.is_empty() {
                 self.settle(replica, 0, 50);
             }
@@ -299,6 +307,7 @@ impl World {
         self.now += 1000;
         for replica in 0..REPLICAS {
             self.step(Step::ReturnIdle { replica, fate: Fate::Done });
+            self.answer(replica, Fate::Done);
         }
         for (key, spent) in &self.spent {
             prop_assert_eq!(self.bank.spent.get(key).copied().unwrap_or(0), *spent);

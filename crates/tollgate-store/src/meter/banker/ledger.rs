@@ -1,0 +1,119 @@
+//! From the journal into the ledger.
+
+use super::{BATCH, Banker};
+use crate::database::StoreError;
+use crate::ledger::Entry;
+use crate::ledger::apply::{Applied, PotCharged};
+use crate::meter::bank;
+use crate::meter::journal::{Left, put_aside, segments};
+use crate::meter::patience::{is_about_data, patiently};
+use crate::meter::reader::Reader;
+use tollgate_policy::price::dollars;
+
+impl Banker {
+    /// Brings a batch into the database. Whether there may be more.
+    pub(super) async fn apply(&mut self) -> bool {
+        let mut more = true;
+        if self.batch.is_empty() {
+            match self.reader.read(BATCH, self.shared.journal.present().0) {
+                Ok(batch) => self.batch = batch,
+                Err(error) => {
+                    tracing::error!(%error, "the journal of spending cannot be read");
+                    return false;
+                }
+            }
+            more = self.batch.len() >= BATCH;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        match self.bring(&self.shared.clone().journal.replica, &batch).await {
+            Ok(applied) => {
+                let mut book = self.shared.book();
+                applied.iter().for_each(|pot| book.applied(&pot.key, pot.cost_nanos, pot.covered_nanos));
+            }
+            Err(error) => {
+                self.batch = batch;
+                self.away(&error);
+                return false;
+            }
+        }
+        while self.kept < self.reader.segment() {
+            if let Err(error) = self.shared.journal.delete(self.kept) {
+                tracing::warn!(%error, "a file of the journal of spending cannot be deleted");
+            }
+            self.kept += 1;
+        }
+        if !more {
+            self.flushes.drain(..).for_each(|done| _ = done.send(()));
+        }
+        more
+    }
+
+    /// Into the database, and tells of soft budgets. What the database will never take is put aside, so that the rest goes on.
+    async fn bring(&mut self, replica: &str, entries: &[Entry]) -> Result<Vec<PotCharged>, StoreError> {
+        let together = patiently!(self.applier.apply(replica, entries));
+        let mut held = Vec::new();
+        match together {
+            Err(error) if is_about_data(&error) => {
+                for entry in entries.chunks(1) {
+                    match patiently!(self.applier.apply(replica, entry)) {
+                        Ok(applied) => held.extend(self.tell(applied)),
+                        Err(error) if is_about_data(&error) => put_aside(&self.settings.journal, entry, &error),
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            applied => held.extend(self.tell(applied?)),
+        }
+        Ok(held)
+    }
+
+    fn tell(&self, applied: Applied) -> Vec<PotCharged> {
+        for alert in applied.alerts {
+            let (kind, id, model) = (alert.key.kind.word(), &alert.key.id, &alert.key.model);
+            let (window, soft) = (alert.key.window.word(), dollars(alert.soft_nanos));
+            tracing::warn!(kind, %id, %model, window, "the soft budget of ${soft} is spent");
+            // Nobody may be listening.
+            let _ = self.shared.alerts.send(alert);
+        }
+        applied.held
+    }
+
+    /// A batch of a journal that a dead process left, as if it had lived; at its end what it had open is settled at what was held.
+    pub(super) async fn adopt(&mut self) {
+        let Some((left, mut reader)) = self.left.take() else { return };
+        match self.adopt_batch(&left, &mut reader).await {
+            Ok(true) => {
+                if let Err(error) = left.remove() {
+                    tracing::warn!(%error, folder = %left.folder.display(), "a journal of spending cannot be deleted");
+                }
+                tracing::info!(replica = left.replica, "spending that an earlier process left is in the ledger");
+                // Perhaps there is another one.
+                self.last.adopt = None;
+            }
+            Ok(false) => self.left = Some((left, reader)),
+            // From the beginning, another time: what is in the ledger already stays there once.
+            Err(error) => self.away(&error),
+        }
+    }
+
+    /// Whether all is done.
+    async fn adopt_batch(&mut self, left: &Left, reader: &mut Reader) -> Result<bool, StoreError> {
+        let last = segments(&left.folder).ok().and_then(|all| all.last().copied()).unwrap_or(0);
+        let entries = match reader.read(BATCH, last) {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::error!(%error, folder = %left.folder.display(), "a journal of spending cannot be read further");
+                Vec::new()
+            }
+        };
+        if !entries.is_empty() {
+            self.bring(&left.replica, &entries).await?;
+            return Ok(false);
+        }
+        for entries in reader.interrupted().chunks(BATCH) {
+            self.bring(&left.replica, entries).await?;
+        }
+        patiently!(bank::give_back_all(&self.database, &left.replica))?;
+        Ok(true)
+    }
+}
