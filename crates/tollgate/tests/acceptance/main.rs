@@ -2,6 +2,7 @@
 //!
 //! A test that shows a row begins with the row's id.
 
+mod budgets;
 mod calls;
 mod cli;
 mod explain;
@@ -13,6 +14,8 @@ mod names;
 mod output_limits;
 mod overflow;
 mod params;
+#[path = "../../../tollgate-store/tests/support/postgres.rs"]
+mod postgres;
 mod probe;
 mod queue;
 mod records;

@@ -1,0 +1,226 @@
+//! Virtual keys, and budgets that are never overshot, on SQLite and on PostgreSQL.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tollgate_policy::access::{Budget, Grants, Limits};
+use tollgate_policy::window::Window;
+use tollgate_sim::{Answer as Said, Faults, Step, Usage};
+use tollgate_store::access::Author;
+use tollgate_store::database::Database;
+use tollgate_store::entity::{Team, VirtualKey};
+use tollgate_store::usage;
+
+use crate::fleet::{Fleet, ship};
+use crate::postgres;
+use crate::stage::{BOTH, Client, MASTER_KEY, has};
+use crate::support::http::{Answer, send};
+use crate::support::isolated;
+
+const KEY: &str = "sk-virtual-canary-51f0";
+const DOLLAR: u64 = 1_000_000_000;
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+struct House {
+    fleet: Fleet,
+    database: Database,
+}
+
+impl House {
+    /// Input is free and an output token costs 0.1 cent.
+    async fn open(kind: Kind, step: Step, more: Value) -> House {
+        let url = match kind {
+            Kind::Sqlite => None,
+            Kind::Postgres => Some(postgres::new_database()),
+        };
+        let mut settings = json!({"general_settings": {"master_key": MASTER_KEY}});
+        if let Some(url) = &url {
+            settings["general_settings"]["database_url"] = json!(url);
+        }
+        let prices = json!({"input_cost_per_token": 0, "output_cost_per_token": 0.001});
+        let ships = vec![ship("m", step).with(prices), ship("other", Step::text("other"))];
+        let fleet = Fleet::start(ships, crate::stage::merged(settings, more)).await;
+        let database = match &url {
+            Some(url) => Database::postgres(url).await,
+            None => Database::sqlite(&fleet.gateway.data_dir().join("tollgate.db")).await,
+        };
+        House { fleet, database: database.expect("the gateway has made its tables") }
+    }
+
+    async fn add_key(&self, key: VirtualKey) {
+        let hash: String = Sha256::digest(KEY.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        self.database.create(VirtualKey { hash, ..key }, &Author::default(), 1).await.expect("a new key");
+    }
+
+    async fn ask(&self, client: Client, body: &Value) -> Answer {
+        let headers = [("authorization", &*format!("Bearer {KEY}")), ("content-type", "application/json")];
+        send(Method::POST, &self.fleet.gateway.url(client.path()), &headers, body.to_string()).await
+    }
+
+    /// What the ledger says in the end, when it says so much.
+    async fn spent(&self, wanted: u64) -> u64 {
+        let sum = "SELECT CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) FROM ledger";
+        let mut spent = 0;
+        for _ in 0..500 {
+            spent = sqlx::query_scalar::<_, i64>(sum).fetch_one(&self.database.pool).await.expect("a sum") as u64;
+            if spent >= wanted {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        spent
+    }
+}
+
+fn of_budget(max_nanos: u64) -> Limits {
+    Limits { budget: Some(Budget { max_nanos, window: Window::Total }), ..Limits::default() }
+}
+
+/// An answer whose usage says 100 tokens of output.
+fn hundred_tokens() -> Step {
+    let usage = Usage::Exact(json!({"prompt_tokens": 10, "completion_tokens": 100, "total_tokens": 110}));
+    Step::answer(Said { usage, ..Said::text("An answer.") })
+}
+
+async fn s29(kind: Kind) {
+    let slow = Faults { before_headers: Duration::from_millis(300), ..Faults::default() };
+    let house = House::open(kind, hundred_tokens().faults(slow), json!({})).await;
+    house.add_key(VirtualKey { limits: of_budget(DOLLAR), ..VirtualKey::default() }).await;
+    let body = Client::Chat.hello(json!({"max_tokens": 100}));
+    let answers = futures_util::future::join_all((0..200).map(|_| house.ask(Client::Chat, &body))).await;
+    let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((count(200), count(402)), (10, 190), "a request of 100 tokens is a tenth of the budget");
+    assert_eq!(house.fleet.sims[0].requests().len(), 10, "nothing else went up");
+    assert_eq!(house.spent(DOLLAR).await, DOLLAR);
+    let refused = answers.iter().find(|answer| answer.status == 402).unwrap();
+    has(&refused.text(), "Budget exceeded: the key has a budget of $1 (total)");
+    assert_eq!(refused.header("x-should-retry"), Some("false"));
+    assert!(!format!("{:?} {}", refused.headers, refused.text()).contains("canary"));
+}
+
+#[test]
+fn s29_of_two_hundred_requests_at_once_no_more_than_the_budget_pays_for_go_up_on_sqlite() {
+    isolated(|| s29(Kind::Sqlite));
+}
+
+#[test]
+fn s29_of_two_hundred_requests_at_once_no_more_than_the_budget_pays_for_go_up_on_postgres() {
+    isolated(|| s29(Kind::Postgres));
+}
+
+#[test]
+fn s29_the_answer_is_made_as_short_as_what_is_left_of_the_budget_pays_for() {
+    isolated(|| async {
+        let house = House::open(Kind::Sqlite, hundred_tokens(), json!({})).await;
+        // 600 tokens.
+        house.add_key(VirtualKey { limits: of_budget(600_000_000), ..VirtualKey::default() }).await;
+        for (client, asked) in
+            [(Client::Chat, json!({"max_tokens": 5000})), (Client::Messages, json!({"max_tokens": 5000}))]
+        {
+            let answer = house.ask(client, &client.hello(asked)).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            has(answer.header("x-tollgate-changes").unwrap(), "clamped:max_tokens");
+        }
+        // Without a limit of its own a request gets one.
+        let mut open = Client::Chat.hello(json!({}));
+        open.as_object_mut().unwrap().remove("max_tokens");
+        assert_eq!(house.ask(Client::Chat, &open).await.status, 200);
+        let sent: Vec<u64> = house.fleet.sims[0]
+            .requests()
+            .iter()
+            .map(|request| request.json()["max_tokens"].as_u64().unwrap())
+            .collect();
+        assert_eq!(sent, [600, 500, 400]);
+        // Of what is left nobody would have anything.
+        assert_eq!(house.ask(Client::Chat, &open).await.status, 200);
+        assert_eq!(house.ask(Client::Chat, &open).await.status, 402);
+    });
+}
+
+#[test]
+fn a_key_that_is_blocked_expired_or_unknown_is_refused_in_the_clients_dialect_and_never_shown() {
+    isolated(|| async {
+        let house = House::open(Kind::Sqlite, hundred_tokens(), json!({})).await;
+        for client in BOTH {
+            let unknown = house.ask(client, &client.hello(json!({}))).await;
+            assert_eq!(unknown.status, 401, "{}", unknown.text());
+        }
+        let blocked = Grants { blocked: true, ..Grants::default() };
+        house.add_key(VirtualKey { grants: blocked, ..VirtualKey::default() }).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        for client in BOTH {
+            let answer = house.ask(client, &client.hello(json!({}))).await;
+            assert_eq!(answer.status, 401, "{}", answer.text());
+            assert_eq!(client.error(&answer).1, "This key is blocked.");
+            assert!(
+                !format!("{:?} {} {}", answer.headers, answer.text(), house.fleet.gateway.log())
+                    .contains("canary-51f0")
+            );
+        }
+    });
+}
+
+#[test]
+fn s21_the_list_of_models_is_what_the_key_may_call() {
+    isolated(|| async {
+        let house = House::open(Kind::Sqlite, hundred_tokens(), json!({})).await;
+        let team = Team {
+            id: "t".into(),
+            grants: Grants { models: vec!["m".into()], ..Grants::default() },
+            ..Team::default()
+        };
+        house.database.create(team, &Author::default(), 1).await.unwrap();
+        house.add_key(VirtualKey { team_id: Some("t".into()), ..VirtualKey::default() }).await;
+        let key = format!("Bearer {KEY}");
+        let listed = send(Method::GET, &house.fleet.gateway.url("/v1/models"), &[("authorization", &key)], "").await;
+        let names: Vec<&str> = Vec::from_iter(
+            listed.json()["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|model| model["id"].as_str().unwrap())
+                .map(|name| if name == "m" { "m" } else { "another" }),
+        );
+        assert_eq!(names, ["m"]);
+        assert_eq!(house.ask(Client::Chat, &Client::Chat.hello(json!({}))).await.status, 200);
+        let other = house.ask(Client::Messages, &Client::Messages.hello(json!({"model": "other"}))).await;
+        assert_eq!(other.status, 403, "{}", other.text());
+        has(&other.text(), "This team may not use the model `other`; it may use m");
+        // Nor by way of a fallback that the request names.
+        let around = house.ask(Client::Chat, &Client::Chat.hello(json!({"fallbacks": ["other"]}))).await;
+        assert_eq!(around.status, 403);
+        // What is for all is not for a key.
+        for path in ["/tollgate/requests", "/metrics"] {
+            let answer = send(Method::GET, &house.fleet.gateway.url(path), &[("authorization", &key)], "").await;
+            assert_eq!(answer.status, 403, "{path}");
+        }
+    });
+}
+
+#[test]
+fn the_ledger_has_each_request_with_who_asked_and_what_it_took() {
+    isolated(|| async {
+        let house = House::open(Kind::Sqlite, hundred_tokens(), json!({})).await;
+        house.add_key(VirtualKey { user_id: Some("u".into()), ..VirtualKey::default() }).await;
+        let answer = house
+            .ask(Client::Chat, &Client::Chat.hello(json!({"user": "customer", "metadata": {"tags": ["t"]}})))
+            .await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(house.spent(1).await, 100_000_000);
+        let rows = usage::row(&house.database, answer.header("request-id").unwrap()).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        let row = serde_json::to_value(&rows[0]).unwrap();
+        assert_eq!((&row["user_id"], &row["end_user"], &row["model"]), (&json!("u"), &json!("customer"), &json!("m")));
+        assert_eq!(
+            (&row["input_tokens"], &row["output_tokens"], &row["cost_nanos"]),
+            (&json!(10), &json!(100), &json!(100_000_000))
+        );
+    });
+}
