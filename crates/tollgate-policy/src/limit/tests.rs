@@ -121,6 +121,32 @@ fn what_was_never_sent_is_given_back() {
 }
 
 #[test]
+fn the_others_should_know_of_a_free_place_and_of_what_was_used_beyond_what_they_know() {
+    let rates = Rates { tokens_per_minute: Some(1000), parallel_requests: Some(5), ..Rates::default() };
+    let (claims, mut account) = (key(rates), Account::default());
+    let claim = only(&claims).clone();
+    // Told: a place, and 200 tokens held of which 100 are used.
+    account.take(&claim, input(100), NOW);
+    let held = |dimension| if dimension == Dimension::ParallelRequests { 1 } else { 200 };
+    let hold = |account: &mut Account| {
+        let mut round = Round::default();
+        round.tell(&claim.account, account, Telling::All, NOW);
+        round.reports.iter().for_each(|report| report.answered(account, 0, held(report.dimension), NOW));
+    };
+    hold(&mut account);
+    assert!(account.settle(&claim, NOW, input(100), input(100)), "the place is free");
+    account.take(&claim, input(10), NOW);
+    hold(&mut account);
+    assert!(account.release(&claim, NOW, input(10)), "the place is free");
+    let tokens = key(Rates { tokens_per_minute: Some(1000), ..Rates::default() });
+    let only_tokens = only(&tokens);
+    account.take(only_tokens, input(50), NOW);
+    assert!(!account.settle(only_tokens, NOW, input(50), Tokens { input: 50, output: 50 }), "200 are known");
+    account.take(only_tokens, input(0), NOW);
+    assert!(account.settle(only_tokens, NOW, input(0), Tokens { input: 0, output: 1 }), "201 are not");
+}
+
+#[test]
 fn a_place_is_free_whenever_another_request_ends() {
     let (claims, mut account) = (key(Rates { parallel_requests: Some(1), ..Rates::default() }), Account::default());
     assert_eq!(admit(&mut account, &claims, input(1), NOW), Fit::Yes);

@@ -258,10 +258,10 @@ impl Inner {
         self.set_mode(mode);
         if !self.outage.swap(true, Ordering::Relaxed) {
             let what = match mode {
-                Mode::AwayRefuse => "requests are refused where it is not sure that they are within their limits",
+                Mode::AwayRefuse => "requests are refused where it is not sure that they are within their rate limits",
                 _ => "each replica holds the rate limits by itself",
             };
-            tracing::warn!(redis = %address, error = why, "Redis is away: {what} until it is back");
+            tracing::warn!(redis = %address, error = why, "{what} until Redis is back");
         }
     }
 

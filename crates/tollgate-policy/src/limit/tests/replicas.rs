@@ -67,6 +67,8 @@ struct World {
     running: Vec<Running>,
     /// By minute: requests that were admitted and not given back, and their tokens.
     minutes: HashMap<u64, (u64, u64)>,
+    /// So many requests come while a round is under way.
+    meanwhile: u32,
 }
 
 impl World {
@@ -84,12 +86,21 @@ impl World {
             accounts: Default::default(),
             running: Vec::new(),
             minutes: HashMap::new(),
+            meanwhile: 2,
         }
     }
 
-    /// A round of one replica, whose answer may be lost.
+    /// A round of one replica, whose answer may be lost. While it is under way others come, which would ask nobody.
     fn go(&mut self, replica: usize, round: &Round, lost: bool) -> Verdicts {
         let (counters, verdicts) = answer(&mut self.ledger, replica, round);
+        for _ in 0..self.meanwhile {
+            let (claim, tokens) = (only(&self.claims).clone(), input(10));
+            let account = &mut self.accounts[replica];
+            if account.fit(&claim, tokens, self.now_ms, Holding::Shared) == Fit::Yes {
+                account.take(&claim, tokens, self.now_ms);
+                self.admitted(replica, tokens);
+            }
+        }
         let account = &mut self.accounts[replica];
         for (lines, verdict) in round.asks.iter().zip(&verdicts) {
             for line in lines.iter().filter(|_| verdict.is_ok() && !lost) {
@@ -121,6 +132,10 @@ impl World {
                 }
             }
         }
+        self.admitted(replica, tokens);
+    }
+
+    fn admitted(&mut self, replica: usize, tokens: Tokens) {
         let minute = self.minutes.entry(Dimension::RequestsPerMinute.window(self.now_ms)).or_default();
         *minute = (minute.0 + 1, minute.1 + tokens.input);
         self.running.push(Running { replica, began_ms: self.now_ms, tokens });
@@ -228,6 +243,7 @@ proptest! {
             }
         }
         // Once all is over and told, nothing is held for nobody.
+        world.meanwhile = 0;
         while !world.running.is_empty() {
             world.end(0, None);
         }
@@ -250,7 +266,7 @@ proptest! {
 
     #[test]
     fn one_replica_may_use_the_whole_limit_and_not_one_request_more(replica in 0..REPLICAS) {
-        let mut world = World::new();
+        let mut world = World { meanwhile: 0, ..World::new() };
         for _ in 0..2 * REQUESTS {
             world.admit(replica, 1, false);
             world.end(0, Some(input(1)));
