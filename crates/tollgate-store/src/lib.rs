@@ -3,6 +3,7 @@
 pub mod access;
 pub mod affinity;
 pub mod backup;
+pub mod callers;
 pub mod capture;
 pub mod captures;
 pub mod chain;

@@ -18,6 +18,7 @@ macro_rules! contract {
 }
 use contract;
 
+mod callers;
 mod chains;
 mod changes;
 mod entities;

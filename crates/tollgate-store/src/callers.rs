@@ -1,0 +1,158 @@
+//! Callers by their key, kept until something about them changes.
+//!
+//! A request whose key is known asks no database, so it goes on while the database is away. What changes, here or at another
+//! replica, is seen within a second ([`Callers::watch`]), and here at once after [`Callers::catch_up`].
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+use crate::chain::Chain;
+use crate::changes::Changed;
+use crate::database::{Database, StoreError};
+use crate::entity::EntityKind;
+
+const MAX_CALLERS: u64 = 100_000;
+/// Keys that are nobody's are remembered for a short time only, and apart: whoever guesses keys must not drive out those in use.
+const MAX_UNKNOWN: u64 = 10_000;
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
+/// How often changes are asked for.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+pub struct Callers {
+    database: Database,
+    known: Cache<String, Arc<Chain>>,
+    unknown: Cache<String, ()>,
+    /// How many news were heard. Who read a caller before the last of them does not know whether it still is so.
+    heard: RwLock<u64>,
+    /// The last change that was heard of.
+    seq: Mutex<i64>,
+}
+
+impl Callers {
+    pub async fn new(database: Database) -> Result<Callers, StoreError> {
+        let seq = Mutex::new(database.newest_change().await?);
+        let unknown = Cache::builder().max_capacity(MAX_UNKNOWN).time_to_live(UNKNOWN_FOR).build();
+        let known = Cache::builder().max_capacity(MAX_CALLERS).build();
+        Ok(Callers { database, known, unknown, heard: RwLock::new(0), seq })
+    }
+
+    /// Whom the key with this hash stands for; `None`: nobody.
+    ///
+    /// # Errors
+    /// The database was needed and did not answer.
+    pub async fn find(&self, hash: &str) -> Result<Option<Arc<Chain>>, StoreError> {
+        if let Some(chain) = self.known.get(hash) {
+            return Ok(Some(chain));
+        }
+        if self.unknown.contains_key(hash) {
+            return Ok(None);
+        }
+        let heard_before = *self.heard.read().unwrap_or_else(PoisonError::into_inner);
+        let chain = self.database.resolve(hash).await?.map(Arc::new);
+        // Held, so that no news come between the look and the keeping.
+        let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
+        if *heard == heard_before {
+            match &chain {
+                Some(chain) => self.known.insert(hash.to_string(), chain.clone()),
+                None => self.unknown.insert(hash.to_string(), ()),
+            }
+        }
+        Ok(chain)
+    }
+
+    /// Asks what changed, and forgets the callers that it concerns. What was committed before is seen from here on.
+    pub async fn catch_up(&self) -> Result<Changed, StoreError> {
+        let mut seq = self.seq.lock().await;
+        let mut all = Vec::new();
+        loop {
+            let news = self.database.changes_since(*seq).await?;
+            let last = *seq == news.seq;
+            *seq = news.seq;
+            match news.what {
+                Changed::Everything => {
+                    self.forget_all();
+                    return Ok(Changed::Everything);
+                }
+                Changed::These(these) => {
+                    self.forget(&these);
+                    all.extend(these);
+                }
+            }
+            if last {
+                return Ok(Changed::These(all));
+            }
+        }
+    }
+
+    /// Catches up every second for as long as it is polled, and tells what changed: models and access groups are kept elsewhere.
+    pub async fn watch(&self, tell: impl Fn(&Changed)) {
+        let mut away = false;
+        loop {
+            sleep(ASK_EVERY).await;
+            match self.catch_up().await {
+                Ok(changed) => {
+                    if std::mem::take(&mut away) {
+                        tracing::info!("the database is back");
+                    }
+                    if changed != Changed::These(Vec::new()) {
+                        tell(&changed);
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut away, true) {
+                        tracing::warn!(%error, "changes of keys, teams and users are not seen until the database is back");
+                    }
+                }
+            }
+        }
+    }
+
+    fn forget(&self, these: &[(EntityKind, String)]) {
+        if these.is_empty() {
+            return;
+        }
+        let mut heard = self.heard.write().unwrap_or_else(PoisonError::into_inner);
+        *heard += 1;
+        for (kind, id) in these {
+            if *kind == EntityKind::Key {
+                self.known.invalidate(id);
+                self.unknown.invalidate(id);
+            }
+        }
+        let others: Vec<(EntityKind, String)> =
+            these.iter().filter(|(kind, _)| concerns_several(*kind)).cloned().collect();
+        if !others.is_empty() {
+            let concerned: Vec<Arc<String>> = self
+                .known
+                .iter()
+                .filter(|(_, chain)| others.iter().any(|(kind, id)| chain.depends_on(*kind, id)))
+                .map(|(hash, _)| hash)
+                .collect();
+            concerned.iter().for_each(|hash| self.known.invalidate(hash.as_str()));
+        }
+    }
+
+    fn forget_all(&self) {
+        let mut heard = self.heard.write().unwrap_or_else(PoisonError::into_inner);
+        *heard += 1;
+        self.known.invalidate_all();
+        self.unknown.invalidate_all();
+    }
+}
+
+/// Whether callers have to be looked through for it. A key's is found by its hash.
+fn concerns_several(kind: EntityKind) -> bool {
+    match kind {
+        EntityKind::Team
+        | EntityKind::User
+        | EntityKind::Organisation
+        | EntityKind::Membership
+        | EntityKind::Budget
+        | EntityKind::AccessGroup => true,
+        EntityKind::Key | EntityKind::OrganisationMember | EntityKind::EndUser | EntityKind::Model => false,
+    }
+}
