@@ -10,8 +10,7 @@ use crate::ledger::{Begun, Charge, Counted, Status};
 const MOST: u64 = 1 << 20;
 
 fn begun(charge: &str) -> Begun {
-    let key =
-        PotKey { kind: ScopeKind::Key, id: "k".into(), model: "".into(), window: Window::Every(30), start_ms: 5 };
+    let key = PotKey { kind: ScopeKind::Key, id: "k".into(), model: "".into(), window: Window::Every(30), start_ms: 5 };
     let pots = vec![Counted { key, end_ms: Some(9), held: true, soft_nanos: Some(7) }];
     Begun { charge: charge.to_string(), at_ms: 6, pots, ..Begun::default() }
 }
@@ -41,7 +40,15 @@ fn what_ended_is_read_in_order_while_the_journal_grows() {
     journal.end("a", &Line::Release { charge: "a".to_string() });
     journal.end("c", &Line::Free { begun: begun("c"), of: Charge::default() });
     assert_eq!(charges(&mut reader, 1), [charged("b", 2), charged("c", 0)]);
-    assert!(reader.is_settled());
+    assert_eq!(reader.position(), journal.present());
+    journal.hold(&begun("d"), 10).unwrap();
+    reader.read(1, 1).unwrap();
+    assert!(!journal.seal(reader.position()), "something is open");
+    journal.end("d", &Line::Release { charge: "d".to_string() });
+    assert!(!journal.seal(reader.position()), "it is not read to the end");
+    reader.read(1, 1).unwrap();
+    assert!(journal.seal(reader.position()));
+    assert!(matches!(journal.hold(&begun("e"), 10), Err(JournalError::Closed)));
     let again = Reader::new(journal.folder()).read(1, 1).unwrap();
     assert_eq!(again[0].begun, begun("b"), "all of it comes back as it was");
 }
