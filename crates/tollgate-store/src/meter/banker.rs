@@ -12,6 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tollgate_policy::budget::{Answer, Capped, Estimate, PotKey, Stance, Visit};
 
+use ledger::Progress;
+
 use super::journal::Left;
 use super::patience::patiently;
 use super::reader::Reader;
@@ -121,7 +123,7 @@ impl Banker {
             }
             self.serve(asks).await;
             if let Some(done) = closed {
-                self.close(&orders).await;
+                self.close().await;
                 if let Some(done) = done {
                     let _ = done.send(());
                 }
@@ -208,22 +210,25 @@ impl Banker {
         }
     }
 
-    async fn close(&mut self, orders: &mpsc::UnboundedReceiver<Order>) {
-        self.away_since = None;
-        while self.apply().await && orders.is_empty() {}
-        if self.away_since.is_some() {
+    /// The journal goes when all of it is in the database and nothing is open; otherwise the next process sees to it.
+    async fn close(&mut self) {
+        let done = loop {
+            match self.apply().await {
+                Progress::More => {}
+                Progress::Done => break true,
+                Progress::Stuck => break false,
+            }
+        };
+        if !done {
             return;
         }
-        let replica = &self.shared.journal.replica;
-        let given_back = patiently!(bank::give_back_all(&self.database, replica));
-        match given_back {
-            Ok(()) if self.reader.is_settled() => {
-                if let Err(error) = self.shared.journal.remove() {
-                    tracing::warn!(%error, "the journal of spending cannot be deleted");
-                }
-            }
-            Ok(()) => {}
-            Err(error) => self.away(&error),
+        if let Err(error) = patiently!(bank::give_back_all(&self.database, &self.shared.journal.replica)) {
+            return self.away(&error);
+        }
+        if self.shared.journal.seal(self.reader.position())
+            && let Err(error) = self.shared.journal.remove()
+        {
+            tracing::warn!(%error, "the journal of spending cannot be deleted");
         }
     }
 }

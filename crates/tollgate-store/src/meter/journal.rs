@@ -40,6 +40,7 @@ struct Inner {
     unwritten: Vec<u8>,
     /// Lines of holds without an end.
     open: HashMap<String, Vec<u8>>,
+    closed: bool,
 }
 
 /// Why a request that costs money cannot be put down.
@@ -47,6 +48,8 @@ struct Inner {
 pub enum JournalError {
     #[error("the journal of spending is full: the database was away for too long")]
     Full,
+    #[error("the gateway is ending")]
+    Closed,
     #[error("the journal of spending cannot be written: {0}")]
     Io(#[from] io::Error),
     #[error("a line of the journal of spending cannot be made: {0}")]
@@ -64,8 +67,16 @@ impl Journal {
         lock.try_lock()?;
         std::fs::rename(&making, &folder)?;
         let file = append(&segment_path(&folder, 1))?;
-        let inner =
-            Inner { file, segment: 1, length: 0, total: 0, torn: false, unwritten: Vec::new(), open: HashMap::new() };
+        let inner = Inner {
+            file,
+            segment: 1,
+            length: 0,
+            total: 0,
+            torn: false,
+            unwritten: Vec::new(),
+            open: HashMap::new(),
+            closed: false,
+        };
         Ok(Journal { replica, folder, most_bytes, inner: Mutex::new(inner), _lock: lock })
     }
 
@@ -77,6 +88,9 @@ impl Journal {
     pub fn hold(&self, begun: &Begun, nanos: u64) -> Result<(), JournalError> {
         let line = Line::hold(begun, nanos)?;
         let mut inner = self.lock();
+        if inner.closed {
+            return Err(JournalError::Closed);
+        }
         if inner.total + inner.unwritten.len() as u64 > self.most_bytes {
             return Err(JournalError::Full);
         }
@@ -142,7 +156,14 @@ impl Journal {
         Ok(())
     }
 
-    /// Nothing is held, and all is in the database.
+    /// Takes nothing more, if it was read to its end and nothing is open.
+    pub fn seal(&self, read: (u32, u64)) -> bool {
+        let mut inner = self.lock();
+        inner.closed = inner.open.is_empty() && inner.unwritten.is_empty() && read == (inner.segment, inner.length);
+        inner.closed
+    }
+
+    /// After it was sealed.
     pub fn remove(&self) -> io::Result<()> {
         remove(&self.folder)
     }

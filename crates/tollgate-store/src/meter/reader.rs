@@ -14,6 +14,8 @@ pub struct Reader {
     folder: PathBuf,
     segment: u32,
     file: Option<BufReader<File>>,
+    /// Bytes of the segment that are read, whole lines only.
+    length: u64,
     /// The beginning of a line whose end is not written yet.
     line: Vec<u8>,
     open: HashMap<String, (Begun, u64)>,
@@ -22,7 +24,7 @@ pub struct Reader {
 impl Reader {
     pub fn new(folder: &Path) -> Reader {
         let segment = segments(folder).ok().and_then(|all| all.first().copied()).unwrap_or(1);
-        Reader { folder: folder.to_path_buf(), segment, file: None, line: Vec::new(), open: HashMap::new() }
+        Reader { folder: folder.to_path_buf(), segment, file: None, length: 0, line: Vec::new(), open: HashMap::new() }
     }
 
     /// The segment that is being read: those before it are read to their end.
@@ -41,11 +43,12 @@ impl Reader {
             file.read_until(b'\n', &mut self.line)?;
             if self.line.pop_if(|end| *end == b'\n').is_some() {
                 let line = std::mem::take(&mut self.line);
+                self.length += line.len() as u64 + 1;
                 entries.extend(self.take(&line));
             } else if self.segment < last {
                 // Cut short for ever.
                 self.line.clear();
-                (self.file, self.segment) = (None, self.segment + 1);
+                (self.file, self.segment, self.length) = (None, self.segment + 1, 0);
             } else {
                 break;
             }
@@ -53,9 +56,9 @@ impl Reader {
         Ok(entries)
     }
 
-    /// Nothing that was begun is without an end.
-    pub fn is_settled(&self) -> bool {
-        self.open.is_empty()
+    /// Segment, and bytes of it.
+    pub fn position(&self) -> (u32, u64) {
+        (self.segment, self.length)
     }
 
     /// What was begun and never ended, of a process that is dead: it is taken to have cost what was held for it.

@@ -40,7 +40,15 @@ fn what_ended_is_read_in_order_while_the_journal_grows() {
     journal.end("a", &Line::Release { charge: "a".to_string() });
     journal.end("c", &Line::Free { begun: begun("c"), of: Charge::default() });
     assert_eq!(charges(&mut reader, 1), [charged("b", 2), charged("c", 0)]);
-    assert!(reader.is_settled());
+    assert_eq!(reader.position(), journal.present());
+    journal.hold(&begun("d"), 10).unwrap();
+    reader.read(1, 1).unwrap();
+    assert!(!journal.seal(reader.position()), "something is open");
+    journal.end("d", &Line::Release { charge: "d".to_string() });
+    assert!(!journal.seal(reader.position()), "it is not read to the end");
+    reader.read(1, 1).unwrap();
+    assert!(journal.seal(reader.position()));
+    assert!(matches!(journal.hold(&begun("e"), 10), Err(JournalError::Closed)));
     let again = Reader::new(journal.folder()).read(1, 1).unwrap();
     assert_eq!(again[0].begun, begun("b"), "all of it comes back as it was");
 }

@@ -10,19 +10,32 @@ use crate::meter::patience::{is_about_data, patiently};
 use crate::meter::reader::Reader;
 use tollgate_policy::price::dollars;
 
+/// How far a journal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// There may be more.
+    More,
+    /// All of it is in the database.
+    Done,
+    /// It cannot go on now.
+    Stuck,
+}
+
 impl Banker {
-    /// Brings a batch into the database. Whether there may be more.
-    pub(super) async fn apply(&mut self) -> bool {
-        let mut more = true;
+    /// Brings a batch into the database.
+    pub(super) async fn apply(&mut self) -> Progress {
+        let mut progress = Progress::More;
         if self.batch.is_empty() {
             match self.reader.read(BATCH, self.shared.journal.present().0) {
                 Ok(batch) => self.batch = batch,
                 Err(error) => {
                     tracing::error!(%error, "the journal of spending cannot be read");
-                    return false;
+                    return Progress::Stuck;
                 }
             }
-            more = self.batch.len() >= BATCH;
+            if self.batch.len() < BATCH {
+                progress = Progress::Done;
+            }
         }
         let batch = std::mem::take(&mut self.batch);
         match self.bring(&self.shared.clone().journal.replica, &batch).await {
@@ -33,7 +46,7 @@ impl Banker {
             Err(error) => {
                 self.batch = batch;
                 self.away(&error);
-                return false;
+                return Progress::Stuck;
             }
         }
         while self.kept < self.reader.segment() {
@@ -42,10 +55,10 @@ impl Banker {
             }
             self.kept += 1;
         }
-        if !more {
+        if progress == Progress::Done {
             self.flushes.drain(..).for_each(|done| _ = done.send(()));
         }
-        more
+        progress
     }
 
     /// Into the database, and tells of soft budgets. What the database will never take is put aside, so that the rest goes on.
@@ -82,7 +95,7 @@ impl Banker {
     pub(super) async fn adopt(&mut self) {
         let Some((left, mut reader)) = self.left.take() else { return };
         match self.adopt_batch(&left, &mut reader).await {
-            Ok(true) => {
+            Ok(Progress::Done) => {
                 if let Err(error) = left.remove() {
                     tracing::warn!(%error, folder = %left.folder.display(), "a journal of spending cannot be deleted");
                 }
@@ -90,30 +103,31 @@ impl Banker {
                 // Perhaps there is another one.
                 self.last.adopt = None;
             }
-            Ok(false) => self.left = Some((left, reader)),
+            Ok(Progress::More) => self.left = Some((left, reader)),
+            // It stays, for another time.
+            Ok(Progress::Stuck) => {}
             // From the beginning, another time: what is in the ledger already stays there once.
             Err(error) => self.away(&error),
         }
     }
 
-    /// Whether all is done.
-    async fn adopt_batch(&mut self, left: &Left, reader: &mut Reader) -> Result<bool, StoreError> {
-        let last = segments(&left.folder).ok().and_then(|all| all.last().copied()).unwrap_or(0);
-        let entries = match reader.read(BATCH, last) {
+    async fn adopt_batch(&mut self, left: &Left, reader: &mut Reader) -> Result<Progress, StoreError> {
+        let last = segments(&left.folder).map(|all| all.last().copied().unwrap_or(0));
+        let entries = match last.and_then(|last| reader.read(BATCH, last)) {
             Ok(entries) => entries,
             Err(error) => {
-                tracing::error!(%error, folder = %left.folder.display(), "a journal of spending cannot be read further");
-                Vec::new()
+                tracing::error!(%error, folder = %left.folder.display(), "a journal of spending cannot be read");
+                return Ok(Progress::Stuck);
             }
         };
         if !entries.is_empty() {
             self.bring(&left.replica, &entries).await?;
-            return Ok(false);
+            return Ok(Progress::More);
         }
         for entries in reader.interrupted().chunks(BATCH) {
             self.bring(&left.replica, entries).await?;
         }
         patiently!(bank::give_back_all(&self.database, &left.replica))?;
-        Ok(true)
+        Ok(Progress::Done)
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::ledger::Progress;
 use super::{BATCH, Banker, Order};
 use crate::database::StoreError;
 use crate::ledger::retention::{forget_balances, forget_rows};
@@ -40,7 +41,7 @@ impl Banker {
             return;
         }
         // Requests that wait for a lease come first.
-        while self.apply().await && orders.is_empty() {}
+        while self.apply().await == Progress::More && orders.is_empty() {}
         if self.left.is_some() {
             self.adopt().await;
         }
