@@ -80,6 +80,10 @@ pub async fn from_litellm(
     sqlx::any::install_default_drivers();
     let source = |error: sqlx::Error| ImportError::Source(error.into());
     let mut source_db = AnyConnectOptions::from_str(source_url).map_err(source)?.connect().await.map_err(source)?;
+    if let Some(schema) = schema(source_url) {
+        let statement = format!("SET search_path TO \"{}\"", schema.replace('"', "\"\""));
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut source_db).await.map_err(source)?;
+    }
     let tables = Tables::read(&mut source_db).await.map_err(ImportError::Source)?;
     source_db.close().await.map_err(source)?;
     if !tables.any_is_there {
@@ -110,6 +114,12 @@ pub async fn from_litellm(
         import.write.commit().await?;
     }
     Ok(import.report)
+}
+
+/// Prisma's `?schema=…`, which is no parameter of PostgreSQL's.
+fn schema(url: &str) -> Option<&str> {
+    let (_, parameters) = url.split_once('?')?;
+    parameters.split('&').find_map(|parameter| parameter.strip_prefix("schema="))
 }
 
 /// Why a row is left out.

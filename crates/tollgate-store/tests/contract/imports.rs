@@ -170,6 +170,12 @@ async fn another_database_is_refused(stage: &Stage) {
     sqlx::raw_sql(AssertSqlSafe(table)).execute(&mut connect(&url).await).await.unwrap();
     let report = from_litellm(&url, stage, NOW_MS, false).await.unwrap();
     assert_eq!(report.counts[&EntityKind::Key], count(1, 0, 0));
+    // Prisma's parameter for tables in another schema.
+    let move_it = "CREATE SCHEMA \"Gate Way\"; ALTER TABLE \"LiteLLM_VerificationToken\" SET SCHEMA \"Gate Way\"";
+    sqlx::raw_sql(AssertSqlSafe(move_it)).execute(&mut connect(&url).await).await.unwrap();
+    assert!(matches!(from_litellm(&url, stage, NOW_MS, true).await, Err(ImportError::NotLiteLlm)));
+    let in_schema = format!("{url}&schema=Gate Way&connection_limit=5");
+    assert_eq!(from_litellm(&in_schema, stage, NOW_MS, true).await.unwrap().counts[&EntityKind::Key], count(0, 1, 0));
     let refused = from_litellm("postgres://nobody@127.0.0.1:1/none", stage, NOW_MS, false).await.unwrap_err();
     assert!(matches!(refused, ImportError::Source(_)), "{refused}");
 }
