@@ -1,14 +1,14 @@
 //! Callers by their key, kept until something about them changes.
 //!
 //! A request whose key is known asks no database, so it goes on while the database is away. What changes, here or at another
-//! replica, is seen within a second ([`Callers::watch`]), and here at once after [`Callers::catch_up`].
+//! replica, is seen with [`Callers::catch_up`], which is to be called every second.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use moka::sync::Cache;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::Instant;
 
 use crate::chain::Chain;
 use crate::changes::Changed;
@@ -19,8 +19,9 @@ const MAX_CALLERS: u64 = 100_000;
 /// Keys that are nobody's are remembered for a short time only, and apart: whoever guesses keys must not drive out those in use.
 const MAX_UNKNOWN: u64 = 10_000;
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
-/// How often changes are asked for.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+/// So long callers are known after the database was last heard from: longer than a restart or a failover of it takes, and short
+/// enough that a key that was revoked meanwhile is not good for a day.
+const KNOWN_FOR: Duration = Duration::from_secs(60 * 60);
 
 pub struct Callers {
     database: Database,
@@ -30,6 +31,8 @@ pub struct Callers {
     heard: RwLock<u64>,
     /// The last change that was heard of.
     seq: Mutex<i64>,
+    /// When the database was last asked for changes and answered.
+    answered: RwLock<Instant>,
 }
 
 impl Callers {
@@ -37,7 +40,8 @@ impl Callers {
         let seq = Mutex::new(database.newest_change().await?);
         let unknown = Cache::builder().max_capacity(MAX_UNKNOWN).time_to_live(UNKNOWN_FOR).build();
         let known = Cache::builder().max_capacity(MAX_CALLERS).build();
-        Ok(Callers { database, known, unknown, heard: RwLock::new(0), seq })
+        let answered = RwLock::new(Instant::now());
+        Ok(Callers { database, known, unknown, heard: RwLock::new(0), seq, answered })
     }
 
     /// Whom the key with this hash stands for; `None`: nobody.
@@ -45,7 +49,7 @@ impl Callers {
     /// # Errors
     /// The database was needed and did not answer.
     pub async fn find(&self, hash: &str) -> Result<Option<Arc<Chain>>, StoreError> {
-        if let Some(chain) = self.known.get(hash) {
+        if let Some(chain) = self.known.get(hash).filter(|_| self.is_fresh()) {
             return Ok(Some(chain));
         }
         if self.unknown.contains_key(hash) {
@@ -69,7 +73,9 @@ impl Callers {
         let mut seq = self.seq.lock().await;
         let mut all = Vec::new();
         loop {
+            let asked = Instant::now();
             let news = self.database.changes_since(*seq).await?;
+            *self.answered.write().unwrap_or_else(PoisonError::into_inner) = asked;
             let last = *seq == news.seq;
             *seq = news.seq;
             match news.what {
@@ -88,27 +94,8 @@ impl Callers {
         }
     }
 
-    /// Catches up every second for as long as it is polled, and tells what changed: models and access groups are kept elsewhere.
-    pub async fn watch(&self, tell: impl Fn(&Changed)) {
-        let mut away = false;
-        loop {
-            sleep(ASK_EVERY).await;
-            match self.catch_up().await {
-                Ok(changed) => {
-                    if std::mem::take(&mut away) {
-                        tracing::info!("the database is back");
-                    }
-                    if changed != Changed::These(Vec::new()) {
-                        tell(&changed);
-                    }
-                }
-                Err(error) => {
-                    if !std::mem::replace(&mut away, true) {
-                        tracing::warn!(%error, "changes of keys, teams and users are not seen until the database is back");
-                    }
-                }
-            }
-        }
+    fn is_fresh(&self) -> bool {
+        self.answered.read().unwrap_or_else(PoisonError::into_inner).elapsed() < KNOWN_FOR
     }
 
     fn forget(&self, these: &[(EntityKind, String)]) {

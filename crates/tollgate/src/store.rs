@@ -4,7 +4,6 @@
 //! within a second what others changed.
 
 mod end_users;
-mod keys;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +12,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
-use tokio::sync::Mutex;
 use tollgate_policy::authorise::AccessGroups;
+use tollgate_store::callers::Callers;
 use tollgate_store::changes::Changed;
 use tollgate_store::database::{Database, StoreError};
 use tollgate_store::entity::{AccessGroup, EntityKind};
@@ -24,7 +23,6 @@ use tollgate_store::vault::Vault;
 use crate::app::App;
 use crate::config::Config;
 use end_users::EndUsers;
-pub use keys::Keys;
 
 /// How soon a change by another replica is noticed.
 const LISTEN_EVERY: Duration = Duration::from_secs(1);
@@ -32,15 +30,14 @@ const LISTEN_EVERY: Duration = Duration::from_secs(1);
 pub struct Store {
     pub database: Database,
     pub meter: Meter,
-    pub keys: Keys,
+    /// Whom keys stand for.
+    pub callers: Callers,
     pub end_users: EndUsers,
     /// Seals the credentials of models that were added at run time; `None`: there is neither salt nor master key to seal with.
     pub vault: Option<Vault>,
     /// Those of the database.
     groups: ArcSwap<AccessGroups>,
     connected: AtomicBool,
-    /// The number of the last change that was noticed.
-    noticed: Mutex<i64>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +60,7 @@ impl Store {
         };
         let cannot = |error| CannotOpen::Database(shown.clone(), error);
         let database = database.map_err(cannot)?;
-        let noticed = database.newest_change().await.map_err(cannot)?;
+        let callers = Callers::new(database.clone()).await.map_err(cannot)?;
         let groups = stored_groups(&database).await.map_err(cannot)?;
         let journal = dir.join("journal");
         let settings = meter::Settings {
@@ -76,12 +73,11 @@ impl Store {
         Ok(Store {
             database,
             meter,
-            keys: Keys::default(),
+            callers,
             end_users: EndUsers::default(),
             vault,
             groups: ArcSwap::from_pointee(groups),
             connected: AtomicBool::new(true),
-            noticed: Mutex::new(noticed),
         })
     }
 
@@ -109,26 +105,21 @@ impl Store {
 
     /// Takes notice of every change so far, of this process and of others.
     pub async fn catch_up(&self, app: &App) -> Result<(), StoreError> {
-        let mut noticed = self.noticed.lock().await;
-        loop {
-            let news = self.database.changes_since(*noticed).await?;
-            let more = matches!(&news.what, Changed::These(these) if !these.is_empty());
-            let of_groups = match &news.what {
-                Changed::Everything => true,
-                Changed::These(these) => these.iter().any(|(kind, _)| *kind == EntityKind::AccessGroup),
-            };
-            self.keys.forget(&news.what);
-            self.end_users.forget(&news.what);
-            if of_groups {
-                self.groups.store(Arc::new(stored_groups(&self.database).await?));
-                app.regroup();
-            }
-            *noticed = news.seq;
-            self.keys.heard();
-            if !more {
-                return Ok(());
-            }
+        let changed = self.callers.catch_up().await?;
+        self.end_users.forget(&changed);
+        if concerns(&changed, EntityKind::AccessGroup) {
+            self.groups.store(Arc::new(stored_groups(&self.database).await?));
+            app.regroup();
         }
+        Ok(())
+    }
+}
+
+/// Whether something of the kind may be different now.
+fn concerns(changed: &Changed, kind: EntityKind) -> bool {
+    match changed {
+        Changed::Everything => true,
+        Changed::These(these) => these.iter().any(|(of, _)| *of == kind),
     }
 }
 

@@ -67,8 +67,10 @@ impl KeyType {
 impl VirtualKey {
     /// What a key is stored and found by.
     pub fn hash_of(key: &str) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let digest = digest(&SHA256, key.as_bytes());
-        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        let digits = digest.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
     }
 
     /// What people recognise a key by: `sk-...` and its last four characters.

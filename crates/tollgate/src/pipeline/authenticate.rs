@@ -9,6 +9,7 @@ use tollgate_dialect::Dialect;
 use tollgate_policy::access::{Role, Scope};
 use tollgate_policy::authorise::{self, Names};
 use tollgate_store::chain::Chain;
+use tollgate_store::entity::VirtualKey;
 
 use super::admit::unix_ms;
 use super::tenant::Tenant;
@@ -79,7 +80,7 @@ pub async fn caller(app: &App, live: &Live, headers: &HeaderMap, address: Option
     }
     if let Some(store) = app.store() {
         for key in keys(headers) {
-            if let Some(chain) = store.keys.find(key, &store.database).await.map_err(Failure::Store)? {
+            if let Some(chain) = store.callers.find(&VirtualKey::hash_of(key)).await.map_err(Failure::Store)? {
                 let tenant = Tenant::of_key(key);
                 return Ok(Caller { role: chain.role(), chain: Some(chain), address, tenant });
             }

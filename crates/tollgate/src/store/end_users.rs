@@ -8,6 +8,8 @@ use tollgate_store::changes::Changed;
 use tollgate_store::database::{Database, StoreError};
 use tollgate_store::entity::EntityKind;
 
+use super::concerns;
+
 const MOST: u64 = 10_000;
 /// Their names are the callers' to choose, so they come and go.
 const KEPT_FOR: Duration = Duration::from_secs(10 * 60);
@@ -38,13 +40,7 @@ impl EndUsers {
     }
 
     pub fn forget(&self, changed: &Changed) {
-        let concerned = match changed {
-            Changed::Everything => true,
-            Changed::These(these) => {
-                these.iter().any(|(kind, _)| matches!(kind, EntityKind::EndUser | EntityKind::Budget))
-            }
-        };
-        if concerned {
+        if concerns(changed, EntityKind::EndUser) || concerns(changed, EntityKind::Budget) {
             self.0.invalidate_all();
         }
     }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tollgate_policy::access::{Budget, Grants, Limits};
 use tollgate_policy::window::Window;
 use tollgate_sim::{Answer as Said, Faults, Step, Usage};
@@ -55,7 +54,7 @@ impl House {
     }
 
     async fn add_key(&self, key: VirtualKey) {
-        let hash: String = Sha256::digest(KEY.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = VirtualKey::hash_of(KEY);
         self.database.create(VirtualKey { hash, ..key }, &Author::default(), 1).await.expect("a new key");
     }
 

@@ -2,6 +2,8 @@
 //!
 //! A test that shows a row begins with the row's id.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod budgets;
 mod calls;
 mod cli;

@@ -4,9 +4,15 @@ use std::time::Duration;
 
 use tollgate_dialect::error::{ErrorKind, Invalid, Scope, Unsupported, UpstreamError};
 use tollgate_policy::access::ScopeKind;
+use tollgate_policy::authorise;
+use tollgate_policy::budget::{self, Capped, Pot};
 use tollgate_policy::failover::{Failure as AttemptFailure, Phase};
 use tollgate_policy::health::RestFailure;
 use tollgate_policy::limit::{Denial, Dimension, Standing};
+
+use tollgate_policy::window::{Span, Window};
+use tollgate_store::database::StoreError;
+use tollgate_store::meter::Denied;
 
 use super::*;
 use crate::failure::{Failure, NotAdmitted, PhaseSettings};
@@ -52,6 +58,26 @@ fn over_limit(kind: ScopeKind, model: Option<&str>, dimension: Dimension, needed
     let model = model.map(Into::into);
     let denial = Denial { kind, model, dimension, limit: 10, remaining: 3, needed, resets_at_ms: Some(0) };
     Failure::OverLimit { denial, retry_after: Duration::from_secs(12), standing: Standing::default() }
+}
+
+fn over_budget() -> Failure {
+    let pot = Pot {
+        kind: ScopeKind::Key,
+        id: "h".into(),
+        model: "".into(),
+        window: Window::Total,
+        max_nanos: None,
+        increase: None,
+        soft_nanos: None,
+    };
+    let key = pot.key(Span { start_ms: 0, end_ms: None });
+    let pot = Capped { key, cap_nanos: 1_000_000_000, end_ms: None };
+    Failure::OverBudget(Denied::Budget(budget::Denial {
+        pot,
+        spent_nanos: 1_000_000_000,
+        held_nanos: 0,
+        asked_nanos: 5,
+    }))
 }
 
 fn failures() -> Vec<(Failure, &'static str)> {
@@ -125,6 +151,20 @@ fn failures() -> Vec<(Failure, &'static str)> {
         (over_limit(ScopeKind::User, None, Dimension::ParallelRequests, 1), "tollgate-over-limit"),
         (over_limit(ScopeKind::Gateway, None, Dimension::InputTokensPerMinute, 99), "tollgate-over-limit"),
         (Failure::LimitsUnknown, "tollgate-limits-unknown"),
+        (over_budget(), "tollgate-over-budget"),
+        (Failure::OverBudget(Denied::Away), "tollgate-store-away"),
+        (Failure::Store(StoreError::Away(sqlx::Error::PoolTimedOut)), "tollgate-store-away"),
+        (
+            Failure::Forbidden(authorise::Denial::Model {
+                scope: ScopeKind::Team,
+                model: "opus".into(),
+                allowed: vec!["kimi".into()],
+                more: 0,
+            }),
+            "tollgate-not-allowed",
+        ),
+        (Failure::Forbidden(authorise::Denial::Blocked { scope: ScopeKind::Key }), "tollgate-not-allowed"),
+        (Failure::Forbidden(authorise::Denial::Expired { scope: ScopeKind::Key, at_ms: 0 }), "tollgate-not-allowed"),
         (Failure::PromptTooLong { route: "kimi".into(), tokens: 300_000, window: 262_144 }, "prompt-is-too-long"),
         (Failure::NoDeploymentWithTags { tags: vec!["paid".into()] }, "tollgate-no-deployment-with-tags"),
         (Failure::NoSuchRequest { id: "req_019a".into() }, "tollgate-unknown-request"),
