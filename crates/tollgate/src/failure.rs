@@ -14,6 +14,7 @@ use tollgate_policy::limit::{Denial, Standing};
 use tollgate_store::database::StoreError;
 use tollgate_store::meter::Denied;
 
+use crate::admin::error::ApiError;
 use crate::upstream::CONNECT_TIMEOUT;
 
 mod access;
@@ -29,6 +30,8 @@ pub enum Failure {
     OverBudget(Denied),
     /// The database could not be asked who calls.
     Store(StoreError),
+    /// The management API's own.
+    Management(ApiError),
     NoSuchPath {
         method: String,
         path: String,
@@ -279,6 +282,7 @@ impl Failure {
             Failure::Forbidden(denial) => access::forbidden(denial),
             Failure::OverBudget(denied) => access::over_budget(denied),
             Failure::Store(_) => access::store_away(),
+            Failure::Management(error) => error.public(),
             Failure::OverLimit { denial, retry_after, .. } => limits::over_limit(denial, *retry_after),
             Failure::LimitsUnknown => limits::limits_unknown(),
             Failure::PromptTooLong { route, tokens, window } => final_word(

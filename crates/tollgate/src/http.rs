@@ -1,7 +1,11 @@
 //! Every URL of the gateway, in one table.
 
+use std::borrow::Cow;
+
 use http::Method;
 use tollgate_dialect::Dialect;
+
+use crate::admin::routes::{self, Found};
 
 /// What a path is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,11 @@ pub enum Endpoint {
     Health,
     /// Numbers for Prometheus.
     Metrics,
+    /// The management API: the position of its route, and what its path has in place of the braces.
+    Manage {
+        route: usize,
+        arguments: Vec<String>,
+    },
     /// The latest requests.
     Requests,
     /// What happened to one of them.
@@ -88,7 +97,22 @@ fn nested(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
             return only(Method::POST, method, found);
         }
     }
-    Err(NoEndpoint::UnknownPath)
+    match routes::find(method, path) {
+        Some(Found::Here(route, arguments)) => Ok(Endpoint::Manage { route, arguments }),
+        Some(Found::WrongMethod(allowed)) => Err(NoEndpoint::WrongMethod { allowed }),
+        None => Err(NoEndpoint::UnknownPath),
+    }
+}
+
+/// A path for logs and messages: keys that stand in it, as in `/key/{key}/regenerate`, are left out.
+pub fn shown(path: &str) -> Cow<'_, str> {
+    let secret =
+        |part: &str| part.starts_with("sk-") || (part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit()));
+    if !path.split('/').any(secret) {
+        return Cow::Borrowed(path);
+    }
+    let parts: Vec<&str> = path.split('/').map(|part| if secret(part) { "[redacted]" } else { part }).collect();
+    Cow::Owned(parts.join("/"))
 }
 
 /// The value of a name in a query.
@@ -99,7 +123,7 @@ pub fn in_query(query: Option<&str>, name: &str) -> Option<String> {
 }
 
 /// Model names may hold slashes and colons, which clients send encoded or not.
-fn percent_decode(text: &str) -> String {
+pub fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

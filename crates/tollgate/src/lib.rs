@@ -1,5 +1,6 @@
 //! The gateway. Read `pipeline.rs` first.
 
+mod admin;
 pub mod app;
 pub mod capture;
 pub mod cli;

@@ -23,6 +23,7 @@ mod flow;
 pub(crate) mod inbound;
 mod limits;
 mod line;
+mod manage;
 pub(crate) mod prepare;
 mod rate_headers;
 mod recorder;
@@ -49,11 +50,11 @@ use tollgate_dialect::Dialect;
 use crate::app::{App, Live};
 use crate::failure::Failure;
 use crate::health::report;
-use crate::http::{Endpoint, NoEndpoint, endpoint};
+use crate::http::{Endpoint, NoEndpoint, endpoint, shown};
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
 use tenant::Tenant;
-pub(crate) use {check::check, reply::without_secrets, route::chance};
+pub(crate) use {authenticate::Caller, check::check, reply::without_secrets, route::chance};
 
 /// Answers any request. Errors are answers too, in the dialect of the path.
 pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Request<Incoming>) -> Reply {
@@ -64,9 +65,11 @@ pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Reque
         Ok(Endpoint::CountTokens) => Dialect::Messages,
         _ => authenticate::dialect_of(request.headers()),
     };
+    let manages = matches!(found, Ok(Endpoint::Manage { .. }));
     let live = app.live();
     match answer(app, address, &live, request, found, &mut record).await {
         Ok(reply) => reply,
+        Err(failure) if manages => manage::refuse(&failure, &live.config, &mut record).into(),
         Err(failure) => reply::error(dialect, &failure, &live.config, &mut record).into(),
     }
 }
@@ -85,7 +88,7 @@ async fn answer(
         return Ok(catalog::health(&app, &endpoint, record));
     }
     let caller = authenticate::caller(&app, live, request.headers(), address).await?;
-    let path = request.uri().path().to_string();
+    let path = shown(request.uri().path()).into_owned();
     caller.may(live, &path, None)?;
     match endpoint {
         Endpoint::Generate { dialect, model } => {
@@ -109,6 +112,9 @@ async fn answer(
             Ok(reply::json(body, record))
         }
         Endpoint::Metrics => Ok(catalog::metrics(&app, live, record)),
+        Endpoint::Manage { route, arguments } => {
+            manage::answer(&app, live, caller, route, arguments, request, record).await
+        }
         Endpoint::Requests => records::latest(&app, request.uri().query(), record).await,
         Endpoint::Request(id) => records::one(&app, id, record).await,
         Endpoint::NotServed => Err(Failure::NotServed { path: request.uri().path().to_string() }),

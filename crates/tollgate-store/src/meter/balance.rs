@@ -55,8 +55,27 @@ impl Meter {
             let query = pots.fold(sqlx::query_as(AssertSqlSafe(select)), |query, pot| query.bind(pot));
             let rows: Vec<(String, i64)> = query.fetch_all(&self.database.pool).await?;
             totals.extend(rows.into_iter().map(|(id, spent)| (id, spent.max(0) as u64)));
+            // What was brought in before the first request: its row opens with it.
+            let unopened: Vec<&str> = ids.iter().copied().filter(|id| !totals.contains_key(*id)).collect();
+            totals.extend(self.adjusted(kind, &unopened).await?);
         }
         Ok(totals)
+    }
+
+    async fn adjusted(&self, kind: ScopeKind, ids: &[&str]) -> Result<HashMap<String, u64>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let places: Vec<String> = (2..=ids.len() + 1).map(|place| format!("${place}")).collect();
+        let select = format!(
+            "SELECT scope_id, CAST(SUM(nanos) AS BIGINT) FROM adjustments \
+             WHERE scope_kind = $1 AND model = '' AND scope_id IN ({}) GROUP BY scope_id",
+            places.join(", ")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(select)).bind(kind.word());
+        let query = ids.iter().fold(query, |query, id| query.bind(id.to_string()));
+        let rows: Vec<(String, i64)> = query.fetch_all(&self.database.pool).await?;
+        Ok(rows.into_iter().map(|(id, spent)| (id, spent.max(0) as u64)).collect())
     }
 
     /// Makes a scope's spending more or less by an amount, in all windows that `at_ms` falls in; it never falls below nothing.

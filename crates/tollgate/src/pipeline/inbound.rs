@@ -15,7 +15,7 @@ use super::wishes::{self, Wishes};
 use crate::app::Live;
 use crate::config::rewrite;
 use crate::failure::Failure;
-use crate::http::NoEndpoint;
+use crate::http::{NoEndpoint, shown};
 
 pub struct Inbound {
     pub dialect: Dialect,
@@ -258,7 +258,7 @@ fn belongs_upstream(name: &HeaderName) -> bool {
 
 pub fn no_endpoint(request: &http::Request<Incoming>, why: NoEndpoint) -> Failure {
     let method = request.method().to_string();
-    let path = request.uri().path().to_string();
+    let path = shown(request.uri().path()).into_owned();
     match why {
         NoEndpoint::WrongMethod { allowed } => Failure::WrongMethod { method, path, allowed },
         NoEndpoint::UnknownPath => Failure::NoSuchPath { method, path },

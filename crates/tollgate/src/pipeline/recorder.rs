@@ -18,6 +18,7 @@ use super::bill::Broken;
 use super::inbound::Inbound;
 use super::tap::{self, Tap, Tapped};
 use crate::app::{App, Live};
+use crate::http::shown;
 
 /// Dropping it writes the line, so a disconnect or a panic cannot leave a request without one.
 pub struct Recorder {
@@ -62,7 +63,7 @@ impl Recorder {
         let own = record::Record {
             id: id.clone(),
             method: request.method().to_string(),
-            path: request.uri().path().chars().take(200).collect(),
+            path: shown(request.uri().path()).chars().take(200).collect(),
             ..record::Record::default()
         };
         Recorder::new(id, app, Instant::now(), own)

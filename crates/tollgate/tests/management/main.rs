@@ -1,0 +1,11 @@
+//! The management API over real HTTP, on both databases: what LiteLLM's documentation sends works unchanged.
+
+mod fixtures;
+#[path = "../../../tollgate-store/tests/support/postgres.rs"]
+mod postgres;
+mod rights;
+mod s25;
+mod s30;
+mod stage;
+#[path = "../support/mod.rs"]
+mod support;
