@@ -235,6 +235,6 @@ fn trimmed(uri: &Uri, dialect: Dialect) -> String {
     let url = url.strip_suffix(dialect.path()).unwrap_or(url).trim_end_matches('/');
     match dialect {
         Dialect::Messages => url.strip_suffix("/v1").unwrap_or(url).to_string(),
-        Dialect::Chat => url.to_string(),
+        Dialect::Chat | Dialect::Responses => url.to_string(),
     }
 }

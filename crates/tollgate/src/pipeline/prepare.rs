@@ -55,7 +55,7 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         seal: job.seal,
     };
     let reencode = match deployment.dialect {
-        Dialect::Chat => known.quirks.reencode,
+        Dialect::Chat | Dialect::Responses => known.quirks.reencode,
         Dialect::Messages => known.quirks.messages.reencode,
     };
     let same_dialect = inbound.dialect == deployment.dialect && !reencode;
@@ -67,7 +67,7 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
             changes: encoded.changes,
             stream,
             same_dialect,
-            context: answer::Context::default(),
+            context: context_of(job, &target),
             counted_input: None,
             conversation: None,
         }
@@ -78,6 +78,17 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         configure(&mut prepared, deployment);
     }
     Ok(prepared)
+}
+
+/// Where the client gets the answer in another form than it comes in, calls must find their way back to its tools. Elsewhere
+/// its bytes go on.
+fn context_of(job: &Preparation<'_>, target: &Target<'_>) -> answer::Context {
+    let inbound = job.inbound;
+    if inbound.dialect != Dialect::Responses || inbound.stream == target.stream {
+        return answer::Context::default();
+    }
+    let request = decode_request(inbound.dialect, &inbound.body);
+    request.map(|request| answer_context(inbound.dialect, &request, target)).unwrap_or_default()
 }
 
 fn translate(job: &Preparation<'_>, target: &Target<'_>, same_dialect: bool) -> Result<Prepared, Failure> {

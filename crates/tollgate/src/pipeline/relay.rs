@@ -429,7 +429,8 @@ fn excerpt(text: &[u8]) -> String {
 }
 
 fn is_end(frame: &Frame<'_>) -> bool {
-    frame.data == b"[DONE]" || frame.event == "message_stop"
+    frame.data == b"[DONE]"
+        || matches!(frame.event, "message_stop" | "response.completed" | "response.incomplete" | "response.failed")
 }
 
 fn failure(error: AnswerError) -> Failed {

@@ -311,7 +311,7 @@ pub fn write_text_part(writer: &mut Writer, text: &Text<'_>, cache: Option<Cache
     writer.close_object();
 }
 
-fn write_url(writer: &mut Writer, url: &Url<'_>) {
+pub fn write_url(writer: &mut Writer, url: &Url<'_>) {
     match url {
         Url::Plain(url) => {
             writer.text(url);
