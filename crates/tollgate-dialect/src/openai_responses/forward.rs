@@ -31,7 +31,7 @@ pub fn request(body: &[u8], target: &Target<'_>) -> Result<Encoded, ForwardError
     lane.sampling()?;
     lane.tools()?;
     lane.refused()?;
-    if memmem::find(body, b"\"tg1.").is_some() {
+    if !target.quirks.messages.earlier_thoughts || memmem::find(body, b"\"tg1.").is_some() {
         lane.sealed();
     }
     let Lane { edits, changes, .. } = lane;
@@ -187,12 +187,13 @@ impl<'b> Lane<'_, '_, 'b> {
             let Ok(item) = Item::parse(raw.get()) else { continue };
             let content = item.encrypted_content.filter(|_| word(item.kind) == "reasoning");
             let Some((token, text)) = content.and_then(|raw| Some((raw, raw.text()?))) else { continue };
-            if !sealed::is_ours(&text) {
+            let refused = !self.target.quirks.messages.earlier_thoughts;
+            if !refused && !sealed::is_ours(&text) {
                 continue;
             }
             match Encrypted::of_signature(&text, self.target.seal, family) {
-                Some(own) => self.edits.replace(token.get(), &format!("\"{}\"", own.content.escaped())),
-                None => cuts.push(i),
+                Some(own) if !refused => self.edits.replace(token.get(), &format!("\"{}\"", own.content.escaped())),
+                _ => cuts.push(i),
             }
         }
         if !cuts.is_empty() {

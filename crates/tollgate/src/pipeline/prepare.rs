@@ -19,6 +19,8 @@ use crate::tokens::{self, Counted};
 pub struct Prepared {
     pub body: Vec<u8>,
     pub changes: Vec<Change>,
+    /// What the body is in, and the answer will be.
+    pub dialect: Dialect,
     /// The upstream is asked for a stream.
     pub stream: bool,
     /// Client and deployment speak the same dialect, and the answer can go through as it is.
@@ -54,17 +56,19 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         stream,
         seal: job.seal,
     };
-    let reencode = match deployment.dialect {
+    let dialect = deployment.dialect_for(inbound.dialect, &known.quirks);
+    let reencode = match dialect {
         Dialect::Chat | Dialect::Responses => known.quirks.reencode,
         Dialect::Messages => known.quirks.messages.reencode,
     };
-    let same_dialect = inbound.dialect == deployment.dialect && !reencode;
-    let as_is = same_dialect && job.continuing.is_none() && !needs_rewriting(deployment.dialect, known);
+    let same_dialect = inbound.dialect == dialect && !reencode;
+    let as_is = same_dialect && job.continuing.is_none() && !needs_rewriting(dialect, known);
     let mut prepared = if as_is {
-        let encoded = forward_request(deployment.dialect, &inbound.body, &target)?;
+        let encoded = forward_request(dialect, &inbound.body, &target)?;
         Prepared {
             body: encoded.body,
             changes: encoded.changes,
+            dialect,
             stream,
             same_dialect,
             context: context_of(job, &target),
@@ -72,7 +76,7 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
             conversation: None,
         }
     } else {
-        translate(job, &target, same_dialect)?
+        translate(job, dialect, &target, same_dialect)?
     };
     if !(deployment.defaults.is_empty() && deployment.extra_body.is_empty() && deployment.drop_always.is_empty()) {
         configure(&mut prepared, deployment);
@@ -91,13 +95,18 @@ fn context_of(job: &Preparation<'_>, target: &Target<'_>) -> answer::Context {
     request.map(|request| answer_context(inbound.dialect, &request, target)).unwrap_or_default()
 }
 
-fn translate(job: &Preparation<'_>, target: &Target<'_>, same_dialect: bool) -> Result<Prepared, Failure> {
+fn translate(
+    job: &Preparation<'_>,
+    dialect: Dialect,
+    target: &Target<'_>,
+    same_dialect: bool,
+) -> Result<Prepared, Failure> {
     let inbound = job.inbound;
     let mut request = decode_request(inbound.dialect, &inbound.body)?;
     let mut changes = Vec::new();
     let mut conversation = None;
     if let Some(said) = job.continuing {
-        go_on(&mut request, said, job.deployment.dialect, target);
+        go_on(&mut request, said, dialect, target);
     }
     if target.quirks.replay != Replay::Never {
         let here = Conversation::of(&request, &job.deployment.group);
@@ -106,16 +115,17 @@ fn translate(job: &Preparation<'_>, target: &Target<'_>, same_dialect: bool) -> 
         }
         conversation = Some(here);
     }
-    let encoded = encode_request(job.deployment.dialect, &request, target)?;
+    let encoded = encode_request(dialect, &request, target)?;
     changes.extend(encoded.changes);
     let counted_input =
         (inbound.stream && inbound.dialect == Dialect::Messages).then(|| tokens::count_quickly(&request));
     Ok(Prepared {
         body: encoded.body,
         changes,
+        dialect,
         stream: target.stream,
         same_dialect,
-        context: answer_context(job.deployment.dialect, &request, target),
+        context: answer_context(dialect, &request, target),
         counted_input,
         conversation,
     })

@@ -112,13 +112,15 @@ fn reasoning_whose_state_is_an_envelope_goes_to_its_maker_alone() {
     let user = r#"{"role":"user","content":"x"}"#;
     let body = |items: &[&str]| format!(r#"{{"model":"up","input":[{}]}}"#, items.join(" , "));
     let (own, other, signature, native) = (item(&own), item(&other), item(&signature), item("gAAA"));
-    let setting = setting("{}");
-    assert_edit(&body(&[user, &own, user]), &setting, &body(&[user, &native, user]), "");
-    assert_edit(&body(&[&other, user, &signature, &other]), &setting, &body(&[user]), "dropped:reasoning");
-    assert_edit(&body(&[&other]), &setting, &body(&[]), "dropped:reasoning");
+    let plain = setting("{}");
+    assert_edit(&body(&[user, &own, user]), &plain, &body(&[user, &native, user]), "");
+    assert_edit(&body(&[&other, user, &signature, &other]), &plain, &body(&[user]), "dropped:reasoning");
+    assert_edit(&body(&[&other]), &plain, &body(&[]), "dropped:reasoning");
+    let refused = setting(r#"{"messages":{"earlier_thoughts":false}}"#);
+    assert_edit(&body(&[user, &native, &own, user]), &refused, &body(&[user, user]), "dropped:reasoning");
     // In what somebody says it is only text.
     let said = r#"{"role":"user","content":"tg1.abc"}"#;
-    assert_edit(&body(&[said, &native]), &setting, &body(&[said, &native]), "");
+    assert_edit(&body(&[said, &native]), &plain, &body(&[said, &native]), "");
 }
 
 proptest::proptest! {

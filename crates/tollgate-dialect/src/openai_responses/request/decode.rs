@@ -156,8 +156,7 @@ fn output_format(value: Raw<'_>) -> Result<Option<OutputFormat<'_>>, Invalid> {
         "text" => Ok(None),
         "json_object" => Ok(Some(OutputFormat::JsonObject)),
         "json_schema" => {
-            let schema = format.schema.filter(|schema| schema.is_object());
-            let schema = schema.ok_or_else(|| Invalid::new("text.format.schema", "a schema is required"))?;
+            let schema = format.schema.ok_or_else(|| Invalid::new("text.format.schema", "a schema is required"))?;
             Ok(Some(OutputFormat::JsonSchema {
                 name: format.name.and_then(Raw::text),
                 description: format.description.and_then(Raw::text),

@@ -232,7 +232,8 @@ impl<'r> Assistant<'_, '_, 'r> {
 /// Thoughts as an upstream can read them: with the state that it gave, or as text where it wants that back.
 fn write_thoughts(out: &mut Out<'_>, thinking: &Thinking<'_>, calls: bool) {
     let family = out.target.label.split('/').next().unwrap_or("");
-    let own = thinking.signature.as_ref().and_then(|s| Encrypted::of_signature(s, out.target.seal, family));
+    let signature = thinking.signature.as_ref().filter(|_| out.quirks().messages.earlier_thoughts);
+    let own = signature.and_then(|s| Encrypted::of_signature(s, out.target.seal, family));
     let told = match out.quirks().replay {
         Replay::Never => false,
         Replay::ToolCalls => calls,

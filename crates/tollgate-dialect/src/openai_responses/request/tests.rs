@@ -119,6 +119,25 @@ proptest::proptest! {
     }
 
     #[test]
+    fn what_is_written_for_any_client_can_be_read(cut in 0usize..900, at in 0usize..900, byte in proptest::num::u8::ANY) {
+        for (from, whole) in [(Dialect::Responses, FULL), (Dialect::Chat, CHAT), (Dialect::Messages, MESSAGES)] {
+            let mut bytes = whole.as_bytes().to_vec();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            bytes.truncate(bytes.len() - if cut % 2 == 0 { 0 } else { cut % bytes.len() });
+            let Ok(request) = decode_request(from, &bytes) else { continue };
+            let (quirks, seal) = (Quirks::default(), Seal::new(b"a secret of these tests"));
+            let target = Target { model: "up", label: "a/up", quirks: &quirks, drop_params: true, max_output_tokens: None, stream: true, seal: &seal };
+            for to in Dialect::ALL {
+                if let Ok(encoded) = crate::encode_request(to, &request, &target) {
+                    let text = String::from_utf8_lossy(&encoded.body).into_owned();
+                    proptest::prop_assert!(decode_request(to, &encoded.body).is_ok(), "{to:?} {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn decoding_never_panics_on_any_bytes(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
         let _ = decode(&bytes);
     }
@@ -132,6 +151,15 @@ proptest::proptest! {
         let _ = decode(&bytes);
     }
 }
+
+const CHAT: &str = r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]},
+  {"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"d","type":"custom","custom":{"name":"g","input":"x"}}]},
+  {"role":"tool","tool_call_id":"c","content":"r"}],"tools":[{"type":"custom","custom":{"name":"g","format":{"type":"grammar","grammar":{"syntax":"lark"}}}}],
+  "response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}},"reasoning_effort":"low"}"#;
+const MESSAGES: &str = r#"{"model":"m","max_tokens":5,"system":"s","messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","data":"x"}}]},
+  {"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"server_tool_use","id":"x"},{"type":"tool_use","id":"c","name":"f","input":{}}]},
+  {"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[{"type":"text","text":"r"}]}]}],
+  "tools":[{"name":"f","input_schema":{"type":"object"}},{"type":"web_search_20250305","name":"w"}],"tool_choice":{"type":"tool","name":"f"}}"#;
 
 const FULL: &str = r#"{"model":"gpt","instructions":"Sys","input":[
   {"type":"message","role":"developer","content":[{"type":"input_text","text":"Be brief.","prompt_cache_breakpoint":{"mode":"explicit","ttl":"12h"}}]},

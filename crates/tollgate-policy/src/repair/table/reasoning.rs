@@ -69,6 +69,15 @@ pub const ROWS: &[Row] = &[
         ],
     },
     Row {
+        id: "encrypted_reasoning",
+        words: Words::Any(&["encrypted content {} could not be verified", "encrypted content could not be verified"]),
+        sent: |r| r.has_anywhere("encrypted_content"),
+        teaches: |_, _| Some(Fact::StripThoughts),
+        repair: "the reasoning of this conversation stays here; not remembered",
+        reports: "thinking_signature",
+        seen: &[("The encrypted content gAAA could not be verified.", "OpenAI, code invalid_encrypted_content")],
+    },
+    Row {
         id: "thinking_in_tool_loop",
         words: Words::Any(&["expected thinking or redacted_thinking, but found", "must start with a thinking block"]),
         sent: |r| r.calls_tools(),
