@@ -408,6 +408,7 @@ const HINTS: &[&str] = &[
     "reasoning_effort",
     "reasoning",
     "reasoning_split",
+    "include",
     "thinking",
     "thinking.display",
     "thinking_budget",

@@ -17,3 +17,6 @@ pub fn encrypted(thinking: &str) -> String {
     thinking.hash(&mut hasher);
     format!("gAAAsim{:016x}==", hasher.finish())
 }
+
+#[cfg(test)]
+mod tests;

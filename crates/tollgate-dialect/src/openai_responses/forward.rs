@@ -171,6 +171,8 @@ impl<'b> Lane<'_, '_, 'b> {
 
     fn refused(&mut self) -> Result<(), Unsupported> {
         for name in &self.target.quirks.refuses {
+            // The only item of `include` that clients send as a matter of course.
+            let name = if name == "reasoning.encrypted_content" { "include" } else { name };
             self.drop_param(name)?;
             self.edits.withdraw(name);
         }

@@ -173,6 +173,10 @@ fn upstream_stream(inbound: &Inbound, deployment: &Deployment, known: &Known) ->
     }
 }
 
+/// The names of chat's limit of the answer, in which the configuration gives it.
+const TOKEN_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+const RESPONSES_LIMIT: &str = "max_output_tokens";
+
 /// What the deployment's configuration says about the body: defaults where the request has nothing, `extra_body` in any case,
 /// and `additional_drop_params` never. Additions go to the front, so that the conversation's bytes keep their place.
 fn configure(prepared: &mut Prepared, deployment: &Deployment) {
@@ -183,7 +187,9 @@ fn configure(prepared: &mut Prepared, deployment: &Deployment) {
     for (name, value) in extra {
         out.key(name).json(value);
     }
+    let limit = |name: &str| TOKEN_LIMITS.contains(&name) && prepared.dialect == Dialect::Responses;
     for (name, value) in defaults {
+        let name = if limit(name) { RESPONSES_LIMIT } else { name };
         if !fields.has(name) && !extra.iter().any(|(n, _)| n == name) {
             out.key(name).json(value);
         }
@@ -203,10 +209,10 @@ fn configure(prepared: &mut Prepared, deployment: &Deployment) {
 struct Fields<'a>(Vec<(Text<'a>, Json<'a>)>);
 
 impl Fields<'_> {
-    /// The two names of the token limit count as one.
+    /// The two names of chat's token limit count as one.
     fn has(&self, name: &str) -> bool {
-        let either = ["max_tokens", "max_completion_tokens"];
-        self.0.iter().any(|(n, _)| n.escaped() == name || (either.contains(&name) && either.contains(&n.escaped())))
+        let same = |n: &str| TOKEN_LIMITS.contains(&name) && TOKEN_LIMITS.contains(&n);
+        self.0.iter().any(|(n, _)| n.escaped() == name || same(n.escaped()))
     }
 }
 

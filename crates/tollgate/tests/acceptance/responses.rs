@@ -232,7 +232,7 @@ fn s03_calls_find_back_to_namespaces_and_custom_tools() {
 #[test]
 fn s03_a_stream_that_breaks_off_never_looks_complete_to_a_responses_client() {
     isolated(|| async {
-        let faults = Faults { cut_after: Some((5, Ending::Clean)), ..Faults::default() };
+        let faults = Faults { cut_after: Some((2, Ending::Clean)), ..Faults::default() };
         let cut = Step::text("a long text that is cut somewhere").faults(faults);
         let stage = Stage::chat(sim(&[Provider::Chat]).step(cut), json!({"num_retries": 0})).await;
         let answer = ask(&stage, &hello(json!({"stream": true}))).await;

@@ -338,6 +338,10 @@ fn reasoning() -> Vec<Case> {
         )
         .params(json!({"api_mode": "responses"}))
         .each_time(),
+        claude_to_chat("reasoning_summary", hi(adaptive.clone()), |b, _| !b["reasoning"]["summary"].is_null())
+            .params(json!({"api_mode": "responses", "reasoning": "effort"})),
+        claude_to_chat("encrypted_content", hi(adaptive.clone()), |b, _| !b["include"].is_null())
+            .params(json!({"api_mode": "responses", "reasoning": "effort"})),
         claude_to_chat("api_responses", hi(json!({})), |b, _| !b["messages"].is_null()).status(404),
         chat("api_responses", hi(json!({})), |b, _| !b["messages"].is_null()),
         messages("thinking_in_tool_loop", claude_called(&[], adaptive.clone()), |b, _| !b["thinking"].is_null()),
