@@ -86,7 +86,8 @@ fn a_stream_has_the_documented_order_and_ends_with_the_whole_answer() {
     let answer = || Answer { piece_chars: 64, ..Answer::thinking("hm").and_text("hi").and_tool("t", "f", &json!({})) };
     let body = with("include", json!(["reasoning.encrypted_content"]));
     let events = events(answer(), &body);
-    let kinds: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()?.strip_prefix("response.")).collect();
+    let kinds: Vec<&str> =
+        events.iter().filter_map(|event| event["type"].as_str()?.strip_prefix("response.")).collect();
     let expected = [
         "created",
         "in_progress",
@@ -118,7 +119,10 @@ fn a_stream_has_the_documented_order_and_ends_with_the_whole_answer() {
 fn a_script_cuts_filters_or_leaves_out_the_end() {
     let last = |finish| events(Answer::text("hi").finish(finish), &with("stream", json!(true))).pop().unwrap();
     let cut = last(Finish::Given("length".to_owned()));
-    assert_eq!((&cut["type"], &cut["response"]["incomplete_details"]["reason"]), (&json!("response.incomplete"), &json!("max_output_tokens")));
+    assert_eq!(
+        (&cut["type"], &cut["response"]["incomplete_details"]["reason"]),
+        (&json!("response.incomplete"), &json!("max_output_tokens"))
+    );
     assert_eq!(last(Finish::Missing)["type"], "response.output_item.done");
     // Encrypted reasoning only for those who ask.
     let plain = whole(&with("stream", json!(false)), &Answer::thinking("hm"), &PromptCache::default());

@@ -1,14 +1,16 @@
 //! Events to a client's stream.
 
+mod shapes;
+
 use crate::AnswerHead;
 use crate::error::PublicError;
 use crate::event::{Event, StopReason};
 use crate::json::{Text, Writer};
-use crate::names::unqualified;
 use crate::openai_responses::response::failure;
-use crate::openai_responses::{ending, state, usage};
+use crate::openai_responses::{ending, state};
 use crate::sealed::Seal;
 use crate::usage::Usage;
+use shapes::{PartKind, Told, write_call, write_custom, write_part, write_response, write_summary};
 
 /// Writes a stream: items one after another, each added, filled, told once more as a whole and done, and at the end the whole
 /// answer. That the format says everything again is why the answer is kept here until its end.
@@ -50,22 +52,6 @@ enum Open {
         name: Text<'static>,
         input: Text<'static>,
     },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PartKind {
-    Text,
-    Refusal,
-}
-
-impl PartKind {
-    /// The part's type, its field, and the name that its events begin with.
-    fn names(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            PartKind::Text => ("output_text", "text", "response.output_text"),
-            PartKind::Refusal => ("refusal", "refusal", "response.refusal"),
-        }
-    }
 }
 
 const SUMMARY_TEXT: &str = "response.reasoning_summary_text";
@@ -114,7 +100,7 @@ impl Encoder {
     fn in_progress(&mut self, kind: &str, out: &mut Vec<u8>) {
         let mut frame = self.frame(kind, out);
         frame.key("response");
-        self.write_response(&mut frame, ("in_progress", None), None);
+        write_response(&mut frame, &self.told(), ("in_progress", None), None);
         self.end_frame(frame, out);
     }
 
@@ -170,7 +156,7 @@ impl Encoder {
         let ended = ending::encode(self.reason, self.refused);
         let mut frame = self.frame(&format!("response.{}", ended.0), out);
         frame.key("response");
-        self.write_response(&mut frame, ended, None);
+        write_response(&mut frame, &self.told(), ended, None);
         self.end_frame(frame, out);
     }
 
@@ -182,7 +168,7 @@ impl Encoder {
         let (code, message) = failure(error);
         let mut frame = self.frame("response.failed", out);
         frame.key("response");
-        self.write_response(&mut frame, ("failed", None), Some((code, &message)));
+        write_response(&mut frame, &self.told(), ("failed", None), Some((code, &message)));
         self.end_frame(frame, out);
     }
 
@@ -192,39 +178,12 @@ impl Encoder {
         self.open(&mut frames);
         self.close(&mut frames);
         let mut writer = Writer::with_capacity(self.done.len() + 1024);
-        self.write_response(&mut writer, ending::encode(self.reason, self.refused), None);
+        write_response(&mut writer, &self.told(), ending::encode(self.reason, self.refused), None);
         writer.out
     }
 
-    /// Only what clients need of the echo of a request.
-    fn write_response(&self, w: &mut Writer, (status, reason): (&str, Option<&str>), error: Option<(&str, &str)>) {
-        w.open_object().key("id").str(&self.id).key("object").str("response");
-        w.key("created_at").number(self.head.created).key("status").str(status).key("background").bool(false);
-        w.key("error");
-        match error {
-            Some((code, message)) => w.open_object().key("code").str(code).key("message").str(message).close_object(),
-            None => w.null(),
-        };
-        w.key("incomplete_details");
-        match reason {
-            Some(reason) => w.open_object().key("reason").str(reason).close_object(),
-            None => w.null(),
-        };
-        w.key("instructions").null().key("max_output_tokens").null().key("model").str(&self.head.model);
-        w.key("output").open_array();
-        if status != "in_progress" {
-            w.out.extend_from_slice(&self.done);
-        }
-        w.close_array().key("parallel_tool_calls").bool(true).key("previous_response_id").null();
-        w.key("reasoning").raw(r#"{"effort":null,"summary":null}"#).key("store").bool(false).key("temperature").null();
-        w.key("text").raw(r#"{"format":{"type":"text"}}"#).key("tool_choice").str("auto").key("tools").raw("[]");
-        w.key("top_p").null().key("truncation").str("disabled").key("usage");
-        if status == "in_progress" {
-            w.null();
-        } else {
-            usage::encode(w, &self.usage, self.head.estimated_input);
-        }
-        w.key("user").null().key("metadata").raw("{}").close_object();
+    fn told(&self) -> Told<'_> {
+        Told { id: &self.id, head: &self.head, done: &self.done, usage: &self.usage }
     }
 
     // ---- messages
@@ -479,47 +438,5 @@ impl Encoder {
         out.extend_from_slice(self.sequence.to_string().as_bytes());
         out.extend_from_slice(b"}\n\n");
         self.sequence += 1;
-    }
-}
-
-fn write_part(w: &mut Writer, kind: PartKind, text: &Text<'_>) {
-    let (name, field, _) = kind.names();
-    w.open_object().key("type").str(name).key(field).text(text);
-    if kind == PartKind::Text {
-        w.key("annotations").raw("[]").key("logprobs").raw("[]");
-    }
-    w.close_object();
-}
-
-fn write_summary(w: &mut Writer, text: &Text<'_>) {
-    w.open_object().key("type").str("summary_text").key("text").text(text).close_object();
-}
-
-fn status(done: bool) -> &'static str {
-    if done { "completed" } else { "in_progress" }
-}
-
-fn write_call(w: &mut Writer, item: &str, done: bool, id: &Text<'_>, name: &Text<'_>, arguments: &Text<'_>) {
-    w.key("id")
-        .str(item)
-        .key("type")
-        .str("function_call")
-        .key("status")
-        .str(status(done))
-        .key("arguments")
-        .text(arguments);
-    write_names(w, id, name);
-}
-
-fn write_custom(w: &mut Writer, item: &str, done: bool, id: &Text<'_>, name: &Text<'_>, input: &Text<'_>) {
-    w.key("id").str(item).key("type").str("custom_tool_call").key("status").str(status(done)).key("input").text(input);
-    write_names(w, id, name);
-}
-
-fn write_names(w: &mut Writer, id: &Text<'_>, name: &Text<'_>) {
-    let (namespace, name) = unqualified(name);
-    w.key("call_id").text(id).key("name").text(&name);
-    if let Some(namespace) = namespace {
-        w.key("namespace").text(&namespace);
     }
 }
