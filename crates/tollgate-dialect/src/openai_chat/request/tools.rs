@@ -69,17 +69,20 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Un
     Ok(notes)
 }
 
+/// The tools that are sent, and sentences for the system prompt.
+pub type Available<'r, 'a> = (Vec<&'r Tool<'a>>, Vec<String>);
+
 /// The tools that are sent, and a sentence about those that do not exist here. `None`: there are no tools. `own` knows the
 /// types of tools that the target runs itself.
 pub fn available<'r, 'a>(
     out: &mut Out<'_>,
     request: &'r Request<'a>,
     own: fn(&str) -> bool,
-) -> Result<Option<(Vec<&'r Tool<'a>>, Vec<String>)>, Unsupported> {
+) -> Result<Option<Available<'r, 'a>>, Unsupported> {
     let (kept, missing) = sort_out(&request.tools, own);
     if kept.is_empty() {
         return match missing.first() {
-            Some((name, home)) => Err(no_such_tool(name, home, out)),
+            Some(first) => Err(no_such_tool(first, out)),
             None => Ok(None),
         };
     }
@@ -87,18 +90,23 @@ pub fn available<'r, 'a>(
         out.refused("tools", "")?;
         return Ok(None);
     }
-    for (name, _) in &missing {
-        out.change(ChangeKind::Dropped, name);
+    for tool in &missing {
+        out.change(ChangeKind::Dropped, &tool.name);
     }
-    let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = missing.iter().map(|tool| tool.name.as_str()).collect();
     let note =
         || format!("These tools are not available in this session, whatever else you were told: {}.", names.join(", "));
     Ok(Some((kept, (!names.is_empty()).then(note).into_iter().collect())))
 }
 
-/// Tools that a model can be given, and the names of those that only their maker can run, with who that is.
-#[allow(clippy::type_complexity, reason = "two lists")]
-fn sort_out<'r, 'a>(tools: &'r [Tool<'a>], own: fn(&str) -> bool) -> (Vec<&'r Tool<'a>>, Vec<(String, &'static str)>) {
+/// A tool that only its maker can run, and who that is.
+struct Missing {
+    name: String,
+    home: &'static str,
+}
+
+/// Tools that a model can be given, and those that it cannot.
+fn sort_out<'r, 'a>(tools: &'r [Tool<'a>], own: fn(&str) -> bool) -> (Vec<&'r Tool<'a>>, Vec<Missing>) {
     let mut kept = Vec::with_capacity(tools.len());
     let mut missing = Vec::new();
     for tool in tools {
@@ -112,7 +120,7 @@ fn sort_out<'r, 'a>(tools: &'r [Tool<'a>], own: fn(&str) -> bool) -> (Vec<&'r To
             ToolKind::Client { kind, .. } | ToolKind::Server { kind, .. } => {
                 let name = if tool.name.is_empty() { kind } else { &tool.name };
                 let home = if is_hosted_tool(kind.escaped()) { "OpenAI" } else { "Anthropic" };
-                missing.push((name.decode().into_owned(), home));
+                missing.push(Missing { name: name.decode().into_owned(), home });
             }
         }
     }
@@ -123,7 +131,7 @@ pub fn documented(kind: &Text<'_>) -> Option<&'static ClientTool> {
     CLIENT_TOOLS.iter().find(|tool| kind.escaped().starts_with(tool.kind))
 }
 
-fn no_such_tool(name: &str, home: &str, out: &Out<'_>) -> Unsupported {
+fn no_such_tool(Missing { name, home }: &Missing, out: &Out<'_>) -> Unsupported {
     let what = name.replace('_', " ");
     let label = out.target.label;
     Unsupported {
