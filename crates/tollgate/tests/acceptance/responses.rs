@@ -1,5 +1,7 @@
 //! S03: OpenAI's Responses API on both sides, and by which of OpenAI's two APIs a model is called.
 
+mod failures;
+
 use serde_json::{Value, json};
 use tollgate_sim::{Answer as Said, Ending, Faults, Match, Provider, Sim, SimConfig, Step, encrypted, signature};
 
