@@ -12,6 +12,7 @@ pub mod frame;
 pub mod json;
 pub mod names;
 mod openai_chat;
+mod openai_responses;
 mod overflow;
 pub mod quirks;
 pub mod request;
@@ -34,13 +35,22 @@ pub enum Dialect {
     Messages,
     /// OpenAI chat completions.
     Chat,
+    /// OpenAI Responses.
+    Responses,
 }
 
 impl Dialect {
+    pub const ALL: [Dialect; 3] = [Dialect::Messages, Dialect::Chat, Dialect::Responses];
+
+    pub fn of_name(name: &str) -> Option<Dialect> {
+        Dialect::ALL.into_iter().find(|dialect| dialect.name() == name)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Dialect::Messages => "messages",
             Dialect::Chat => "chat",
+            Dialect::Responses => "responses",
         }
     }
 
@@ -49,6 +59,7 @@ impl Dialect {
         match self {
             Dialect::Messages => "/v1/messages",
             Dialect::Chat => "/chat/completions",
+            Dialect::Responses => "/responses",
         }
     }
 }
@@ -82,6 +93,7 @@ pub fn decode_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>, Inva
     match dialect {
         Dialect::Messages => anthropic_messages::request::decode(body),
         Dialect::Chat => openai_chat::request::decode(body),
+        Dialect::Responses => openai_responses::request::decode(body),
     }
 }
 
@@ -90,6 +102,7 @@ pub fn encode_request(dialect: Dialect, request: &Request<'_>, target: &Target<'
     match dialect {
         Dialect::Messages => anthropic_messages::request::encode(request, target),
         Dialect::Chat => openai_chat::request::encode(request, target),
+        Dialect::Responses => openai_responses::request::encode(request, target),
     }
 }
 
@@ -98,6 +111,7 @@ pub fn forward_request(dialect: Dialect, body: &[u8], target: &Target<'_>) -> Re
     match dialect {
         Dialect::Messages => anthropic_messages::forward::request(body, target),
         Dialect::Chat => openai_chat::forward::request(body, target),
+        Dialect::Responses => openai_responses::forward::request(body, target),
     }
 }
 
@@ -120,6 +134,7 @@ pub fn forward_frame(dialect: Dialect, frame: &Frame<'_>, stream_usage: bool) ->
     match dialect {
         Dialect::Messages => anthropic_messages::forward::frame(frame),
         Dialect::Chat => openai_chat::forward::frame(frame, stream_usage),
+        Dialect::Responses => Forwarded::AsIs,
     }
 }
 
@@ -128,6 +143,7 @@ pub fn forward_response(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
     match dialect {
         Dialect::Messages => anthropic_messages::forward::response(body),
         Dialect::Chat => openai_chat::forward::response(body),
+        Dialect::Responses => None,
     }
 }
 
@@ -149,6 +165,7 @@ pub fn decode_response<'a>(
     match dialect {
         Dialect::Messages => anthropic_messages::response::decode(body, emit),
         Dialect::Chat => openai_chat::response::decode(body, quirks, emit),
+        Dialect::Responses => openai_responses::response::decode(body, emit),
     }
 }
 
@@ -157,6 +174,7 @@ pub fn decode_response<'a>(
 pub enum StreamDecoder {
     Messages(anthropic_messages::stream::Decoder),
     Chat(openai_chat::stream::Decoder),
+    Responses(openai_responses::stream::Decoder),
 }
 
 impl StreamDecoder {
@@ -164,6 +182,7 @@ impl StreamDecoder {
         match dialect {
             Dialect::Messages => StreamDecoder::Messages(anthropic_messages::stream::Decoder::default()),
             Dialect::Chat => StreamDecoder::Chat(openai_chat::stream::Decoder::new(quirks)),
+            Dialect::Responses => StreamDecoder::Responses(openai_responses::stream::Decoder::default()),
         }
     }
 
@@ -171,6 +190,7 @@ impl StreamDecoder {
         match self {
             StreamDecoder::Messages(d) => d.push(frame, emit),
             StreamDecoder::Chat(d) => d.push(frame, emit),
+            StreamDecoder::Responses(d) => d.push(frame, emit),
         }
     }
 
@@ -179,6 +199,7 @@ impl StreamDecoder {
         match self {
             StreamDecoder::Messages(d) => d.finish(emit),
             StreamDecoder::Chat(d) => d.finish(emit),
+            StreamDecoder::Responses(d) => d.finish(emit),
         }
     }
 }
@@ -204,6 +225,7 @@ pub struct AnswerHead {
 pub enum StreamEncoder {
     Messages(anthropic_messages::stream::Encoder),
     Chat(openai_chat::stream::Encoder),
+    Responses(openai_responses::stream::Encoder),
 }
 
 impl StreamEncoder {
@@ -211,6 +233,7 @@ impl StreamEncoder {
         match dialect {
             Dialect::Messages => StreamEncoder::Messages(anthropic_messages::stream::Encoder::new(head, seal)),
             Dialect::Chat => StreamEncoder::Chat(openai_chat::stream::Encoder::new(head)),
+            Dialect::Responses => StreamEncoder::Responses(openai_responses::stream::Encoder::new(head, seal)),
         }
     }
 
@@ -219,6 +242,7 @@ impl StreamEncoder {
         match self {
             StreamEncoder::Messages(e) => e.open(out),
             StreamEncoder::Chat(e) => e.open(out),
+            StreamEncoder::Responses(e) => e.open(out),
         }
     }
 
@@ -226,6 +250,7 @@ impl StreamEncoder {
         match self {
             StreamEncoder::Messages(e) => e.push(event, out),
             StreamEncoder::Chat(e) => e.push(event, out),
+            StreamEncoder::Responses(e) => e.push(event, out),
         }
     }
 
@@ -234,6 +259,7 @@ impl StreamEncoder {
         match self {
             StreamEncoder::Messages(e) => e.ping(out),
             StreamEncoder::Chat(e) => e.ping(out),
+            StreamEncoder::Responses(e) => e.ping(out),
         }
     }
 
@@ -242,6 +268,16 @@ impl StreamEncoder {
         match self {
             StreamEncoder::Messages(e) => e.finish(out),
             StreamEncoder::Chat(e) => e.finish(out),
+            StreamEncoder::Responses(e) => e.finish(out),
+        }
+    }
+
+    /// An error as the last frame of a stream that was already opened, here or with an upstream's own bytes.
+    pub fn fail(&mut self, error: &PublicError, request_id: &str, out: &mut Vec<u8>) {
+        match self {
+            StreamEncoder::Messages(_) => anthropic_messages::stream::encode_error(error, request_id, out),
+            StreamEncoder::Chat(_) => openai_chat::stream::encode_error(error, out),
+            StreamEncoder::Responses(e) => e.fail(error, request_id, out),
         }
     }
 }
@@ -250,6 +286,7 @@ impl StreamEncoder {
 pub enum Collector {
     Messages(anthropic_messages::response::Collector),
     Chat(openai_chat::response::Collector),
+    Responses(openai_responses::response::Collector),
 }
 
 impl Collector {
@@ -257,6 +294,7 @@ impl Collector {
         match dialect {
             Dialect::Messages => Collector::Messages(anthropic_messages::response::Collector::new(head, seal)),
             Dialect::Chat => Collector::Chat(openai_chat::response::Collector::new(head)),
+            Dialect::Responses => Collector::Responses(openai_responses::response::Collector::new(head, seal)),
         }
     }
 
@@ -264,6 +302,7 @@ impl Collector {
         match self {
             Collector::Messages(c) => c.push(event),
             Collector::Chat(c) => c.push(event),
+            Collector::Responses(c) => c.push(event),
         }
     }
 
@@ -275,7 +314,7 @@ impl Collector {
         match self {
             Collector::Messages(c) => c.check(),
             // Arguments are text there, whatever they are.
-            Collector::Chat(_) => Ok(()),
+            Collector::Chat(_) | Collector::Responses(_) => Ok(()),
         }
     }
 
@@ -283,6 +322,7 @@ impl Collector {
         match self {
             Collector::Messages(c) => c.finish(),
             Collector::Chat(c) => c.finish(),
+            Collector::Responses(c) => c.finish(),
         }
     }
 }
@@ -291,7 +331,8 @@ impl Collector {
 pub fn decode_error(dialect: Dialect, status: u16, body: &[u8]) -> UpstreamError {
     match dialect {
         Dialect::Messages => anthropic_messages::response::decode_error(status, body),
-        Dialect::Chat => openai_chat::response::decode_error(status, body),
+        // OpenAI's two APIs have one form of errors.
+        Dialect::Chat | Dialect::Responses => openai_chat::response::decode_error(status, body),
     }
 }
 
@@ -300,7 +341,7 @@ pub fn decode_error(dialect: Dialect, status: u16, body: &[u8]) -> UpstreamError
 pub fn is_plain_error(dialect: Dialect, body: &[u8], kind: error::ErrorKind) -> bool {
     match dialect {
         Dialect::Messages => anthropic_messages::response::is_plain_error(body, kind),
-        Dialect::Chat => openai_chat::response::is_plain_error(body, kind),
+        Dialect::Chat | Dialect::Responses => openai_chat::response::is_plain_error(body, kind),
     }
 }
 
@@ -308,15 +349,7 @@ pub fn is_plain_error(dialect: Dialect, body: &[u8], kind: error::ErrorKind) -> 
 pub fn encode_error(dialect: Dialect, error: &PublicError, request_id: &str) -> Vec<u8> {
     match dialect {
         Dialect::Messages => anthropic_messages::response::encode_error(error, request_id),
-        Dialect::Chat => openai_chat::response::encode_error(error),
-    }
-}
-
-/// An error as the last frame of a stream that was already opened.
-pub fn encode_stream_error(dialect: Dialect, error: &PublicError, request_id: &str, out: &mut Vec<u8>) {
-    match dialect {
-        Dialect::Messages => anthropic_messages::stream::encode_error(error, request_id, out),
-        Dialect::Chat => openai_chat::stream::encode_error(error, out),
+        Dialect::Chat | Dialect::Responses => openai_chat::response::encode_error(error),
     }
 }
 
@@ -325,6 +358,7 @@ pub fn answer_context(dialect: Dialect, request: &Request<'_>, target: &Target<'
     let stop = match dialect {
         Dialect::Messages => &[],
         Dialect::Chat => openai_chat::request::excess_stops(&request.stop, target.quirks),
+        Dialect::Responses => &request.stop,
     };
     let calls = request.messages.iter().flat_map(|m| &m.parts).filter_map(|part| match part {
         request::Part::ToolCall(call) => Some(call.id.decode().into_owned()),

@@ -18,9 +18,32 @@ const TAIL: usize = 9;
 /// Mistral's tool ids.
 const SHORT_ID: usize = 9;
 
+/// Between a namespace and the name of a tool in it. No provider takes it in a name, so no client's name has it.
+const IN_NAMESPACE: &str = "\\u001f";
+/// What stands there for providers without namespaces.
+const FLAT: &str = "__";
+
+/// The one name of a tool in a namespace, as the canonical form has it.
+pub fn qualified<'t>(namespace: Option<&Text<'_>>, name: Text<'t>) -> Text<'t> {
+    let Some(namespace) = namespace else { return name };
+    Text::join([namespace, &Text::literal(IN_NAMESPACE), &name], &Text::EMPTY)
+}
+
+/// The namespace and the name in it.
+pub fn unqualified<'n>(name: &'n Text<'_>) -> (Option<Text<'n>>, Text<'n>) {
+    match name.escaped().find(IN_NAMESPACE) {
+        Some(at) => (Some(name.slice(0..at)), name.slice(at + IN_NAMESPACE.len()..name.escaped().len())),
+        None => (None, name.borrowed()),
+    }
+}
+
 /// The name itself where the provider takes it, else a shortened one that is unique to it. `limit` is a provider's own rule
 /// ([`crate::quirks::Quirks::tool_names`]); such providers want a letter or `_` at the front, too.
 pub fn safe_tool_name<'t>(name: &'t Text<'_>, limit: Option<usize>) -> Text<'t> {
+    if name.escaped().contains(IN_NAMESPACE) {
+        let flat = Text::plain(&name.decode().replace('\u{1f}', FLAT));
+        return safe_tool_name(&flat, limit).into_owned();
+    }
     let max = limit.unwrap_or(MAX_NAME).clamp(2 * TAIL, MAX_NAME);
     let starts_well = limit.is_none() || !name.escaped().starts_with(|c: char| c.is_ascii_digit() || c == '-');
     if is_word(name.escaped()) && name.escaped().len() <= max && starts_well {

@@ -10,6 +10,10 @@ use crate::request::Effort;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
 pub struct Quirks {
+    /// Which of OpenAI's two APIs the model is called by; `None`: by either. Counts where the deployment's configuration leaves
+    /// the choice.
+    pub api: Option<Api>,
+
     // ---- size of the answer
     pub token_field: TokenField,
     /// Above this many output tokens the provider insists on a stream.
@@ -181,6 +185,7 @@ pub enum ThinkingType {
 impl Default for Quirks {
     fn default() -> Self {
         Quirks {
+            api: None,
             token_field: TokenField::MaxTokens,
             nonstream_max_tokens: None,
             stream_only: false,
@@ -230,6 +235,13 @@ impl Default for Quirks {
             messages: MessagesQuirks::default(),
         }
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Api {
+    Chat,
+    Responses,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -396,6 +408,7 @@ const HINTS: &[&str] = &[
     "reasoning_effort",
     "reasoning",
     "reasoning_split",
+    "include",
     "thinking",
     "thinking.display",
     "thinking_budget",

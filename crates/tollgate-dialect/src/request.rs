@@ -144,7 +144,7 @@ pub struct ToolCall<'a> {
     pub id: Text<'a>,
     pub name: Text<'a>,
     pub input: ToolInput<'a>,
-    /// The Responses namespace that the tool belongs to.
+    /// The Responses namespace that the tool belongs to. Then `name` has it as well: [`crate::names::qualified`].
     pub namespace: Option<Text<'a>>,
     /// Opaque state tied to this call (Gemini's `thoughtSignature`).
     pub state: Option<Text<'a>>,

@@ -38,6 +38,11 @@ impl<'a> Raw<'a> {
         Text::of_token(self.0)
     }
 
+    /// A word of the format's own, such as a type or a role: it has no escapes. Empty for anything but a string.
+    pub fn word(self) -> &'a str {
+        self.0.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or("")
+    }
+
     pub fn json(self) -> Json<'a> {
         Json::checked(self.0)
     }

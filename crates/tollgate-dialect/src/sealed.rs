@@ -13,6 +13,8 @@ use sha2::Sha256;
 use crate::json::{Json, Text};
 
 const PREFIX: &str = "tg1.";
+/// Behind the prefix: the state is not sealed. No envelope has this letter.
+const BARE: &str = "=";
 const VERSION: u8 = 1;
 const TAG_LEN: usize = 16;
 
@@ -98,6 +100,19 @@ impl Seal {
 /// True for anything in the form of an envelope, whoever sealed it: such a signature never goes to a provider.
 pub fn is_ours(signature: &Text<'_>) -> bool {
     signature.escaped().starts_with(PREFIX)
+}
+
+/// State that a client sent in its maker's own form, which needs no seal: its maker checks it. In the form of an envelope,
+/// so that nobody else is sent it.
+pub fn bare(details: &Json<'_>) -> Text<'static> {
+    Text::plain(&format!("{PREFIX}{BARE}{}", details.get()))
+}
+
+/// What [`bare`] was made of.
+pub fn bare_details(signature: &Text<'_>) -> Option<Json<'static>> {
+    let decoded = signature.decode();
+    let json = decoded.strip_prefix(PREFIX)?.strip_prefix(BARE)?;
+    Some(Json::parse(json).ok()?.into_owned())
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use tollgate_dialect::error::{ErrorKind, UpstreamError};
 use tollgate_dialect::quirks::{
-    EmptyContent, IdForm, MidSystem, Quirks, ReasoningField, Replay, ResponseFormat, SchemaForm, StreamUsage,
+    Api, EmptyContent, IdForm, MidSystem, Quirks, ReasoningField, Replay, ResponseFormat, SchemaForm, StreamUsage,
     SystemRole, ThinkingType, TokenField, ToolChoiceForms,
 };
 use tollgate_dialect::request::Effort;
@@ -22,6 +22,9 @@ pub use refusal::Refusal;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
+    /// The API by which the model is called.
+    Api(Api),
+
     // ---- size of the answer
     /// The name of the field that limits the answer.
     TokenField(TokenField),
@@ -111,6 +114,8 @@ impl Fact {
     /// The name under which it is shown in `x-tollgate-changes`. Of two facts with one name the newer counts.
     pub fn label(&self) -> String {
         let fixed = match self {
+            Fact::Api(Api::Chat) => "api_chat",
+            Fact::Api(Api::Responses) => "api_responses",
             Fact::TokenField(field) => field.name(),
             Fact::MaxOutputTokens(_) => "max_tokens_cap",
             Fact::MinOutputTokens(_) => "max_tokens_minimum",
@@ -162,6 +167,7 @@ impl Fact {
 
     pub fn apply(&self, quirks: &mut Quirks, max_output_tokens: &mut Option<u64>) {
         match self {
+            Fact::Api(api) => quirks.api = Some(*api),
             Fact::TokenField(field) => quirks.token_field = *field,
             Fact::MaxOutputTokens(cap) => {
                 *max_output_tokens = Some(max_output_tokens.map_or(*cap, |known| known.min(*cap)));

@@ -1,6 +1,6 @@
 //! Simulated model providers over real HTTP on 127.0.0.1.
 //!
-//! A [`Sim`] plays an OpenAI-compatible chat provider and an Anthropic provider. It refuses what a strict vendor refuses,
+//! A [`Sim`] plays an OpenAI-compatible chat provider, OpenAI's Responses API and an Anthropic provider. It refuses what a strict vendor refuses,
 //! in the vendor's words, answers from a script, and plays faults: cuts, silence, odd streams, odd usage, error statuses.
 //! It reads requests as plain JSON values and shares no code with the gateway's codecs, so that a mistake there shows here.
 //!
@@ -22,6 +22,7 @@ mod places;
 mod plan;
 mod prompt;
 mod refusal;
+mod responses;
 mod rule;
 mod script;
 mod server;
@@ -30,6 +31,7 @@ pub use chat::{Strictness as ChatStrictness, Words};
 pub use demo::coding_agent;
 pub use faults::{Ending, Faults, Piece, Shape};
 pub use messages::{Strictness as MessagesStrictness, signature};
+pub use responses::encrypted;
 pub use rule::Rule;
 pub use script::{Answer, Arguments, Finish, Match, Part, Reply, Step, Thinking, ToolCall, ToolDeltas, Usage, Uses};
 pub use server::{Provider, Recorded, Sim, SimConfig};

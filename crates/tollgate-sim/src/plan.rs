@@ -9,7 +9,7 @@ use crate::places::Place;
 use crate::refusal::Refusal;
 use crate::script::{Answer, Match, Reply, Step, Uses};
 use crate::server::{Provider, State, lock};
-use crate::{chat, messages};
+use crate::{chat, messages, responses};
 
 /// A response that is decided and not yet sent.
 pub(crate) struct Plan {
@@ -66,6 +66,14 @@ impl Call<'_> {
             config.rules.iter().try_for_each(|rule| rule.check(&body, &self.head.headers, refusal))?;
             chat::check(&body, &config.chat)?;
             return self.play_step(&body, Provider::Chat, refusal);
+        }
+        if self.head.method == Method::POST && path.ends_with("/responses") && plays(Provider::Responses) {
+            chat::check_key(&self.head.headers, config.key.as_deref())?;
+            let body = chat::parse(self.bytes)?;
+            let refusal = |status, words: &str| Refusal::chat(status, words, None, None);
+            config.rules.iter().try_for_each(|rule| rule.check(&body, &self.head.headers, refusal))?;
+            responses::check(&body)?;
+            return Ok(self.play_step(&body, Provider::Responses));
         }
         if self.head.method == Method::POST && plays(Provider::Messages) {
             let counting = path.ends_with("/v1/messages/count_tokens");
@@ -144,6 +152,8 @@ impl Call<'_> {
         let prompts = &self.state.prompts;
         match (provider, stream) {
             (Provider::Chat, true) => stream_plan(Box::new(chat::frames(body, answer, prompts))),
+            (Provider::Responses, true) => stream_plan(Box::new(responses::frames(body, answer, prompts))),
+            (Provider::Responses, false) => Plan::json(200, &responses::whole(body, &answer, prompts)),
             (Provider::Messages, true) => stream_plan(Box::new(messages::frames(body, answer, prompts))),
             (Provider::Chat, false) => Plan::json(200, &chat::whole(body, &answer, prompts)),
             (Provider::Messages, false) => Plan::json(200, &messages::whole(body, &answer, prompts)),
@@ -189,6 +199,10 @@ fn memmem(all: &[u8], part: &[u8]) -> bool {
 
 fn has_tool_result(body: &Value) -> bool {
     let blocks = |message: &Value| message["content"].as_array().cloned().unwrap_or_default();
+    let output = |item: &Value| item["type"].as_str().is_some_and(|kind| kind.ends_with("_call_output"));
+    if body["input"].as_array().is_some_and(|items| items.iter().any(output)) {
+        return true;
+    }
     body["messages"].as_array().is_some_and(|all| {
         all.iter().any(|message| {
             message["role"] == "tool" || blocks(message).iter().any(|block| block["type"] == "tool_result")

@@ -28,6 +28,8 @@ use crate::{chat, messages};
 pub enum Provider {
     /// `POST …/chat/completions`.
     Chat,
+    /// `POST …/responses`.
+    Responses,
     /// `POST …/v1/messages` and `…/v1/messages/count_tokens`.
     Messages,
 }

@@ -56,6 +56,7 @@ pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         "/messages" => (Method::POST, Endpoint::Generate { dialect: Dialect::Messages, model: None }),
         "/messages/count_tokens" => (Method::POST, Endpoint::CountTokens),
         "/chat/completions" => (Method::POST, Endpoint::Generate { dialect: Dialect::Chat, model: None }),
+        "/responses" => (Method::POST, Endpoint::Generate { dialect: Dialect::Responses, model: None }),
         "/models" => (Method::GET, Endpoint::Models),
         "/health/liveliness" | "/health/liveness" => (Method::GET, Endpoint::Alive),
         "/health/readiness" => (Method::GET, Endpoint::Ready),
@@ -70,8 +71,7 @@ pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         | "/audio/transcriptions"
         | "/audio/speech"
         | "/moderations"
-        | "/rerank"
-        | "/responses" => (Method::POST, Endpoint::NotServed),
+        | "/rerank" => (Method::POST, Endpoint::NotServed),
         other => return nested(method, other),
     };
     if *method == Method::HEAD && allowed == Method::GET {
@@ -90,6 +90,10 @@ fn nested(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
     }
     if let Some(id) = path.strip_prefix("/tollgate/requests/").filter(|id| !id.is_empty()) {
         return only(Method::GET, method, Endpoint::Request(percent_decode(id)));
+    }
+    // Nothing is kept of an answer that could be asked for later.
+    if path.strip_prefix("/responses/").is_some_and(|id| !id.is_empty()) {
+        return Ok(Endpoint::NotServed);
     }
     for prefix in ["/openai/deployments/", "/engines/"] {
         if let Some(model) = path.strip_prefix(prefix).and_then(|rest| rest.strip_suffix("/chat/completions")) {
@@ -155,6 +159,10 @@ mod tests {
         for path in ["/v1/messages", "/messages", "/v1/messages/"] {
             assert_eq!(at(Method::POST, path), Ok(Endpoint::Generate { dialect: Dialect::Messages, model: None }));
         }
+        for path in ["/v1/responses", "/responses"] {
+            assert_eq!(at(Method::POST, path), Ok(Endpoint::Generate { dialect: Dialect::Responses, model: None }));
+        }
+        assert_eq!(at(Method::DELETE, "/v1/responses/resp_1"), Ok(Endpoint::NotServed));
         assert_eq!(at(Method::POST, "/v1/messages/count_tokens"), Ok(Endpoint::CountTokens));
         assert_eq!(at(Method::GET, "/models"), Ok(Endpoint::Models));
     }

@@ -48,6 +48,8 @@ pub struct Provider {
     pub api_base_path: Option<String>,
     pub messages_url: Option<String>,
     messages_path: Option<String>,
+    /// It has the Responses API beside chat completions.
+    pub responses: bool,
     hosts: Vec<String>,
     key_env: Vec<String>,
     pub key_optional: bool,

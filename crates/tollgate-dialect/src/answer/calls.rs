@@ -294,8 +294,11 @@ fn form(input: &Text<'_>) -> Form {
     }
 }
 
-/// What stands under `input`, as the tool's schema asks for it.
+/// What stands under `input`, as the tool's schema asks for it; or the string that some models send in place of the object.
 fn free_text(object: &str) -> Option<Text<'_>> {
+    if let Some(text) = Json::parse(object).ok().and_then(|_| Text::of_token(object.trim())) {
+        return Some(text);
+    }
     let members = members(object).ok()?;
     Text::of_token(members.into_iter().find(|(key, _)| *key == "input")?.1)
 }

@@ -68,6 +68,11 @@ fn check(events: &[Event<'_>], known: &HashSet<String>, complete: bool) {
                 open = Some((*slot, 0));
                 calls += 1;
             }
+            Event::Freeform { slot, id, .. } => {
+                assert_eq!((open, *slot), (None, calls), "a whole call, counted like any");
+                assert!(ids.insert(id.decode().into_owned()), "{id:?} is new");
+                calls += 1;
+            }
             Event::ToolInput { slot, json } => {
                 let (current, inputs) = open.as_mut().expect("input belongs to an open call");
                 assert_eq!(slot, current);
@@ -689,4 +694,21 @@ fn the_sample_is_the_beginning_of_all_output_and_never_cuts_an_escape() {
     // 65,536 - 12 bytes hold 10,920 escapes of six bytes and leave four over.
     assert_eq!(shaper.sample().text().escaped().len(), SAMPLE_BYTES - 4);
     assert_eq!(shaper.sample().bytes(), 12 + 6 * SAMPLE_BYTES as u64);
+}
+
+#[test]
+fn free_text_is_found_in_the_object_or_in_a_string_or_is_all_there_is() {
+    let context = || Context { freeform: ["p".to_string()].into(), ..Context::default() };
+    for (sent, expected) in [
+        (r#"{"input":"a \"b\"\n"}"#, "a \"b\"\n"),
+        (r#"{"other":1,"input":"x"}"#, "x"),
+        (r#" "a \"b\"" "#, "a \"b\""),
+        ("{\"patch\":1}", "{\"patch\":1}"),
+        ("plain", "plain"),
+    ] {
+        let (out, result) = shape_with(context(), &[start(0, "a", "p"), input(0, sent), finish(StopReason::ToolUse)]);
+        assert_eq!(result, Ok(()));
+        let Event::Freeform { input, name, .. } = &out[0] else { panic!("{out:?}") };
+        assert_eq!((&*name.decode(), &*input.decode()), ("p", expected), "{sent}");
+    }
 }

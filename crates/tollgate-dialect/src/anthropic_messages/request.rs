@@ -1,6 +1,7 @@
 //! Requests: a client's body to the canonical form, and the canonical form to an upstream's body.
 
 mod blocks;
+mod carried;
 mod control;
 mod decode;
 mod encode;

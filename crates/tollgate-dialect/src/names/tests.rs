@@ -70,3 +70,18 @@ fn a_refused_id_becomes_one_of_the_form_always_the_same() {
     assert!(is_word(word.escaped()));
     assert_ne!(word, safe_id(IdForm::Word, &Text::plain("functions.Bash:1")));
 }
+
+#[test]
+fn a_name_in_a_namespace_is_flat_for_providers_and_finds_back() {
+    let name = qualified(Some(&Text::plain("agents")), Text::plain("spawn"));
+    let flat = safe_tool_name(&name, None);
+    assert_eq!(flat.escaped(), "agents__spawn");
+    assert_eq!(unqualified(&name), (Some(Text::plain("agents")), Text::plain("spawn")));
+    assert_eq!(unqualified(&flat), (None, Text::plain("agents__spawn")));
+    let mut request = Request::default();
+    request.tools.push(Tool { name: name.clone(), ..tool("x") });
+    assert_eq!(NameMap::of(&request, None).restore(Text::plain("agents__spawn")), name);
+    let long = qualified(Some(&Text::plain(&"n".repeat(60))), Text::plain("spawn"));
+    assert_eq!(safe_tool_name(&long, None).escaped().len(), 64);
+    assert_eq!(qualified(None, Text::plain("f")), Text::plain("f"));
+}

@@ -3,7 +3,7 @@
 //! Messages are passed on as they are. Two deviations need edits inside them: servers that take text only as a string, and
 //! servers that insist on thoughts which the client has not kept.
 
-mod edits;
+pub(crate) mod edits;
 mod messages;
 
 use memchr::memmem;

@@ -1,20 +1,23 @@
 //! Requests: what clients send ([`decode`]) and what upstreams get ([`encode`]).
 
-mod arguments;
+pub(crate) mod arguments;
 mod decode;
 mod decode_messages;
 mod encode;
-mod marks;
+pub(crate) mod marks;
 mod messages;
-pub(super) mod params;
-mod parts;
-pub(super) mod reasoning;
-mod tools;
+pub(crate) mod params;
+pub(crate) mod parts;
+pub(crate) mod reasoning;
+pub(crate) mod tools;
 
 pub use decode::decode;
-pub(super) use decode::{Members, WireThinking, effort_wish, parse};
+pub(crate) use decode::{Members, effort_wish};
+pub(super) use decode::{WireThinking, parse};
 pub(super) use decode_messages::thinking_text;
+pub(crate) use encode::Out;
 pub use encode::encode;
+pub(crate) use messages::ATTRIBUTION;
 
 use crate::json::Text;
 use crate::quirks::Quirks;

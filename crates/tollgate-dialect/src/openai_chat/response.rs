@@ -23,6 +23,11 @@ pub fn decode<'a>(body: &'a [u8], quirks: &Quirks, emit: &mut dyn FnMut(Event<'a
     Decoder::new(quirks).whole(body, emit)
 }
 
+/// The error that stands where an answer was due.
+pub fn in_answer(body: &[u8]) -> AnswerError {
+    errors::in_answer(body)
+}
+
 pub fn decode_error(status: u16, body: &[u8]) -> UpstreamError {
     errors::decode(status, body)
 }

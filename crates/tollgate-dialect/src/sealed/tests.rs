@@ -59,3 +59,15 @@ fn signatures_of_others_are_foreign() {
 fn the_key_is_not_shown() {
     assert_eq!(format!("{:?}", Seal::new(b"secret")), "Seal([redacted])");
 }
+
+#[test]
+fn a_bare_state_opens_for_nobody_but_is_found_again() {
+    let details = Json::literal(r#"{"encrypted_content":"a\"b"}"#);
+    let bare = bare(&details);
+    assert!(is_ours(&bare));
+    assert_eq!(Seal::new(b"secret").open(&bare), Opened::Broken);
+    assert_eq!(bare_details(&bare), Some(details.clone()));
+    let envelope = Seal::new(b"secret").seal(&SealedState { family: "a".into(), details: Some(details) });
+    assert_eq!(bare_details(&envelope), None);
+    assert_eq!(bare_details(&Text::plain("tg1.={broken")), None);
+}

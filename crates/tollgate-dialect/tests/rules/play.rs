@@ -10,7 +10,7 @@ use tollgate_dialect::frame::sse::{Piece, SseReader};
 use tollgate_dialect::request::Request;
 use tollgate_dialect::{
     AnswerHead, Collector, Dialect, StreamDecoder, StreamEncoder, Target, answer_context, decode_request,
-    decode_response, encode_error, encode_request, encode_stream_error,
+    decode_response, encode_error, encode_request,
 };
 
 use crate::case::{Case, Kind, compact, seal};
@@ -85,7 +85,11 @@ fn context(case: &Case) -> (Context, bool) {
 }
 
 fn head(case: &Case, stream_usage: bool) -> AnswerHead {
-    let id = if case.meta.to.dialect() == Dialect::Messages { "msg_ours" } else { "chatcmpl-ours" };
+    let id = match case.meta.to.dialect() {
+        Dialect::Messages => "msg_ours",
+        Dialect::Chat => "chatcmpl-ours",
+        Dialect::Responses => "resp_ours",
+    };
     AnswerHead {
         id: id.into(),
         model: "asked".into(),
@@ -204,7 +208,7 @@ fn error(case: &Case) -> Outcome {
     let dialect = case.meta.to.dialect();
     let body = if told.in_stream {
         let mut out = Vec::new();
-        encode_stream_error(dialect, &public, "req_1", &mut out);
+        StreamEncoder::new(dialect, AnswerHead::default(), seal()).fail(&public, "req_1", &mut out);
         serde_json::to_string(&utf8(out)).expect("a string")
     } else {
         utf8(encode_error(dialect, &public, "req_1"))

@@ -11,7 +11,18 @@ use super::Sent;
 use super::words;
 
 /// Without these a request is another request.
-const ESSENTIAL: &[&str] = &["model", "messages", "tools", "system", "stream", "max_tokens", "max_completion_tokens"];
+const ESSENTIAL: &[&str] = &[
+    "model",
+    "messages",
+    "tools",
+    "system",
+    "stream",
+    "max_tokens",
+    "max_completion_tokens",
+    "input",
+    "instructions",
+    "max_output_tokens",
+];
 
 pub struct Refusal<'r> {
     /// The upstream's words as [`words::plain`] has them.

@@ -140,10 +140,13 @@ const MESSAGES: &str = r#"{"model":"m","max_tokens":32000,"temperature":1.5,"top
         {"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[]}]},
         {"role":"assistant","content":"so"}]}"#;
 
+const RESPONSES: &str = r#"{"model":"x","include":["reasoning.encrypted_content"],"input":[{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"},
+    {"role":"assistant","content":"so"}]}"#;
+
 /// The first dialect, and the first `thinking.type`, in which the words teach something.
 fn taught(words: &str) -> Vec<Fact> {
     let mut facts = Vec::new();
-    for body in [CHAT, MESSAGES] {
+    for body in [CHAT, MESSAGES, RESPONSES] {
         for kind in ["adaptive", "enabled", "disabled"] {
             let body = body.replace("TYPE", kind);
             for max_tokens in [32000, 1] {
@@ -180,8 +183,8 @@ fn every_row_has_a_name_of_its_own() {
 #[test]
 fn a_complaint_about_what_was_not_sent_teaches_nothing() {
     let body = r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
-    // These speak of the conversation as a whole, or of the headers: only an unchanged body shows that there is nothing to cure.
-    let anywhere = ["reasoning_wanted", "alternation", "betas", "no_betas"];
+    // These speak of the conversation or the request as a whole, or of the headers: only an unchanged body shows that there is nothing to cure.
+    let anywhere = ["api_responses", "reasoning_wanted", "alternation", "betas", "no_betas"];
     for row in rows().filter(|row| !anywhere.contains(&row.id)) {
         for (words, _) in row.seen {
             let sent = Sent { body: body.as_bytes(), max_tokens: None, stream: true, drop_params: true };

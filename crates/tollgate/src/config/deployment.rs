@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Json;
 use tollgate_policy::health::Limits;
 use tollgate_policy::price::Price;
@@ -109,8 +110,11 @@ fn one(
 ) -> Option<Deployment> {
     let listed = info.map(|info| info.list("supported_endpoints")).unwrap_or_default();
     let messages_listed = listed.iter().any(|node| node.value == Value::Text("/v1/messages".into()));
-    refuse_responses_mode(params);
-    let target = target::find(params, messages_listed);
+    // LiteLLM's word for the same.
+    let chat_only = params.bool("use_chat_completions_api").unwrap_or(false);
+    let apis = [("auto", None), ("chat", Some(Dialect::Chat)), ("responses", Some(Dialect::Responses))];
+    let api = params.choice("api_mode", &apis).flatten().or(chat_only.then_some(Dialect::Chat));
+    let target = target::find(params, messages_listed, api);
     // The rest is read all the same, so that one run reports everything.
     let drop_params = params.bool("drop_params").unwrap_or(defaults.drop_params);
     let force_stream = [("auto", ForceStream::Auto), ("always", ForceStream::Always), ("never", ForceStream::Never)];
@@ -152,13 +156,15 @@ fn one(
         mode(info);
         info.finish(&MODEL_INFO);
     }
-    let Target { row, model, dialect, base_url, .. } = target;
+    let Target { row, model, dialect, either_api, base_url, .. } = target;
     Some(Deployment {
         id: id.unwrap_or_default(),
         group,
         provider: row.name.clone(),
         model,
         dialect,
+        either_api,
+        has_responses: row.responses,
         base_url,
         credential_missing: names_key && credential.is_none(),
         credential,
@@ -212,16 +218,6 @@ fn mode(info: &Section<'_, '_>) {
             "only chat models are served yet",
             "requests to this route will fail at the provider",
         );
-    }
-}
-
-fn refuse_responses_mode(params: &Section<'_, '_>) {
-    // Chat completions are what is used anyway.
-    params.bool("use_chat_completions_api");
-    if params.choice("api_mode", &[("auto", false), ("chat", false), ("responses", true)]) == Some(true) {
-        let at = params.entry("api_mode").map_or(params.at, |entry| entry.node.at);
-        let hint = "write `api_mode: auto` or `chat`: the provider's chat completions are used then";
-        params.cx.error(at, &params.path_of("api_mode"), "`responses` is not available yet", hint);
     }
 }
 

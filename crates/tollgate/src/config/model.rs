@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use jiff::tz::TimeZone;
 use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Json;
-use tollgate_dialect::quirks::Quirks;
+use tollgate_dialect::quirks::{Api, Quirks};
 use tollgate_policy::access;
 use tollgate_policy::authorise::AccessGroups;
 use tollgate_policy::glob::Glob;
@@ -55,6 +55,10 @@ pub struct Deployment {
     /// The provider's name for the model. With a wildcard in it (`*`), the matched text is put there.
     pub model: String,
     pub dialect: Dialect,
+    /// `api_mode` leaves open by which of OpenAI's two APIs the model is called. `dialect` is chat then.
+    pub either_api: bool,
+    /// The provider is known to have the Responses API.
+    pub has_responses: bool,
     /// With neither path of the dialect nor trailing slash.
     pub base_url: Uri,
     /// The credential's header, value included. `None`: the provider takes none.
@@ -96,6 +100,17 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// What is spoken to it for a client of this dialect, by what is known of it.
+    pub fn dialect_for(&self, client: Dialect, quirks: &Quirks) -> Dialect {
+        match quirks.api.filter(|_| self.either_api) {
+            Some(Api::Responses) => Dialect::Responses,
+            Some(Api::Chat) => Dialect::Chat,
+            // The client's own words go on where they can.
+            None if self.either_api && self.has_responses && client == Dialect::Responses => Dialect::Responses,
+            None => self.dialect,
+        }
+    }
+
     /// The model that a health check asks for; `None`: a wildcard stands for no model in particular.
     pub fn checked_model(&self) -> Option<&str> {
         self.check.model.as_deref().or(Some(&*self.model)).filter(|model| !model.contains('*'))

@@ -14,6 +14,8 @@ pub struct Target {
     /// The provider's name for the model.
     pub model: String,
     pub dialect: Dialect,
+    /// Nothing says which of OpenAI's two APIs is meant.
+    pub either_api: bool,
     pub base_url: Uri,
     pub auth: Auth,
     /// Where a key is looked for when the configuration gives none.
@@ -28,14 +30,24 @@ struct Named {
     model: String,
 }
 
-/// `None` with a problem reported. `messages_listed`: `supported_endpoints` names `/v1/messages`.
-pub fn find(params: &Section<'_, '_>, messages_listed: bool) -> Option<Target> {
-    let named = named(params)?;
+/// `None` with a problem reported. `messages_listed`: `supported_endpoints` names `/v1/messages`. `api`: what `api_mode` says.
+pub fn find(params: &Section<'_, '_>, messages_listed: bool, api: Option<Dialect>) -> Option<Target> {
+    let mut named = named(params)?;
+    let mut api = api;
+    // LiteLLM's `openai/responses/NAME`.
+    if let Some(model) = named.model.strip_prefix("responses/").filter(|_| named.row.responses) {
+        named.model = model.to_string();
+        api = api.or(Some(Dialect::Responses));
+    }
     let address = address(params, &named.row.name);
-    let endpoint = params.choice("endpoint", &[("chat", Dialect::Chat), ("messages", Dialect::Messages)]);
+    let endpoints = [("chat", Dialect::Chat), ("messages", Dialect::Messages), ("responses", Dialect::Responses)];
+    let endpoint = params.choice("endpoint", &endpoints);
     let host_row = address.as_ref().and_then(|a| registry::embedded().by_host(a.uri.authority()?.as_str()));
     let row = row_at(&named, address.as_ref(), host_row);
-    let dialect = endpoint.unwrap_or_else(|| dialect(&named, row, address.as_ref(), messages_listed));
+    let mut dialect = endpoint.unwrap_or_else(|| dialect(&named, row, address.as_ref(), messages_listed));
+    if let (None, Dialect::Chat, Some(api)) = (endpoint, dialect, api) {
+        dialect = api;
+    }
     let base_url = base_url(params, row, dialect, address.as_ref())?;
 
     let mut key_variables = row.key_variables(if row.name == named.row.name { &named.prefix } else { &row.name });
@@ -50,6 +62,7 @@ pub fn find(params: &Section<'_, '_>, messages_listed: bool) -> Option<Target> {
         auth: if named.row.name == "anthropic" { named.row.auth(dialect) } else { row.auth(dialect) },
         model: named.model,
         dialect,
+        either_api: dialect == Dialect::Chat && endpoint.is_none() && api.is_none(),
         base_url,
         key_variables,
         key_required: !row.key_optional && at_home,
@@ -193,6 +206,8 @@ fn dialect(named: &Named, row: &Provider, address: Option<&Address>, messages_li
 }
 
 fn base_url(params: &Section<'_, '_>, row: &Provider, dialect: Dialect, address: Option<&Address>) -> Option<Uri> {
+    // OpenAI's two APIs stand side by side.
+    let dialect = if dialect == Dialect::Responses { Dialect::Chat } else { dialect };
     let own = match dialect {
         Dialect::Messages if row.dialect() == Dialect::Chat => row.messages_url.as_deref(),
         _ if dialect != row.dialect() => None,
@@ -232,9 +247,13 @@ fn base_url(params: &Section<'_, '_>, row: &Provider, dialect: Dialect, address:
 fn trimmed(uri: &Uri, dialect: Dialect) -> String {
     let whole = uri.to_string();
     let url = whole.split('?').next().unwrap_or_default().trim_end_matches('/');
-    let url = url.strip_suffix(dialect.path()).unwrap_or(url).trim_end_matches('/');
+    let paths: &[&str] = match dialect {
+        Dialect::Messages => &[Dialect::Messages.path()],
+        Dialect::Chat | Dialect::Responses => &[Dialect::Chat.path(), Dialect::Responses.path()],
+    };
+    let url = paths.iter().find_map(|path| url.strip_suffix(path)).unwrap_or(url).trim_end_matches('/');
     match dialect {
         Dialect::Messages => url.strip_suffix("/v1").unwrap_or(url).to_string(),
-        Dialect::Chat => url.to_string(),
+        Dialect::Chat | Dialect::Responses => url.to_string(),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use tollgate_dialect::{AnswerHead, Dialect, encode_stream_error};
+use tollgate_dialect::{AnswerHead, Dialect};
 use tollgate_policy::balance::{Session, Verdict, mixed};
 use tollgate_policy::failover::{Treatment, Trouble, treatment};
 use tollgate_policy::retry;
@@ -113,8 +113,8 @@ impl Driver {
             }
             Err(failure) if self.line.committed() => {
                 let public = super::reply::public(&failure, &self.live.config);
-                let (dialect, id) = (self.inbound.dialect, self.recorder.id.clone());
-                self.line.write(|out| encode_stream_error(dialect, &public, &id, out));
+                let id = self.recorder.id.clone();
+                self.line.encode(|encoder, out| encoder.fail(&public, &id, out));
                 self.recorder.status.get_or_insert(200);
                 self.recorder.reason = failure.reason();
                 self.recorder.error = Some(public.message);

@@ -8,6 +8,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
 use tollgate_dialect::error::{Change, ChangeKind, ErrorKind, UpstreamError};
+use tollgate_dialect::quirks::Api;
 use tollgate_dialect::{Dialect, decode_error, is_plain_error};
 use tollgate_policy::failover::{Failure as AttemptFailure, reason};
 use tollgate_policy::repair::{Fact, Sent, recognise};
@@ -105,8 +106,8 @@ impl Driver {
                 return Err(ended);
             }
             self.note(live, index, &prepared, &cures, upstream_model, body.len());
-            self.recorder.sent(deployment.dialect, &body);
-            let stream = prepared.stream;
+            self.recorder.sent(prepared.dialect, &body);
+            let (stream, dialect) = (prepared.stream, prepared.dialect);
             let tried = self.exchange(live, index, &known, prepared, body.clone()).await;
             self.recorder.attempt_ended(tried.as_ref().err().map(|ended| self.failure_for_record(live, ended)));
             let ended = match tried {
@@ -123,7 +124,7 @@ impl Driver {
             };
             let sent =
                 Sent { body: &body, max_tokens: self.sent_tokens(&known), stream, drop_params: deployment.drop_params };
-            match recognise(error, &sent) {
+            match recognise(error, &sent).or_else(|| other_api(deployment, dialect, error, &cures)) {
                 Some(fact) if !cures.contains(&fact) && cures.len() < MOST_CURES && !self.line.content_sent => {
                     tracing::info!(request_id = %self.recorder.id, deployment = %deployment.id, fact = ?fact, "repairing a refused request");
                     self.recorder.then(&format!("repaired {} and sent again", fact.label()));
@@ -214,9 +215,9 @@ impl Driver {
         body: Bytes,
     ) -> Result<Option<Whole>, Ended> {
         let deployment = &live.config.deployments[index];
-        let passthrough = prepared.same_dialect;
+        let (passthrough, dialect) = (prepared.same_dialect, prepared.dialect);
         let began = tokio::time::Instant::now();
-        let mut request = upstream_request(deployment, known, self.client_headers(), prepared.stream, body)?;
+        let mut request = upstream_request(deployment, dialect, known, self.client_headers(), prepared.stream, body)?;
         let progress = Progress::of(&mut request);
         let limit = first_byte(deployment, prepared.stream);
         let app = self.app.clone();
@@ -227,7 +228,7 @@ impl Driver {
         }
         let answer = self.recorder.tapped(answer);
         if !answer.status().is_success() {
-            return Err(self.refusal(deployment, answer, passthrough).await.into());
+            return Err(self.refusal(dialect, answer, passthrough).await.into());
         }
         let outcome = relay::Relay {
             line: &mut self.line,
@@ -251,12 +252,12 @@ impl Driver {
     }
 
     /// Reads an error answer: at most a megabyte, for at most ten seconds.
-    async fn refusal(&mut self, deployment: &Deployment, answer: http::Response<Tapped>, same_dialect: bool) -> Failed {
+    async fn refusal(&mut self, dialect: Dialect, answer: http::Response<Tapped>, same_dialect: bool) -> Failed {
         let (parts, body) = answer.into_parts();
         let reading = http_body_util::Limited::new(body, 1024 * 1024).collect();
         let read = self.line.patient(Duration::from_secs(10), same_dialect, reading).await;
         let bytes = read.ok().and_then(Result::ok).map(|whole| whole.to_bytes()).unwrap_or_default();
-        let mut error = decode_error(deployment.dialect, parts.status.as_u16(), &bytes);
+        let mut error = decode_error(dialect, parts.status.as_u16(), &bytes);
         if parts.status.is_redirection() {
             let target = parts.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("elsewhere");
             error.message = format!("the upstream redirects to {target}; correct api_base");
@@ -273,22 +274,37 @@ impl Driver {
         let upstream_id =
             ["request-id", "x-request-id", "x-generation-id"].iter().find_map(|name| parts.headers.get(*name));
         let upstream_id = upstream_id.and_then(|id| id.to_str().ok()).map(|id| id.chars().take(100).collect());
-        let raw = (same_dialect && may_pass_unmodified(deployment.dialect, &error, &bytes))
-            .then(|| (parts.status.as_u16(), bytes));
+        let raw =
+            (same_dialect && may_pass_unmodified(dialect, &error, &bytes)).then(|| (parts.status.as_u16(), bytes));
         Failed { failure: AttemptFailure::Refused(error), raw, upstream_id }
+    }
+}
+
+/// The other of OpenAI's two APIs, where the one that was asked is not there. It is not asked for where nothing is known of it.
+fn other_api(deployment: &Deployment, asked: Dialect, error: &UpstreamError, cures: &[Fact]) -> Option<Fact> {
+    let no_model = error.code.as_deref() == Some("model_not_found");
+    let tried = cures.iter().any(|cure| matches!(cure, Fact::Api(_)));
+    if !deployment.either_api || !matches!(error.status, 404 | 405) || no_model || tried {
+        return None;
+    }
+    match asked {
+        Dialect::Responses => Some(Fact::Api(Api::Chat)),
+        Dialect::Chat if deployment.has_responses => Some(Fact::Api(Api::Responses)),
+        _ => None,
     }
 }
 
 /// One request to a deployment, with the `client`'s own headers for Anthropic.
 pub fn upstream_request(
     deployment: &Deployment,
+    dialect: Dialect,
     known: &Known,
     client: &[(HeaderName, HeaderValue)],
     stream: bool,
     body: Bytes,
 ) -> Result<http::Request<Full<Bytes>>, Ended> {
     let uri: Uri = deployment
-        .url(deployment.dialect.path())
+        .url(dialect.path())
         .parse()
         .map_err(|_| Ended::Final(Failure::Internal("a deployment's URL cannot be built")))?;
     let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
@@ -297,7 +313,7 @@ pub fn upstream_request(
     let accept = if stream { "text/event-stream, application/json" } else { "application/json" };
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
-    if deployment.dialect == Dialect::Messages {
+    if dialect == Dialect::Messages {
         messages_headers(headers, deployment, known, client);
     }
     for (name, value) in deployment.headers.iter().filter(|(name, _)| *name != BETAS) {

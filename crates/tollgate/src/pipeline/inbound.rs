@@ -55,6 +55,7 @@ struct Head<'a> {
     max_completion_tokens: Option<Json<'a>>,
     n: Option<Json<'a>>,
     user: Option<Json<'a>>,
+    max_output_tokens: Option<Json<'a>>,
     /// The conversation's name, where the body has one.
     session: Option<Json<'a>>,
     wishes: Wishes,
@@ -128,12 +129,14 @@ pub fn ping(dialect: Dialect, model: &str, max_tokens: u64) -> Inbound {
 }
 
 fn max_tokens(head: &Head<'_>) -> Option<u64> {
-    head.max_completion_tokens.as_ref().or(head.max_tokens.as_ref()).and_then(Json::as_count)
+    let fields = [&head.max_output_tokens, &head.max_completion_tokens, &head.max_tokens];
+    fields.into_iter().flatten().next().and_then(Json::as_count)
 }
 
 impl Inbound {
-    /// A request of the gateway itself.
+    /// A request of the gateway itself to a deployment of this dialect. For Responses it is a chat client's, and translated.
     pub fn own(dialect: Dialect, model: String, body: Bytes, stream: bool, max_tokens: Option<u64>) -> Inbound {
+        let dialect = if dialect == Dialect::Responses { Dialect::Chat } else { dialect };
         Inbound {
             dialect,
             body,
@@ -204,6 +207,7 @@ fn head(body: &[u8]) -> Result<Head<'_>, Failure> {
             "max_completion_tokens" => &mut head.max_completion_tokens,
             "n" => &mut head.n,
             "user" => &mut head.user,
+            "max_output_tokens" => &mut head.max_output_tokens,
             "prompt_cache_key" | "litellm_session_id" => &mut head.session,
             _ => {
                 head.ours |= head.wishes.read_member(name, value);

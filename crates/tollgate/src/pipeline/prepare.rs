@@ -19,6 +19,8 @@ use crate::tokens::{self, Counted};
 pub struct Prepared {
     pub body: Vec<u8>,
     pub changes: Vec<Change>,
+    /// What the body is in, and the answer will be.
+    pub dialect: Dialect,
     /// The upstream is asked for a stream.
     pub stream: bool,
     /// Client and deployment speak the same dialect, and the answer can go through as it is.
@@ -54,25 +56,27 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         stream,
         seal: job.seal,
     };
-    let reencode = match deployment.dialect {
-        Dialect::Chat => known.quirks.reencode,
+    let dialect = deployment.dialect_for(inbound.dialect, &known.quirks);
+    let reencode = match dialect {
+        Dialect::Chat | Dialect::Responses => known.quirks.reencode,
         Dialect::Messages => known.quirks.messages.reencode,
     };
-    let same_dialect = inbound.dialect == deployment.dialect && !reencode;
-    let as_is = same_dialect && job.continuing.is_none() && !needs_rewriting(deployment.dialect, known);
+    let same_dialect = inbound.dialect == dialect && !reencode;
+    let as_is = same_dialect && job.continuing.is_none() && !needs_rewriting(dialect, known);
     let mut prepared = if as_is {
-        let encoded = forward_request(deployment.dialect, &inbound.body, &target)?;
+        let encoded = forward_request(dialect, &inbound.body, &target)?;
         Prepared {
             body: encoded.body,
             changes: encoded.changes,
+            dialect,
             stream,
             same_dialect,
-            context: answer::Context::default(),
+            context: context_of(job, &target),
             counted_input: None,
             conversation: None,
         }
     } else {
-        translate(job, &target, same_dialect)?
+        translate(job, dialect, &target, same_dialect)?
     };
     if !(deployment.defaults.is_empty() && deployment.extra_body.is_empty() && deployment.drop_always.is_empty()) {
         configure(&mut prepared, deployment);
@@ -80,13 +84,29 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
     Ok(prepared)
 }
 
-fn translate(job: &Preparation<'_>, target: &Target<'_>, same_dialect: bool) -> Result<Prepared, Failure> {
+/// Where the client gets the answer in another form than it comes in, calls must find their way back to its tools. Elsewhere
+/// its bytes go on.
+fn context_of(job: &Preparation<'_>, target: &Target<'_>) -> answer::Context {
+    let inbound = job.inbound;
+    if inbound.dialect != Dialect::Responses || inbound.stream == target.stream {
+        return answer::Context::default();
+    }
+    let request = decode_request(inbound.dialect, &inbound.body);
+    request.map(|request| answer_context(inbound.dialect, &request, target)).unwrap_or_default()
+}
+
+fn translate(
+    job: &Preparation<'_>,
+    dialect: Dialect,
+    target: &Target<'_>,
+    same_dialect: bool,
+) -> Result<Prepared, Failure> {
     let inbound = job.inbound;
     let mut request = decode_request(inbound.dialect, &inbound.body)?;
     let mut changes = Vec::new();
     let mut conversation = None;
     if let Some(said) = job.continuing {
-        go_on(&mut request, said, job.deployment.dialect, target);
+        go_on(&mut request, said, dialect, target);
     }
     if target.quirks.replay != Replay::Never {
         let here = Conversation::of(&request, &job.deployment.group);
@@ -95,16 +115,17 @@ fn translate(job: &Preparation<'_>, target: &Target<'_>, same_dialect: bool) -> 
         }
         conversation = Some(here);
     }
-    let encoded = encode_request(job.deployment.dialect, &request, target)?;
+    let encoded = encode_request(dialect, &request, target)?;
     changes.extend(encoded.changes);
     let counted_input =
         (inbound.stream && inbound.dialect == Dialect::Messages).then(|| tokens::count_quickly(&request));
     Ok(Prepared {
         body: encoded.body,
         changes,
+        dialect,
         stream: target.stream,
         same_dialect,
-        context: answer_context(job.deployment.dialect, &request, target),
+        context: answer_context(dialect, &request, target),
         counted_input,
         conversation,
     })
@@ -152,6 +173,10 @@ fn upstream_stream(inbound: &Inbound, deployment: &Deployment, known: &Known) ->
     }
 }
 
+/// The names of chat's limit of the answer, in which the configuration gives it.
+const TOKEN_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+const RESPONSES_LIMIT: &str = "max_output_tokens";
+
 /// What the deployment's configuration says about the body: defaults where the request has nothing, `extra_body` in any case,
 /// and `additional_drop_params` never. Additions go to the front, so that the conversation's bytes keep their place.
 fn configure(prepared: &mut Prepared, deployment: &Deployment) {
@@ -162,7 +187,9 @@ fn configure(prepared: &mut Prepared, deployment: &Deployment) {
     for (name, value) in extra {
         out.key(name).json(value);
     }
+    let limit = |name: &str| TOKEN_LIMITS.contains(&name) && prepared.dialect == Dialect::Responses;
     for (name, value) in defaults {
+        let name = if limit(name) { RESPONSES_LIMIT } else { name };
         if !fields.has(name) && !extra.iter().any(|(n, _)| n == name) {
             out.key(name).json(value);
         }
@@ -182,10 +209,10 @@ fn configure(prepared: &mut Prepared, deployment: &Deployment) {
 struct Fields<'a>(Vec<(Text<'a>, Json<'a>)>);
 
 impl Fields<'_> {
-    /// The two names of the token limit count as one.
+    /// The two names of chat's token limit count as one.
     fn has(&self, name: &str) -> bool {
-        let either = ["max_tokens", "max_completion_tokens"];
-        self.0.iter().any(|(n, _)| n.escaped() == name || (either.contains(&name) && either.contains(&n.escaped())))
+        let same = |n: &str| TOKEN_LIMITS.contains(&name) && TOKEN_LIMITS.contains(&n);
+        self.0.iter().any(|(n, _)| n.escaped() == name || same(n.escaped()))
     }
 }
 

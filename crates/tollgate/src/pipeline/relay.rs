@@ -169,7 +169,7 @@ impl Relay<'_> {
         let mut tally = self.tally();
         let mut flow = self.flow();
         let mut broken = None;
-        let decoded = decode_response(self.deployment.dialect, &whole, self.quirks, &mut |event| {
+        let decoded = decode_response(self.prepared.dialect, &whole, self.quirks, &mut |event| {
             broken = broken.take().or(self.pass(event, &mut sink, &mut tally.shaper, &mut flow).err());
         });
         decoded.and(broken.map_or(Ok(()), Err)).map_err(failure)?;
@@ -184,7 +184,7 @@ impl Relay<'_> {
                 collector.check().map_err(failure)?;
                 collector.finish()
             }
-            Sink::Bytes => forward_response(self.deployment.dialect, &whole).unwrap_or(whole),
+            Sink::Bytes => forward_response(self.prepared.dialect, &whole).unwrap_or(whole),
         };
         Ok(Some(self.whole(headers, body)))
     }
@@ -202,7 +202,7 @@ impl Relay<'_> {
         limits::pass_on(headers, &mut self.line.headers, self.record.admission.is_limited());
         let mut sink = self.sink(true);
         let mut tally = self.tally();
-        let mut decoder = StreamDecoder::new(self.deployment.dialect, self.quirks);
+        let mut decoder = StreamDecoder::new(self.prepared.dialect, self.quirks);
         let mut reader = SseReader::default();
         let mut flow = self.flow();
         let mut no_events = (!may_be_events(&first)).then(Vec::new);
@@ -271,7 +271,7 @@ impl Relay<'_> {
         })?;
         broken?;
         if let Sink::Bytes = sink {
-            match forward_frame(self.deployment.dialect, frame, self.inbound.stream_usage) {
+            match forward_frame(self.prepared.dialect, frame, self.inbound.stream_usage) {
                 Forwarded::AsIs => flow.held_bytes.extend_from_slice(frame.raw),
                 Forwarded::Replace(bytes) => flow.held_bytes.extend_from_slice(&bytes),
                 Forwarded::Drop => {}
@@ -419,7 +419,8 @@ fn excerpt(text: &[u8]) -> String {
 }
 
 fn is_end(frame: &Frame<'_>) -> bool {
-    frame.data == b"[DONE]" || frame.event == "message_stop"
+    frame.data == b"[DONE]"
+        || matches!(frame.event, "message_stop" | "response.completed" | "response.incomplete" | "response.failed")
 }
 
 fn failure(error: AnswerError) -> Failed {

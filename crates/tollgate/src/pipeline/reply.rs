@@ -109,7 +109,7 @@ pub async fn from_driver(driver: Driver) -> Reply {
     let head = outlet.lock().head.take().unwrap_or_default();
     let mut reply = http::Response::new(ReplyBody::Stream { driving: over.is_none().then_some(driving), outlet });
     let kind = match dialect {
-        Dialect::Messages | Dialect::Chat => "text/event-stream; charset=utf-8",
+        Dialect::Messages | Dialect::Chat | Dialect::Responses => "text/event-stream; charset=utf-8",
     };
     let headers = reply.headers_mut();
     *headers = head;
@@ -184,7 +184,7 @@ pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut 
 /// 529 is Anthropic's own; what knows OpenAI's errors expects 503.
 fn status_for(dialect: Dialect, status: u16) -> u16 {
     match (dialect, status) {
-        (Dialect::Chat, 529) => 503,
+        (Dialect::Chat | Dialect::Responses, 529) => 503,
         _ => status,
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tollgate_dialect::event::Event;
 use tollgate_dialect::frame::sse::{Piece, SseReader};
 use tollgate_dialect::usage::Usage;
-use tollgate_dialect::{StreamDecoder, decode_error, decode_response};
+use tollgate_dialect::{Dialect, StreamDecoder, decode_error, decode_response};
 use tollgate_policy::failover::Failure;
 use tollgate_policy::repair::{Fact, Sent, recognise};
 
@@ -142,9 +142,9 @@ impl<'p> Asked<'p> {
 
     async fn request(&mut self, call: &Call, inbound: &Inbound, known: &Known, prepared: Prepared) -> Tried {
         let deployment = self.deployment();
-        let stream = prepared.stream;
+        let (stream, dialect) = (prepared.stream, prepared.dialect);
         let body = Bytes::from(prepared.body);
-        let Ok(request) = upstream_request(deployment, known, &[], stream, body.clone()) else {
+        let Ok(request) = upstream_request(deployment, prepared.dialect, known, &[], stream, body.clone()) else {
             return Tried::Failure("the address or the key of this deployment cannot be used".into());
         };
         self.sent += 1;
@@ -161,12 +161,12 @@ impl<'p> Asked<'p> {
         };
         if status.is_success() {
             let dropped = prepared.changes.iter().map(ToString::to_string).filter(|c| c.starts_with("dropped:"));
-            return match shown(deployment, known, &bytes, call.begins_only && stream) {
+            return match shown(dialect, known, &bytes, call.begins_only && stream) {
                 Ok(shown) => Tried::Answer(Shown { dropped: dropped.collect(), ..shown }),
                 Err(why) => Tried::Failure(why),
             };
         }
-        let error = decode_error(deployment.dialect, status.as_u16(), &bytes);
+        let error = decode_error(dialect, status.as_u16(), &bytes);
         let max_tokens = inbound.max_tokens.map(|n| n.min(known.max_output_tokens.unwrap_or(n)));
         let sent = Sent { body: &body, max_tokens, stream, drop_params: deployment.drop_params };
         let cure = recognise(&error, &sent);
@@ -201,7 +201,7 @@ async fn read(mut body: Incoming, begins_only: bool) -> Result<Vec<u8>, String> 
     Ok(bytes)
 }
 
-fn shown(deployment: &Deployment, known: &Known, bytes: &[u8], beginning: bool) -> Result<Shown, String> {
+fn shown(dialect: Dialect, known: &Known, bytes: &[u8], beginning: bool) -> Result<Shown, String> {
     let mut shown = Shown::default();
     let mut emit = |event: Event<'_>| match event {
         Event::Text(text) => shown.text.push_str(&text.decode()),
@@ -211,13 +211,12 @@ fn shown(deployment: &Deployment, known: &Known, bytes: &[u8], beginning: bool) 
         _ => {}
     };
     if bytes.trim_ascii_start().starts_with(b"{") {
-        decode_response(deployment.dialect, bytes, &known.quirks, &mut |event| emit(event))
-            .map_err(|e| e.to_string())?;
+        decode_response(dialect, bytes, &known.quirks, &mut |event| emit(event)).map_err(|e| e.to_string())?;
         return Ok(shown);
     }
     let mut reader = SseReader::default();
     reader.feed(bytes);
-    let mut decoder = StreamDecoder::new(deployment.dialect, &known.quirks);
+    let mut decoder = StreamDecoder::new(dialect, &known.quirks);
     while let Some(piece) = reader.next() {
         if let Piece::Frame(frame) = piece.map_err(|e| e.to_string())? {
             decoder.push(&frame, &mut |event| emit(event)).map_err(|e| e.to_string())?;

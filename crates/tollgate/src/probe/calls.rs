@@ -32,7 +32,8 @@ pub fn count(dialect: Dialect) -> usize {
 
 pub fn calls(dialect: Dialect) -> Vec<Call> {
     match dialect {
-        Dialect::Chat => chat(),
+        // A chat client's requests are translated.
+        Dialect::Chat | Dialect::Responses => chat(),
         Dialect::Messages => messages(),
     }
 }

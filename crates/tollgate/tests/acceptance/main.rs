@@ -24,6 +24,7 @@ mod records;
 mod repairs;
 mod replay;
 mod replicas;
+mod responses;
 mod routing;
 mod rules;
 #[path = "../support/mod.rs"]

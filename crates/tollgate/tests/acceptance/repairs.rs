@@ -7,7 +7,7 @@ mod guards;
 use serde_json::{Value, json};
 use tollgate_policy::glob::Glob;
 use tollgate_policy::repair::table::{Row, rows};
-use tollgate_sim::{Recorded, Rule, Sim, SimConfig};
+use tollgate_sim::{Provider, Recorded, Rule, Sim, SimConfig};
 
 use crate::stage::{Client, MASTER_KEY, PROVIDER_KEY, Stage, Upstream, changes, config, merged};
 use crate::support::http::{Answer, post};
@@ -20,7 +20,9 @@ fn row(id: &str) -> &'static Row {
 
 async fn stage(case: &Case) -> Stage {
     let (words, _) = row(case.row).seen[case.words];
-    let sim = SimConfig::default().chat(case.chat.clone()).messages(case.messages.clone()).key(PROVIDER_KEY);
+    let providers = vec![Provider::Chat, Provider::Messages, Provider::Responses];
+    let sim = SimConfig { providers, ..SimConfig::default() };
+    let sim = sim.chat(case.chat.clone()).messages(case.messages.clone()).key(PROVIDER_KEY);
     let sim = sim.rule(Rule::new(case.status, words, case.refuses));
     let sim = Sim::start(sim).await;
     let gateway =

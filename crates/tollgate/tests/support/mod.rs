@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod http;
 pub mod network;
 pub mod redis;
+pub mod responses_checker;
 pub mod stage;
 
 pub use client::{Run, Session, installed, run};

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::Target;
-use crate::anthropic_messages::wire::{parse, write_cache};
+use crate::anthropic_messages::wire::{is_server_block, parse, write_cache};
 use crate::error::{Change, ChangeKind, Unsupported};
 use crate::json::{Text, Writer};
 use crate::names::safe_tool_name;
@@ -116,7 +116,7 @@ impl<'t> Blocks<'t> {
             Part::Thinking(thinking) => self.thinking(thinking),
             Part::SearchResult { title, source, content, cache } => self.search_result(title, source, content, *cache),
             Part::ToolReference { name } => self.tool_reference(name),
-            Part::Server { fields, .. } if self.genuine() => {
+            Part::Server { kind, fields } if self.genuine() && is_server_block(kind.escaped()) => {
                 self.w.json(fields);
                 self.written += 1;
             }

@@ -1,6 +1,8 @@
 //! The canonical form as a body for an upstream. Whatever comes before `messages` changes seldom, so that the next turn's
 //! body begins with the same bytes.
 
+use std::borrow::Cow;
+
 use crate::anthropic_messages::wire::{ATTRIBUTION, is_client_tool, write_cache};
 use crate::error::{Change, ChangeKind, Unsupported};
 use crate::json::{Json, Text, Writer};
@@ -11,6 +13,7 @@ use crate::schema::{EMPTY, clean};
 use crate::{Encoded, Target};
 
 use super::blocks::{Blocks, blank};
+use super::carried;
 use super::control::{Control, Form, choose};
 use super::schema::output_schema;
 use super::turns::{Item, Rules, Thoughts, Turn, leading_system, turns};
@@ -72,6 +75,8 @@ pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Uns
     let max_tokens = max_tokens(request, target, &mut changes);
     let leading = leading_system(&request.messages);
     let messages = &request.messages[leading..];
+    let messages = if quirks.genuine { carried::unwrapped(messages, target) } else { Cow::Borrowed(messages) };
+    let messages = &*messages;
     let wanted = request.reasoning.filter(|_| takes(target, "thinking"));
     let mut control = wanted.map_or_else(Control::default, |r| choose(&r, target.quirks, max_tokens));
     let thinks = control.form.is_some_and(Form::is_on);
@@ -229,6 +234,8 @@ fn extra(
                 tier @ (r#""auto""# | r#""standard_only""#) if takes(target, key) => _ = w.key(key).raw(tier),
                 _ => {}
             },
+            // Responses has a list of this name.
+            None if key == "context_management" && value.is_array() => changes.push(Change::dropped(key)),
             None if NATIVE.contains(&key) && takes(target, key) => _ = w.key(key).json(value),
             None => changes.push(Change::dropped(key)),
         }
@@ -342,6 +349,7 @@ fn is_expressible(tool: &Tool<'_>, genuine: bool, changes: &mut Vec<Change>) -> 
             || kind.rsplit('_').next().is_some_and(|d| d.len() == 8 && d.parse::<u32>().is_ok())
     };
     match &tool.kind {
+        ToolKind::Server { .. } if genuine && web_search::is_wish(tool) => false,
         ToolKind::Client { kind, .. } | ToolKind::Server { kind, .. } if !genuine || !dated(kind) => {
             changes.push(Change::dropped(format!("tools.{}", kind.decode())));
             false

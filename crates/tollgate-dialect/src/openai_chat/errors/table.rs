@@ -112,6 +112,17 @@ const ROWS: &[Row] = &[
     code("1301", ContentPolicy, false),
     status_phrase(&[400, 403], "moderation", ContentPolicy, false),
     status_phrase(&[400, 403], "guardrail", ContentPolicy, false),
+    // Codes of the Responses API.
+    code("bio_policy", ContentPolicy, false),
+    code("misalignment_policy_violation", ContentPolicy, false),
+    code("invalid_prompt", InvalidRequest, false),
+    code("invalid_encrypted_content", InvalidRequest, false),
+    code("data_residency_mismatch", InvalidRequest, false),
+    code("image_too_large", InvalidRequest, false),
+    code("invalid_image", InvalidRequest, false),
+    code("invalid_image_format", InvalidRequest, false),
+    code("invalid_base64_image", InvalidRequest, false),
+    code("invalid_image_url", InvalidRequest, false),
     // Too much at once, or too much for today.
     code("server_is_overloaded", Overloaded, true),
     code("slow_down", Overloaded, true),

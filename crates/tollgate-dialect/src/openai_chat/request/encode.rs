@@ -12,7 +12,7 @@ use super::marks::Marks;
 use super::{messages, params, reasoning, tools};
 
 pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Unsupported> {
-    let mut out = Out { writer: Writer::with_capacity(expected_size(request)), target, changes: Vec::new() };
+    let mut out = Out::new(request, target);
     out.writer.open_object().key("model").str(target.model);
     params::write(&mut out, request)?;
     reasoning::write(&mut out, request.reasoning, request.max_tokens);
@@ -31,6 +31,10 @@ pub struct Out<'t> {
 }
 
 impl<'t> Out<'t> {
+    pub fn new(request: &Request<'_>, target: &'t Target<'t>) -> Out<'t> {
+        Out { writer: Writer::with_capacity(expected_size(request)), target, changes: Vec::new() }
+    }
+
     pub fn quirks(&self) -> &'t Quirks {
         self.target.quirks
     }

@@ -18,7 +18,7 @@ mod assistant;
 mod results;
 
 /// Claude Code's attribution line. It changes from request to request and means nothing to other vendors.
-const ATTRIBUTION: &str = "x-anthropic-billing-header:";
+pub const ATTRIBUTION: &str = "x-anthropic-billing-header:";
 
 pub fn write(out: &mut Out<'_>, request: &Request<'_>, notes: &[String]) -> Result<(), Unsupported> {
     out.writer.key("messages").open_array();

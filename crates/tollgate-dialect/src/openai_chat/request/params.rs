@@ -30,7 +30,7 @@ const PASSED: [&str; 14] = [
 ];
 
 /// Hints whose loss changes nothing that a client could notice in the answer.
-const HINTS: [&str; 13] = [
+pub const HINTS: [&str; 13] = [
     "metadata",
     "service_tier",
     "speed",
@@ -47,7 +47,7 @@ const HINTS: [&str; 13] = [
 ];
 
 /// Fields that make the request another one: without them the answer would be wrong, not just worse.
-const ESSENTIAL: [&str; 2] = ["compaction", "thread"];
+pub const ESSENTIAL: [&str; 2] = ["compaction", "thread"];
 
 /// Refused by some models while they think.
 pub const SAMPLING: [&str; 5] = ["temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty"];
@@ -104,7 +104,7 @@ pub fn thinks(request: &Request<'_>) -> bool {
     !request.reasoning.is_some_and(reasoning::is_off)
 }
 
-fn sampling(out: &mut Out<'_>, request: &Request<'_>) -> Result<(), Unsupported> {
+pub fn sampling(out: &mut Out<'_>, request: &Request<'_>) -> Result<(), Unsupported> {
     let thinks = thinks(request);
     if let Some(temperature) = &request.temperature
         && samples(out, "temperature", temperature, thinks)?
@@ -144,7 +144,7 @@ pub fn clamped_temperature(temperature: &Json<'_>, quirks: &Quirks) -> Option<St
 }
 
 /// True if a sampling parameter may be written.
-fn samples(out: &mut Out<'_>, param: &str, value: &Json<'_>, thinks: bool) -> Result<bool, Unsupported> {
+pub fn samples(out: &mut Out<'_>, param: &str, value: &Json<'_>, thinks: bool) -> Result<bool, Unsupported> {
     if !out.takes(param, value.get())? {
         return Ok(false);
     }
@@ -172,7 +172,7 @@ fn stop(out: &mut Out<'_>, request: &Request<'_>) {
     out.writer.close_array();
 }
 
-fn user(out: &mut Out<'_>, request: &Request<'_>) -> Result<(), Unsupported> {
+pub fn user(out: &mut Out<'_>, request: &Request<'_>) -> Result<(), Unsupported> {
     let given =
         |name: &str| request.extra.iter().find(|(key, _)| key.escaped() == name).and_then(|(_, value)| value.as_text());
     if let (Some(user), Some(field)) = (&request.user, &out.quirks().user_field)

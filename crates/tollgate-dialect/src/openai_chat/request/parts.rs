@@ -282,7 +282,7 @@ pub fn write_part(writer: &mut Writer, piece: &Piece<'_>, marks: Marks) {
             writer.key("image_url").open_object().key("url");
             write_url(writer, url);
             if let Some(detail) = detail {
-                writer.key("detail").text(detail);
+                writer.key("detail").text(&known_detail(detail));
             }
             writer.close_object();
             cache
@@ -305,13 +305,18 @@ pub fn write_part(writer: &mut Writer, piece: &Piece<'_>, marks: Marks) {
     writer.close_object();
 }
 
+/// Chat has no `original`, which Responses has.
+fn known_detail<'r>(detail: &'r Text<'_>) -> Text<'r> {
+    if detail.escaped() == "original" { Text::literal("high") } else { detail.borrowed() }
+}
+
 pub fn write_text_part(writer: &mut Writer, text: &Text<'_>, cache: Option<CacheMark>, marks: Marks) {
     writer.open_object().key("type").text(&Text::literal("text")).key("text").text(text);
     marks.write(writer, cache);
     writer.close_object();
 }
 
-fn write_url(writer: &mut Writer, url: &Url<'_>) {
+pub fn write_url(writer: &mut Writer, url: &Url<'_>) {
     match url {
         Url::Plain(url) => {
             writer.text(url);

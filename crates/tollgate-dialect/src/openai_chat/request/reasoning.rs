@@ -80,7 +80,7 @@ pub fn fields(quirks: &Quirks, asked: Option<Reasoning>, max_tokens: Option<u64>
     }
 }
 
-fn effort(asked: Reasoning) -> Option<Effort> {
+pub fn effort(asked: Reasoning) -> Option<Effort> {
     match asked.mode {
         ReasoningMode::Off | ReasoningMode::BetweenTools => Some(Effort::None),
         ReasoningMode::Adaptive => asked.effort,

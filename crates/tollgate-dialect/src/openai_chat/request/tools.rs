@@ -3,6 +3,7 @@
 use crate::error::{ChangeKind, Unsupported};
 use crate::json::{Json, Text};
 use crate::names::safe_tool_name;
+use crate::openai_responses::wire::is_hosted_tool;
 use crate::quirks::ToolChoiceForms;
 use crate::request::{Request, Tool, ToolChoice, ToolKind};
 use crate::schema;
@@ -15,11 +16,11 @@ const PLACEHOLDER: &str = "DeferredToolPlaceholder";
 
 /// A tool that runs in the client and has no schema on Anthropic's wire, with the input that its documentation gives it
 /// (<https://platform.claude.com/docs/en/agents-and-tools/tool-use>, 2026-11-21).
-struct ClientTool {
+pub struct ClientTool {
     kind: &'static str,
-    name: &'static str,
-    description: &'static str,
-    schema: &'static str,
+    pub name: &'static str,
+    pub description: &'static str,
+    pub schema: &'static str,
 }
 
 const CLIENT_TOOLS: [ClientTool; 4] = [
@@ -53,38 +54,59 @@ const CLIENT_TOOLS: [ClientTool; 4] = [
 /// Writes tools and choice. Gives sentences for the system prompt: about tools that do not exist here, and about a choice that
 /// the target refuses.
 pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Unsupported> {
-    let (kept, missing) = sort_out(&request.tools);
-    if kept.is_empty() {
-        return match missing.first() {
-            Some(name) => Err(no_such_tool(name, out)),
-            None => Ok(Vec::new()),
-        };
-    }
-    if !out.quirks().tools {
-        out.refused("tools", "")?;
-        return Ok(Vec::new());
-    }
-    for name in &missing {
-        out.change(ChangeKind::Dropped, name);
-    }
+    let Some((kept, mut notes)) = available(out, request, |_| false)? else { return Ok(Vec::new()) };
     out.writer.key("tools").open_array();
     for tool in &kept {
         write_tool(out, tool);
     }
     out.writer.close_array();
-    let mut notes = Vec::new();
-    if !missing.is_empty() {
-        notes.push(format!(
-            "These tools are not available in this session, whatever else you were told: {}.",
-            missing.join(", ")
-        ));
+    let (choice, note) = fitting_choice(out, request, &kept)?;
+    if let Some(choice) = choice {
+        write_choice(out, choice);
     }
-    notes.extend(write_choice(out, request, &kept)?);
+    parallel(out, request)?;
+    notes.extend(note);
     Ok(notes)
 }
 
-/// Tools that a model can be given, and the names of those that only Anthropic can run.
-fn sort_out<'r, 'a>(tools: &'r [Tool<'a>]) -> (Vec<&'r Tool<'a>>, Vec<String>) {
+/// The tools that are sent, and sentences for the system prompt.
+pub type Available<'r, 'a> = (Vec<&'r Tool<'a>>, Vec<String>);
+
+/// The tools that are sent, and a sentence about those that do not exist here. `None`: there are no tools. `own` knows the
+/// types of tools that the target runs itself.
+pub fn available<'r, 'a>(
+    out: &mut Out<'_>,
+    request: &'r Request<'a>,
+    own: fn(&str) -> bool,
+) -> Result<Option<Available<'r, 'a>>, Unsupported> {
+    let (kept, missing) = sort_out(&request.tools, own);
+    if kept.is_empty() {
+        return match missing.first() {
+            Some(first) => Err(no_such_tool(first, out)),
+            None => Ok(None),
+        };
+    }
+    if !out.quirks().tools {
+        out.refused("tools", "")?;
+        return Ok(None);
+    }
+    for tool in &missing {
+        out.change(ChangeKind::Dropped, &tool.name);
+    }
+    let names: Vec<&str> = missing.iter().map(|tool| tool.name.as_str()).collect();
+    let note =
+        || format!("These tools are not available in this session, whatever else you were told: {}.", names.join(", "));
+    Ok(Some((kept, (!names.is_empty()).then(note).into_iter().collect())))
+}
+
+/// A tool that only its maker can run, and who that is.
+struct Missing {
+    name: String,
+    home: &'static str,
+}
+
+/// Tools that a model can be given, and those that it cannot.
+fn sort_out<'r, 'a>(tools: &'r [Tool<'a>], own: fn(&str) -> bool) -> (Vec<&'r Tool<'a>>, Vec<Missing>) {
     let mut kept = Vec::with_capacity(tools.len());
     let mut missing = Vec::new();
     for tool in tools {
@@ -92,28 +114,30 @@ fn sort_out<'r, 'a>(tools: &'r [Tool<'a>]) -> (Vec<&'r Tool<'a>>, Vec<String>) {
             _ if tool.name.escaped() == PLACEHOLDER => {}
             ToolKind::Function { .. } | ToolKind::Custom { .. } => kept.push(tool),
             ToolKind::Client { kind, .. } if documented(kind).is_some() => kept.push(tool),
+            ToolKind::Server { kind, .. } if own(kind.escaped()) => kept.push(tool),
             // Every tool is sent, so there is nothing to search for.
             ToolKind::Server { kind, .. } if kind.escaped().starts_with("tool_search") => {}
             ToolKind::Client { kind, .. } | ToolKind::Server { kind, .. } => {
                 let name = if tool.name.is_empty() { kind } else { &tool.name };
-                missing.push(name.decode().into_owned());
+                let home = if is_hosted_tool(kind.escaped()) { "OpenAI" } else { "Anthropic" };
+                missing.push(Missing { name: name.decode().into_owned(), home });
             }
         }
     }
     (kept, missing)
 }
 
-fn documented(kind: &Text<'_>) -> Option<&'static ClientTool> {
+pub fn documented(kind: &Text<'_>) -> Option<&'static ClientTool> {
     CLIENT_TOOLS.iter().find(|tool| kind.escaped().starts_with(tool.kind))
 }
 
-fn no_such_tool(name: &str, out: &Out<'_>) -> Unsupported {
+fn no_such_tool(Missing { name, home }: &Missing, out: &Out<'_>) -> Unsupported {
     let what = name.replace('_', " ");
     let label = out.target.label;
     Unsupported {
         param: "tools".into(),
         message: format!(
-            "{name}: {label} has no {what}; it runs at Anthropic only. Route this request to an Anthropic model, or switch the tool off in the client."
+            "{name}: {label} has no {what}; it runs at {home} only. Route this request to an {home} model, or switch the tool off in the client."
         ),
     }
 }
@@ -160,7 +184,13 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
     writer.close_object().close_object();
 }
 
-fn write_choice(out: &mut Out<'_>, request: &Request<'_>, kept: &[&Tool<'_>]) -> Result<Option<String>, Unsupported> {
+/// The choice as the target takes it, and the sentence that stands in for a forced one that it refuses. `None`: none is
+/// written.
+pub fn fitting_choice<'r, 'a>(
+    out: &mut Out<'_>,
+    request: &'r Request<'a>,
+    kept: &[&Tool<'_>],
+) -> Result<(Option<&'r ToolChoice<'a>>, Option<String>), Unsupported> {
     let forms = out.quirks().tool_choice;
     let limit = out.quirks().tool_names;
     let mut choice = request.tool_choice.as_ref();
@@ -177,36 +207,42 @@ fn write_choice(out: &mut Out<'_>, request: &Request<'_>, kept: &[&Tool<'_>]) ->
         out.change(ChangeKind::Softened, "tool_choice");
         choice = Some(&ToolChoice::Required);
     }
-    if let Some(choice) = choice
-        && (*choice != ToolChoice::Auto || !out.quirks().refuses.iter().any(|r| r == "tool_choice"))
-        && out.takes("tool_choice", "")?
-    {
-        let writer = out.writer.key("tool_choice");
-        match choice {
-            ToolChoice::Auto => writer.str("auto"),
-            ToolChoice::None => writer.str("none"),
-            ToolChoice::Required if forms == ToolChoiceForms::Any => writer.str("any"),
-            ToolChoice::Required => writer.str("required"),
-            ToolChoice::Named(name) => writer
-                .open_object()
-                .key("type")
-                .str("function")
-                .key("function")
-                .open_object()
-                .key("name")
-                .text(&safe_tool_name(name, limit))
-                .close_object()
-                .close_object(),
-        };
-    }
-    if let Some(parallel) = request.parallel_tool_calls {
-        if !out.quirks().parallel_tool_calls {
-            if !parallel {
-                out.change(ChangeKind::Dropped, "parallel_tool_calls");
-            }
-        } else if out.takes("parallel_tool_calls", "")? {
-            out.writer.key("parallel_tool_calls").bool(parallel);
+    let Some(wanted) = choice else { return Ok((None, note)) };
+    let idle = *wanted == ToolChoice::Auto && out.quirks().refuses.iter().any(|r| r == "tool_choice");
+    let written = !idle && out.takes("tool_choice", "")?;
+    Ok((choice.filter(|_| written), note))
+}
+
+fn write_choice(out: &mut Out<'_>, choice: &ToolChoice<'_>) {
+    let quirks = out.quirks();
+    let writer = out.writer.key("tool_choice");
+    match choice {
+        ToolChoice::Auto => writer.str("auto"),
+        ToolChoice::None => writer.str("none"),
+        ToolChoice::Required if quirks.tool_choice == ToolChoiceForms::Any => writer.str("any"),
+        ToolChoice::Required => writer.str("required"),
+        ToolChoice::Named(name) => writer
+            .open_object()
+            .key("type")
+            .str("function")
+            .key("function")
+            .open_object()
+            .key("name")
+            .text(&safe_tool_name(name, quirks.tool_names))
+            .close_object()
+            .close_object(),
+    };
+}
+
+/// Whether an answer may have several calls.
+pub fn parallel(out: &mut Out<'_>, request: &Request<'_>) -> Result<(), Unsupported> {
+    let Some(parallel) = request.parallel_tool_calls else { return Ok(()) };
+    if !out.quirks().parallel_tool_calls {
+        if !parallel {
+            out.change(ChangeKind::Dropped, "parallel_tool_calls");
         }
+    } else if out.takes("parallel_tool_calls", "")? {
+        out.writer.key("parallel_tool_calls").bool(parallel);
     }
-    Ok(note)
+    Ok(())
 }

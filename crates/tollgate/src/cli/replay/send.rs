@@ -59,10 +59,14 @@ pub fn prepare(mut config: Config, then: &Capture, to: &To<'_>) -> Result<Sendin
     let (path, body) = match to.model {
         // The path that the client took may name its model.
         None => (then.record.path.clone(), body.into_owned()),
-        Some(name) if then.record.dialect == Dialect::Messages.name() => {
-            ("/v1/messages".into(), for_model(&body, name))
+        Some(name) => {
+            let path = match Dialect::of_name(&then.record.dialect) {
+                Some(Dialect::Messages) => "/v1/messages",
+                Some(Dialect::Responses) => "/v1/responses",
+                Some(Dialect::Chat) | None => "/v1/chat/completions",
+            };
+            (path.into(), for_model(&body, name))
         }
-        Some(name) => ("/v1/chat/completions".into(), for_model(&body, name)),
     };
     let mut headers = then.headers.clone();
     let own =

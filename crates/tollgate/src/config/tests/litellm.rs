@@ -286,15 +286,28 @@ fn s08_a_word_for_reasoning_means_the_providers_own_control() {
 }
 
 #[test]
-fn s03_the_responses_mode_is_refused_until_it_exists() {
+fn s03_api_mode_says_by_which_api_a_model_is_called() {
+    use tollgate_dialect::Dialect::{Chat, Messages, Responses};
     let files = Files::new(
-        "model_list:\n  - model_name: a\n    litellm_params: {model: openai/gpt-6-sol, api_key: x, api_mode: responses}\n",
+        "model_list:
+  - {model_name: a, litellm_params: {model: openai/gpt-6-sol, api_key: x, api_mode: responses}}
+  - {model_name: b, litellm_params: {model: openai/gpt-6-sol, api_key: x, api_mode: chat}}
+  - {model_name: c, litellm_params: {model: openai/gpt-6-sol, api_key: x, api_mode: auto}}
+  - {model_name: d, litellm_params: {model: openai/gpt-5.3-codex, api_key: x}}
+  - {model_name: e, litellm_params: {model: openai/gpt-5.3-codex, api_key: x, api_mode: chat}}
+  - {model_name: f, litellm_params: {model: openai/responses/gpt-6-sol, api_key: x}}
+  - {model_name: g, litellm_params: {model: openai/local, api_key: x, api_base: http://localhost:8000/v1/responses}}
+  - {model_name: h, litellm_params: {model: anthropic/claude-sonnet-5-5, api_key: x, api_mode: responses}}
+  - {model_name: i, litellm_params: {model: openai/gpt-6-sol, api_key: x, use_chat_completions_api: true}}
+",
     );
-    assert_eq!(
-        files.bad(),
-        ["config.yaml:3:69: model_list[0].litellm_params.api_mode: `responses` is not available yet
-    hint: write `api_mode: auto` or `chat`: the provider's chat completions are used then"]
-    );
+    let (config, _) = files.good();
+    let spoken = |client| -> Vec<_> { config.deployments.iter().map(|d| d.dialect_for(client, &d.quirks)).collect() };
+    // The provider has it, so a Responses client's words go on unless something else is said.
+    assert_eq!(spoken(Messages), [Responses, Chat, Chat, Responses, Chat, Responses, Chat, Messages, Chat]);
+    assert_eq!(spoken(Responses), [Responses, Chat, Responses, Responses, Chat, Responses, Chat, Messages, Chat]);
+    assert_eq!(config.deployments[5].model, "gpt-6-sol");
+    assert_eq!(config.deployments[6].url(Responses.path()), "http://localhost:8000/v1/responses");
 }
 
 #[test]

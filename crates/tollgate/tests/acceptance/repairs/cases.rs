@@ -7,6 +7,9 @@ use tollgate_sim::{ChatStrictness, MessagesStrictness};
 use super::user;
 use crate::stage::{Client, Upstream};
 
+/// A signature that holds OpenAI's own state.
+const BARE_STATE: &str = r#"tg1.={"encrypted_content":"gAAA"}"#;
+
 #[derive(Clone)]
 pub struct Case {
     pub row: &'static str,
@@ -327,6 +330,20 @@ fn reasoning() -> Vec<Case> {
         .each_time(),
         messages("thinking_signature", claude_called(&[thought], adaptive.clone()), |b, _| has(b, "c2lnbmVk"))
             .each_time(),
+        // State in its maker's own form, as a Responses client would send it.
+        claude_to_chat(
+            "encrypted_reasoning",
+            claude_called(&[json!({"type": "thinking", "thinking": "hm", "signature": BARE_STATE})], json!({})),
+            |b, _| has(b, "gAAA"),
+        )
+        .params(json!({"api_mode": "responses"}))
+        .each_time(),
+        claude_to_chat("reasoning_summary", hi(adaptive.clone()), |b, _| !b["reasoning"]["summary"].is_null())
+            .params(json!({"api_mode": "responses", "reasoning": "effort"})),
+        claude_to_chat("encrypted_content", hi(adaptive.clone()), |b, _| !b["include"].is_null())
+            .params(json!({"api_mode": "responses", "reasoning": "effort"})),
+        claude_to_chat("api_responses", hi(json!({})), |b, _| !b["messages"].is_null()).status(404),
+        chat("api_responses", hi(json!({})), |b, _| !b["messages"].is_null()),
         messages("thinking_in_tool_loop", claude_called(&[], adaptive.clone()), |b, _| !b["thinking"].is_null()),
         messages("thinking_type", hi(adaptive.clone()), |b, _| b["thinking"]["type"] == "adaptive"),
         messages(

@@ -1,0 +1,19 @@
+//! OpenAI Responses, `POST /v1/responses`.
+//!
+//! Specified by `openai/types/responses` of the openai Python package 3.52.0 and
+//! <https://platform.openai.com/docs/api-reference/responses> (2026-11-21); what Codex 0.169.0 sends and needs decides where
+//! the pages are silent.
+//!
+//! Nothing is kept between requests: `previous_response_id`, `conversation`, `prompt`, `background` and `item_reference` work
+//! only in the same-dialect lane ([`forward`]), and every body that is written says `store: false`. Lossy in the canonical form:
+//! the `phase` of assistant messages, descriptions of namespaces, items of hosted tools in an answer, annotations, `logprobs`,
+//! and an answer's echo of the request's parameters.
+
+mod ending;
+pub mod forward;
+pub mod request;
+pub mod response;
+mod state;
+pub mod stream;
+mod usage;
+pub(crate) mod wire;

@@ -1,0 +1,102 @@
+//! Tools and the choice among them.
+//!
+//! Namespaces are flattened: every server of this API takes functions, and the answer finds its way back by the name.
+
+use crate::error::Unsupported;
+use crate::json::{Json, Text, Writer};
+use crate::names::safe_tool_name;
+use crate::openai_chat::request::Out;
+use crate::openai_chat::request::tools::{available, documented, fitting_choice, parallel};
+use crate::openai_responses::wire::is_hosted_tool;
+use crate::request::{Request, Tool, ToolChoice, ToolKind};
+use crate::scan::{Raw, object};
+use crate::schema;
+
+/// Gives sentences for the system prompt.
+pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Unsupported> {
+    let Some((kept, mut notes)) = available(out, request, is_hosted_tool)? else { return Ok(Vec::new()) };
+    out.writer.key("tools").open_array();
+    for tool in &kept {
+        write_tool(out, tool);
+    }
+    out.writer.close_array();
+    let (choice, note) = fitting_choice(out, request, &kept)?;
+    if let Some(choice) = choice {
+        write_choice(out, choice, &kept);
+    }
+    parallel(out, request)?;
+    notes.extend(note);
+    Ok(notes)
+}
+
+fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
+    let quirks = out.quirks();
+    let writer = &mut out.writer;
+    let begin = |writer: &mut Writer, kind: &str, name: &Text<'_>, description: Option<&Text<'_>>| {
+        writer.open_object().key("type").str(kind).key("name").text(&safe_tool_name(name, quirks.tool_names));
+        if let Some(description) = description {
+            writer.key("description").text(description);
+        }
+    };
+    match &tool.kind {
+        ToolKind::Function { schema } => {
+            begin(writer, "function", &tool.name, tool.description.as_ref());
+            let empty = schema::EMPTY;
+            let schema = schema.as_ref().filter(|s| !s.is_null()).unwrap_or(&empty);
+            let cleaned = schema::clean(schema, quirks.schema, &quirks.schema_drops);
+            // Unless it is said, a tool is strict here.
+            let strict = tool.strict == Some(true) && quirks.strict_tools && schema::is_strict(&cleaned);
+            writer.key("parameters").json(&cleaned).key("strict").bool(strict).close_object();
+        }
+        ToolKind::Custom { format } => {
+            begin(writer, "custom", &tool.name, tool.description.as_ref());
+            if let Some(format) = format.as_ref().filter(|format| format.is_object()) {
+                writer.key("format").raw(&flat(format));
+            }
+            writer.close_object();
+        }
+        ToolKind::Server { fields, .. } => _ = writer.json(fields),
+        ToolKind::Client { kind, .. } => {
+            let Some(known) = documented(kind) else { return };
+            let name = if tool.name.is_empty() { &Text::literal(known.name) } else { &tool.name };
+            begin(writer, "function", name, Some(&Text::literal(known.description)));
+            writer.key("parameters").raw(known.schema).key("strict").bool(false).close_object();
+        }
+    }
+}
+
+/// Chat has a grammar one level deeper: `{type, grammar: {syntax, definition}}`.
+fn flat(format: &Json<'_>) -> String {
+    object! {
+        Format {
+            kind = "type",
+            grammar,
+        }
+    }
+    let inner = Format::parse(format.get()).ok().and_then(|f| Some((f.kind?, f.grammar.filter(|g| g.is_object())?)));
+    match inner.map(|(kind, grammar): (Raw<'_>, Raw<'_>)| (kind.get(), grammar.get().trim_start_matches('{').trim())) {
+        Some((kind, "}")) => format!("{{\"type\":{kind}}}"),
+        Some((kind, members)) => format!("{{\"type\":{kind},{members}"),
+        None => format.get().to_string(),
+    }
+}
+
+fn write_choice(out: &mut Out<'_>, choice: &ToolChoice<'_>, kept: &[&Tool<'_>]) {
+    let limit = out.quirks().tool_names;
+    let writer = out.writer.key("tool_choice");
+    match choice {
+        ToolChoice::Auto => writer.str("auto"),
+        ToolChoice::None => writer.str("none"),
+        ToolChoice::Required => writer.str("required"),
+        ToolChoice::Named(name) => {
+            let kind = kept.iter().find(|tool| tool.name == *name).map(|tool| &tool.kind);
+            writer.open_object().key("type");
+            match kind {
+                Some(ToolKind::Server { kind, .. }) => writer.text(kind),
+                Some(ToolKind::Custom { .. }) => writer.str("custom").key("name").text(&safe_tool_name(name, limit)),
+                _ => writer.str("function").key("name").text(&safe_tool_name(name, limit)),
+            };
+            writer.close_object()
+        }
+    };
+}
