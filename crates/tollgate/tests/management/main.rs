@@ -2,6 +2,7 @@
 
 mod cli;
 mod fixtures;
+mod models;
 #[path = "../../../tollgate-store/tests/support/postgres.rs"]
 mod postgres;
 mod rights;

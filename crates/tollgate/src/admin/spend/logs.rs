@@ -53,27 +53,34 @@ async fn of_request(desk: &Desk, id: &str) -> Result<Vec<Value>, ApiError> {
     Ok(shown_rows)
 }
 
+#[derive(Default)]
+struct Day {
+    spent: u64,
+    users: Map<String, Value>,
+    models: Map<String, Value>,
+}
+
 /// `[{"startTime", "spend", "users": {}, "models": {}}]`, the earliest day first.
 async fn by_day(desk: &Desk, query: &Query, filter: Filter) -> Result<Value, ApiError> {
     let Range { from_ms, to_ms } = Range::of(query, desk)?;
-    let mut days: BTreeMap<u64, (u64, Map<String, Value>, Map<String, Value>)> = BTreeMap::new();
+    let mut days: BTreeMap<u64, Day> = BTreeMap::new();
     for (by, of_models) in [(By::User, false), (By::Model, true)] {
         let question =
             SumQuestion { from_ms, to_ms, by: vec![By::Day, by], filter: filter.clone(), most: Some(MOST_LINES) };
         for line in sums(&desk.database, &desk.zone, &question).await? {
-            let (spent, users, models) = days.entry(line.of[0].parse().unwrap_or(0)).or_default();
+            let day = days.entry(line.of[0].parse().unwrap_or(0)).or_default();
             let into = if of_models {
-                *spent += line.sums.cost_nanos;
-                models
+                day.spent += line.sums.cost_nanos;
+                &mut day.models
             } else {
-                users
+                &mut day.users
             };
             into.insert(line.of[1].clone(), money::dollars(line.sums.cost_nanos));
         }
     }
-    let days = days.into_iter().map(|(day, (spent, users, models))| {
-        let day = date(&day.to_string(), &desk.zone);
-        json!({"startTime": day, "spend": money::dollars(spent), "users": users, "models": models})
+    let days = days.into_iter().map(|(start, day)| {
+        let date = date(&start.to_string(), &desk.zone);
+        json!({"startTime": date, "spend": money::dollars(day.spent), "users": day.users, "models": day.models})
     });
     Ok(days.collect())
 }
