@@ -1,6 +1,6 @@
 //! What a coding agent must be told to speak to the gateway, and what must not be there.
 
-use super::{CliError, Client, Shell};
+use super::{Client, Shell};
 
 /// The environment of a client: variables to set and variables to remove.
 #[derive(Debug, PartialEq, Eq)]
