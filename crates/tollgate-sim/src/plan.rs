@@ -73,7 +73,7 @@ impl Call<'_> {
             let refusal = |status, words: &str| Refusal::chat(status, words, None, None);
             config.rules.iter().try_for_each(|rule| rule.check(&body, &self.head.headers, refusal))?;
             responses::check(&body)?;
-            return Ok(self.play_step(&body, Provider::Responses));
+            return self.play_step(&body, Provider::Responses, refusal);
         }
         if self.head.method == Method::POST && plays(Provider::Messages) {
             let counting = path.ends_with("/v1/messages/count_tokens");
