@@ -58,7 +58,8 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
     };
     let dialect = deployment.dialect_for(inbound.dialect, &known.quirks);
     let reencode = match dialect {
-        Dialect::Chat | Dialect::Responses => known.quirks.reencode,
+        Dialect::Chat => known.quirks.reencode,
+        Dialect::Responses => known.quirks.reencode || known.quirks.plain_tools,
         Dialect::Messages => known.quirks.messages.reencode,
     };
     let same_dialect = inbound.dialect == dialect && !reencode;
