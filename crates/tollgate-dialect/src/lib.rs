@@ -9,6 +9,7 @@ mod anthropic_messages;
 pub mod error;
 pub mod event;
 pub mod frame;
+mod gemini;
 pub mod json;
 pub mod names;
 mod openai_chat;
@@ -19,6 +20,8 @@ mod scan;
 pub mod schema;
 pub mod sealed;
 pub mod usage;
+
+use std::borrow::Cow;
 
 use error::{AnswerError, Change, Invalid, PublicError, Unsupported, UpstreamError};
 use event::Event;
@@ -33,6 +36,8 @@ pub enum Dialect {
     Messages,
     /// OpenAI chat completions.
     Chat,
+    /// Google's Gemini, `generateContent`.
+    Gemini,
 }
 
 impl Dialect {
@@ -40,7 +45,12 @@ impl Dialect {
         match self {
             Dialect::Messages => "messages",
             Dialect::Chat => "chat",
+            Dialect::Gemini => "gemini",
         }
+    }
+
+    pub fn of_name(name: &str) -> Option<Dialect> {
+        [Dialect::Messages, Dialect::Chat, Dialect::Gemini].into_iter().find(|dialect| dialect.name() == name)
     }
 
     /// Where a provider of this dialect takes requests, under its base URL.
@@ -48,6 +58,19 @@ impl Dialect {
         match self {
             Dialect::Messages => "/v1/messages",
             Dialect::Chat => "/chat/completions",
+            // What comes behind it says what is asked of which model: `path_for`.
+            Dialect::Gemini => "/v1beta/models",
+        }
+    }
+
+    /// The path, and the query, of a call of a model.
+    pub fn path_for(self, model: &str, stream: bool) -> Cow<'static, str> {
+        match self {
+            Dialect::Gemini => {
+                let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+                Cow::Owned(format!("{}/{model}:{method}", self.path()))
+            }
+            Dialect::Messages | Dialect::Chat => Cow::Borrowed(self.path()),
         }
     }
 }
@@ -81,6 +104,7 @@ pub fn decode_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>, Inva
     match dialect {
         Dialect::Messages => anthropic_messages::request::decode(body),
         Dialect::Chat => openai_chat::request::decode(body),
+        Dialect::Gemini => gemini::request::decode(body),
     }
 }
 
@@ -89,6 +113,7 @@ pub fn encode_request(dialect: Dialect, request: &Request<'_>, target: &Target<'
     match dialect {
         Dialect::Messages => anthropic_messages::request::encode(request, target),
         Dialect::Chat => openai_chat::request::encode(request, target),
+        Dialect::Gemini => gemini::request::encode(request, target),
     }
 }
 
@@ -97,12 +122,25 @@ pub fn forward_request(dialect: Dialect, body: &[u8], target: &Target<'_>) -> Re
     match dialect {
         Dialect::Messages => anthropic_messages::forward::request(body, target),
         Dialect::Chat => openai_chat::forward::request(body, target),
+        Dialect::Gemini => gemini::forward::request(body, target),
     }
 }
 
-/// Reads the body of a token count: a request that needs no `max_tokens`.
-pub fn decode_count_request(body: &[u8]) -> Result<Request<'_>, Invalid> {
-    anthropic_messages::request::decode_count(body)
+/// Reads the body of a token count: a request of which only what is counted must be there.
+pub fn decode_count_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>, Invalid> {
+    match dialect {
+        Dialect::Messages => anthropic_messages::request::decode_count(body),
+        Dialect::Chat => openai_chat::request::decode(body),
+        Dialect::Gemini => gemini::request::decode_count(body),
+    }
+}
+
+/// The answer to it.
+pub fn encode_count(dialect: Dialect, tokens: u64) -> Vec<u8> {
+    match dialect {
+        Dialect::Messages | Dialect::Chat => format!(r#"{{"input_tokens":{tokens}}}"#).into_bytes(),
+        Dialect::Gemini => gemini::response::encode_count(tokens),
+    }
 }
 
 /// What becomes of a frame on the same-dialect lane.
@@ -119,6 +157,7 @@ pub fn forward_frame(dialect: Dialect, frame: &Frame<'_>, stream_usage: bool) ->
     match dialect {
         Dialect::Messages => anthropic_messages::forward::frame(frame),
         Dialect::Chat => openai_chat::forward::frame(frame, stream_usage),
+        Dialect::Gemini => gemini::forward::frame(frame),
     }
 }
 
@@ -127,6 +166,7 @@ pub fn forward_response(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
     match dialect {
         Dialect::Messages => anthropic_messages::forward::response(body),
         Dialect::Chat => openai_chat::forward::response(body),
+        Dialect::Gemini => gemini::forward::response(body),
     }
 }
 
@@ -148,6 +188,7 @@ pub fn decode_response<'a>(
     match dialect {
         Dialect::Messages => anthropic_messages::response::decode(body, emit),
         Dialect::Chat => openai_chat::response::decode(body, quirks, emit),
+        Dialect::Gemini => gemini::response::decode(body, emit),
     }
 }
 
@@ -156,6 +197,7 @@ pub fn decode_response<'a>(
 pub enum StreamDecoder {
     Messages(anthropic_messages::stream::Decoder),
     Chat(openai_chat::stream::Decoder),
+    Gemini(gemini::stream::Decoder),
 }
 
 impl StreamDecoder {
@@ -163,6 +205,7 @@ impl StreamDecoder {
         match dialect {
             Dialect::Messages => StreamDecoder::Messages(anthropic_messages::stream::Decoder::default()),
             Dialect::Chat => StreamDecoder::Chat(openai_chat::stream::Decoder::new(quirks)),
+            Dialect::Gemini => StreamDecoder::Gemini(gemini::stream::Decoder::default()),
         }
     }
 
@@ -170,6 +213,7 @@ impl StreamDecoder {
         match self {
             StreamDecoder::Messages(d) => d.push(frame, emit),
             StreamDecoder::Chat(d) => d.push(frame, emit),
+            StreamDecoder::Gemini(d) => d.push(frame, emit),
         }
     }
 
@@ -178,6 +222,7 @@ impl StreamDecoder {
         match self {
             StreamDecoder::Messages(d) => d.finish(emit),
             StreamDecoder::Chat(d) => d.finish(emit),
+            StreamDecoder::Gemini(d) => d.finish(emit),
         }
     }
 }
@@ -197,12 +242,15 @@ pub struct AnswerHead {
     pub stream_usage: bool,
     /// The upstream provider's name: whose state a sealed signature holds.
     pub family: String,
+    /// A Gemini client that did not ask for server-sent events: its stream is one JSON array.
+    pub json_array: bool,
 }
 
 /// Writes a stream for a client.
 pub enum StreamEncoder {
     Messages(anthropic_messages::stream::Encoder),
     Chat(openai_chat::stream::Encoder),
+    Gemini(gemini::stream::Encoder),
 }
 
 impl StreamEncoder {
@@ -210,6 +258,7 @@ impl StreamEncoder {
         match dialect {
             Dialect::Messages => StreamEncoder::Messages(anthropic_messages::stream::Encoder::new(head, seal)),
             Dialect::Chat => StreamEncoder::Chat(openai_chat::stream::Encoder::new(head)),
+            Dialect::Gemini => StreamEncoder::Gemini(gemini::stream::Encoder::new(head, seal)),
         }
     }
 
@@ -218,6 +267,7 @@ impl StreamEncoder {
         match self {
             StreamEncoder::Messages(e) => e.open(out),
             StreamEncoder::Chat(e) => e.open(out),
+            StreamEncoder::Gemini(e) => e.open(out),
         }
     }
 
@@ -225,6 +275,7 @@ impl StreamEncoder {
         match self {
             StreamEncoder::Messages(e) => e.push(event, out),
             StreamEncoder::Chat(e) => e.push(event, out),
+            StreamEncoder::Gemini(e) => e.push(event, out),
         }
     }
 
@@ -233,6 +284,16 @@ impl StreamEncoder {
         match self {
             StreamEncoder::Messages(e) => e.ping(out),
             StreamEncoder::Chat(e) => e.ping(out),
+            StreamEncoder::Gemini(e) => e.ping(out),
+        }
+    }
+
+    /// An error as the last of the stream. `request_id`: ours.
+    pub fn fail(&mut self, error: &PublicError, request_id: &str, out: &mut Vec<u8>) {
+        match self {
+            StreamEncoder::Messages(_) => encode_stream_error(Dialect::Messages, error, request_id, out),
+            StreamEncoder::Chat(_) => encode_stream_error(Dialect::Chat, error, request_id, out),
+            StreamEncoder::Gemini(e) => e.fail(error, out),
         }
     }
 
@@ -241,6 +302,7 @@ impl StreamEncoder {
         match self {
             StreamEncoder::Messages(e) => e.finish(out),
             StreamEncoder::Chat(e) => e.finish(out),
+            StreamEncoder::Gemini(e) => e.finish(out),
         }
     }
 }
@@ -249,6 +311,7 @@ impl StreamEncoder {
 pub enum Collector {
     Messages(anthropic_messages::response::Collector),
     Chat(openai_chat::response::Collector),
+    Gemini(gemini::response::Collector),
 }
 
 impl Collector {
@@ -256,6 +319,7 @@ impl Collector {
         match dialect {
             Dialect::Messages => Collector::Messages(anthropic_messages::response::Collector::new(head, seal)),
             Dialect::Chat => Collector::Chat(openai_chat::response::Collector::new(head)),
+            Dialect::Gemini => Collector::Gemini(gemini::response::Collector::new(head, seal)),
         }
     }
 
@@ -263,6 +327,7 @@ impl Collector {
         match self {
             Collector::Messages(c) => c.push(event),
             Collector::Chat(c) => c.push(event),
+            Collector::Gemini(c) => c.push(event),
         }
     }
 
@@ -275,6 +340,7 @@ impl Collector {
             Collector::Messages(c) => c.check(),
             // Arguments are text there, whatever they are.
             Collector::Chat(_) => Ok(()),
+            Collector::Gemini(c) => c.check(),
         }
     }
 
@@ -282,6 +348,7 @@ impl Collector {
         match self {
             Collector::Messages(c) => c.finish(),
             Collector::Chat(c) => c.finish(),
+            Collector::Gemini(c) => c.finish(),
         }
     }
 }
@@ -291,6 +358,7 @@ pub fn decode_error(dialect: Dialect, status: u16, body: &[u8]) -> UpstreamError
     match dialect {
         Dialect::Messages => anthropic_messages::response::decode_error(status, body),
         Dialect::Chat => openai_chat::response::decode_error(status, body),
+        Dialect::Gemini => gemini::response::decode_error(status, body),
     }
 }
 
@@ -300,6 +368,17 @@ pub fn is_plain_error(dialect: Dialect, body: &[u8], kind: error::ErrorKind) -> 
     match dialect {
         Dialect::Messages => anthropic_messages::response::is_plain_error(body, kind),
         Dialect::Chat => openai_chat::response::is_plain_error(body, kind),
+        Dialect::Gemini => gemini::response::is_plain_error(body, kind),
+    }
+}
+
+/// The HTTP status under which a client of the dialect is told of an error.
+pub fn status_of(dialect: Dialect, error: &PublicError) -> u16 {
+    match (dialect, error.status) {
+        (Dialect::Gemini, _) => gemini::response::status_of(error),
+        // 529 is Anthropic's own; what knows OpenAI's errors expects 503.
+        (Dialect::Chat, 529) => 503,
+        (_, status) => status,
     }
 }
 
@@ -308,6 +387,7 @@ pub fn encode_error(dialect: Dialect, error: &PublicError, request_id: &str) -> 
     match dialect {
         Dialect::Messages => anthropic_messages::response::encode_error(error, request_id),
         Dialect::Chat => openai_chat::response::encode_error(error),
+        Dialect::Gemini => gemini::response::encode_error(error),
     }
 }
 
@@ -316,6 +396,7 @@ pub fn encode_stream_error(dialect: Dialect, error: &PublicError, request_id: &s
     match dialect {
         Dialect::Messages => anthropic_messages::stream::encode_error(error, request_id, out),
         Dialect::Chat => openai_chat::stream::encode_error(error, out),
+        Dialect::Gemini => gemini::stream::encode_error(error, out),
     }
 }
 
@@ -324,6 +405,7 @@ pub fn answer_context(dialect: Dialect, request: &Request<'_>, target: &Target<'
     let stop = match dialect {
         Dialect::Messages => &[],
         Dialect::Chat => openai_chat::request::excess_stops(&request.stop, target.quirks),
+        Dialect::Gemini => gemini::request::excess_stops(&request.stop, target),
     };
     let calls = request.messages.iter().flat_map(|m| &m.parts).filter_map(|part| match part {
         request::Part::ToolCall(call) => Some(call.id.decode().into_owned()),

@@ -41,7 +41,7 @@ use tollgate_dialect::Dialect;
 use crate::app::{App, Live};
 use crate::failure::Failure;
 use crate::health::report;
-use crate::http::{Endpoint, NoEndpoint, endpoint};
+use crate::http::{Endpoint, NoEndpoint, endpoint, in_query};
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
 pub(crate) use {check::check, reply::without_secrets, route::chance};
@@ -52,11 +52,11 @@ pub async fn handle(app: Arc<App>, request: http::Request<Incoming>) -> Reply {
     let found = endpoint(request.method(), request.uri().path());
     let dialect = match &found {
         Ok(Endpoint::Generate { dialect, .. }) => *dialect,
-        Ok(Endpoint::CountTokens) => Dialect::Messages,
-        _ => authenticate::dialect_of(request.headers()),
+        Ok(Endpoint::CountTokens { dialect, .. }) => *dialect,
+        _ => authenticate::dialect_of(request.headers(), request.uri().path()),
     };
     let live = app.live();
-    match answer(app, &live, request, found, &mut record).await {
+    match answer(app, &live, request, found, dialect, &mut record).await {
         Ok(reply) => reply,
         Err(failure) => reply::error(dialect, &failure, &live.config, &mut record).into(),
     }
@@ -67,12 +67,14 @@ async fn answer(
     live: &Arc<Live>,
     request: http::Request<Incoming>,
     found: Result<Endpoint, NoEndpoint>,
+    dialect: Dialect,
     record: &mut Recorder,
 ) -> Result<Reply, Failure> {
     let endpoint = found.map_err(|why| inbound::no_endpoint(&request, why))?;
     // Whether the gateway is there is nobody's secret.
     if !matches!(endpoint, Endpoint::Alive | Endpoint::Ready | Endpoint::Hello) {
-        authenticate::caller(&live.config, request.headers())?;
+        let in_query = in_query(request.uri().query(), "key").filter(|_| dialect == Dialect::Gemini);
+        authenticate::caller(&live.config, request.headers(), in_query.as_deref())?;
     }
     match endpoint {
         Endpoint::Generate { dialect, model } => {
@@ -83,9 +85,9 @@ async fn answer(
             let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
             Ok(reply::from_driver(driver).await)
         }
-        Endpoint::CountTokens => count::answer(live, request, record).await,
-        Endpoint::Models => Ok(catalog::models(live, request.headers(), record)),
-        Endpoint::Model(id) => catalog::model(live, &id, request.headers(), record),
+        Endpoint::CountTokens { dialect, model } => count::answer(live, dialect, model, request, record).await,
+        Endpoint::Models => Ok(catalog::models(live, dialect, record)),
+        Endpoint::Model(id) => catalog::model(live, &id, dialect, record),
         Endpoint::Health => {
             let body = report::answer(&app, live, request.method(), request.uri().query()).await?;
             Ok(reply::json(body, record))

@@ -7,9 +7,9 @@ mod encode;
 mod marks;
 mod messages;
 pub(super) mod params;
-mod parts;
+pub(crate) mod parts;
 pub(super) mod reasoning;
-mod tools;
+pub(crate) mod tools;
 
 pub use decode::decode;
 pub(super) use decode::{Members, WireThinking, effort_wish, parse};

@@ -60,6 +60,7 @@ pub enum Kind {
 pub enum Side {
     Messages,
     Chat,
+    Gemini,
 }
 
 impl Side {
@@ -67,6 +68,7 @@ impl Side {
         match self {
             Side::Messages => Dialect::Messages,
             Side::Chat => Dialect::Chat,
+            Side::Gemini => Dialect::Gemini,
         }
     }
 }

@@ -85,7 +85,11 @@ fn context(case: &Case) -> (Context, bool) {
 }
 
 fn head(case: &Case, stream_usage: bool) -> AnswerHead {
-    let id = if case.meta.to.dialect() == Dialect::Messages { "msg_ours" } else { "chatcmpl-ours" };
+    let id = match case.meta.to.dialect() {
+        Dialect::Messages => "msg_ours",
+        Dialect::Chat => "chatcmpl-ours",
+        Dialect::Gemini => "ours",
+    };
     AnswerHead {
         id: id.into(),
         model: "asked".into(),
@@ -93,6 +97,7 @@ fn head(case: &Case, stream_usage: bool) -> AnswerHead {
         created: 1_700_000_000,
         stream_usage,
         family: FAMILY.into(),
+        json_array: false,
     }
 }
 

@@ -70,7 +70,11 @@ fn summary(problems: &[Problem]) -> String {
 /// `name → provider/model @ address`, and the aliases after.
 fn table(config: &Config) -> String {
     let routes = config.deployments.iter().map(|d| {
-        let dialect = if d.dialect == Dialect::Messages { " (Messages)" } else { "" };
+        let dialect = match d.dialect {
+            Dialect::Chat => "",
+            Dialect::Messages => " (Messages)",
+            Dialect::Gemini => " (Gemini)",
+        };
         (d.group.as_str(), format!("{}/{} @ {}{dialect}", d.provider, d.model, d.shown_url()))
     });
     let aliases = config.routes.aliases().into_iter().map(|alias| (alias.name.as_str(), alias.target.clone()));
@@ -81,13 +85,9 @@ fn table(config: &Config) -> String {
 
 fn as_json(config: &Config) -> Vec<serde_json::Value> {
     let of = |d: &config::model::Deployment| {
-        let dialect = match d.dialect {
-            Dialect::Chat => "chat",
-            Dialect::Messages => "messages",
-        };
         json!({
             "name": d.group, "deployment": d.id, "provider": d.provider, "model": d.model,
-            "base_url": d.shown_url(), "dialect": dialect,
+            "base_url": d.shown_url(), "dialect": d.dialect.name(),
         })
     };
     config.deployments.iter().map(of).collect()

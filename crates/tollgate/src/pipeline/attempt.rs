@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use tollgate_dialect::{AnswerHead, Dialect, encode_stream_error};
+use tollgate_dialect::AnswerHead;
 use tollgate_policy::balance::{Session, Verdict, mixed};
 use tollgate_policy::failover::{Treatment, Trouble, treatment};
 use tollgate_policy::retry;
@@ -72,6 +72,7 @@ impl Driver {
             model: inbound.model.clone(),
             created,
             stream_usage: inbound.stream_usage,
+            json_array: inbound.json_array,
             ..AnswerHead::default()
         };
         let mut line = Line::new(inbound.dialect, inbound.stream, commit_after, head, live.seal.clone());
@@ -94,8 +95,9 @@ impl Driver {
         self.line.outlet.clone()
     }
 
-    pub fn dialect(&self) -> Dialect {
-        self.inbound.dialect
+    /// The media type of an answer in pieces.
+    pub fn stream_type(&self) -> &'static str {
+        if self.inbound.json_array { "application/json; charset=utf-8" } else { "text/event-stream; charset=utf-8" }
     }
 
     /// `None`: the answer went out as a stream. A failure is an answer too; after the commit it is told in the stream.
@@ -112,8 +114,8 @@ impl Driver {
             }
             Err(failure) if self.line.committed() => {
                 let public = super::reply::public(&failure, &self.live.config);
-                let (dialect, id) = (self.inbound.dialect, self.recorder.id.clone());
-                self.line.write(|out| encode_stream_error(dialect, &public, &id, out));
+                let id = self.recorder.id.clone();
+                self.line.encode(|encoder, out| encoder.fail(&public, &id, out));
                 self.recorder.status.get_or_insert(200);
                 self.recorder.reason = failure.reason();
                 self.recorder.error = Some(public.message);

@@ -12,10 +12,11 @@ const KEY_HEADERS: [&str; 4] = ["x-api-key", "api-key", "x-goog-api-key", "x-lit
 
 /// Lets a caller pass whose key, in any of the accepted headers, is the master key. Clients may send several headers (Claude
 /// Code does when both of its variables are set): one right key is enough.
-pub fn caller(config: &Config, headers: &HeaderMap) -> Result<(), Failure> {
+/// `in_address`: the key that a Gemini client may put into its query.
+pub fn caller(config: &Config, headers: &HeaderMap, in_address: Option<&str>) -> Result<(), Failure> {
     let Some(master) = &config.master_key else { return Ok(()) };
     let mut sent = 0;
-    for key in keys(headers) {
+    for key in keys(headers).chain(in_address) {
         sent += 1;
         if bool::from(key.as_bytes().ct_eq(master.expose().as_bytes())) {
             return Ok(());
@@ -39,6 +40,12 @@ pub fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 /// The dialect in which to answer on paths that belong to none.
-pub fn dialect_of(headers: &HeaderMap) -> Dialect {
-    if headers.contains_key("anthropic-version") { Dialect::Messages } else { Dialect::Chat }
+pub fn dialect_of(headers: &HeaderMap, path: &str) -> Dialect {
+    if headers.contains_key("anthropic-version") {
+        Dialect::Messages
+    } else if path.starts_with("/v1beta/") || headers.contains_key("x-goog-api-key") {
+        Dialect::Gemini
+    } else {
+        Dialect::Chat
+    }
 }

@@ -1,6 +1,6 @@
 //! What is here: models, and the gateway itself.
 
-use http::HeaderMap;
+use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Writer;
 
 use super::recorder::Recorder;
@@ -15,10 +15,11 @@ const CREATED_AT: &str = "2026-01-01T00:00:00Z";
 
 /// `GET /v1/models`. Claude Code's discovery only keeps ids that begin with `claude` or `anthropic/`, so for it every other
 /// route is also listed as `anthropic/NAME`.
-pub fn models(live: &Live, headers: &HeaderMap, record: &mut Recorder) -> Reply {
+/// In the list's shape of the dialect.
+pub fn models(live: &Live, dialect: Dialect, record: &mut Recorder) -> Reply {
     let names: Vec<&str> = live.config.routes.names().collect();
     let mut w = Writer::default();
-    if headers.contains_key("anthropic-version") {
+    if dialect == Dialect::Messages {
         let aliases: Vec<String> =
             names.iter().filter(|n| !is_claude_name(n)).map(|n| format!("anthropic/{n}")).collect();
         let all: Vec<(&str, &str)> = names
@@ -39,6 +40,12 @@ pub fn models(live: &Live, headers: &HeaderMap, record: &mut Recorder) -> Reply 
             };
         }
         w.close_object();
+    } else if dialect == Dialect::Gemini {
+        w.open_object().key("models").open_array();
+        for name in &names {
+            gemini_model(live, &mut w, name);
+        }
+        w.close_array().close_object();
     } else {
         w.open_object().key("object").str("list").key("data").open_array();
         for name in &names {
@@ -49,15 +56,15 @@ pub fn models(live: &Live, headers: &HeaderMap, record: &mut Recorder) -> Reply 
     reply::json(w.out, record)
 }
 
-pub fn model(live: &Live, id: &str, headers: &HeaderMap, record: &mut Recorder) -> Result<Reply, Failure> {
+pub fn model(live: &Live, id: &str, dialect: Dialect, record: &mut Recorder) -> Result<Reply, Failure> {
     if let Err(unknown) = live.config.routes.resolve(id) {
         return Err(Failure::UnknownModel { model: id.to_string(), nearest: unknown.nearest, tier_hint: false });
     }
     let mut w = Writer::default();
-    if headers.contains_key("anthropic-version") {
-        anthropic_model(live, &mut w, id, id);
-    } else {
-        openai_model(live, &mut w, id);
+    match dialect {
+        Dialect::Messages => anthropic_model(live, &mut w, id, id),
+        Dialect::Chat => openai_model(live, &mut w, id),
+        Dialect::Gemini => gemini_model(live, &mut w, id),
     }
     Ok(reply::json(w.out, record))
 }
@@ -87,6 +94,23 @@ fn anthropic_model(live: &Live, w: &mut Writer, id: &str, name: &str) {
         }
     }
     w.close_object();
+}
+
+/// <https://ai.google.dev/api/models>, `Model`, 2026-11.
+fn gemini_model(live: &Live, w: &mut Writer, id: &str) {
+    w.open_object().key("name").str(&format!("models/{id}")).key("baseModelId").str(id);
+    w.key("displayName").str(id);
+    if let Ok(resolved) = live.config.routes.resolve(id)
+        && let Some(deployment) = resolved.deployments.first().map(|&i| &live.config.deployments[i])
+    {
+        if let Some(window) = deployment.context_window {
+            w.key("inputTokenLimit").number(window);
+        }
+        if let Some(tokens) = deployment.max_output_tokens {
+            w.key("outputTokenLimit").number(tokens);
+        }
+    }
+    w.key("supportedGenerationMethods").raw(r#"["generateContent","countTokens"]"#).close_object();
 }
 
 fn openai_model(live: &Live, w: &mut Writer, id: &str) {

@@ -107,7 +107,7 @@ impl Driver {
             self.note(live, index, &prepared, &cures, upstream_model, body.len());
             self.recorder.sent(deployment.dialect, &body);
             let stream = prepared.stream;
-            let tried = self.exchange(live, index, &known, prepared, body.clone()).await;
+            let tried = self.exchange(live, index, upstream_model, &known, prepared, body.clone()).await;
             self.recorder.attempt_ended(tried.as_ref().err().map(|ended| self.failure_for_record(live, ended)));
             let ended = match tried {
                 Ok(whole) => {
@@ -209,6 +209,7 @@ impl Driver {
         &mut self,
         live: &Arc<Live>,
         index: usize,
+        upstream_model: &str,
         known: &Known,
         prepared: Prepared,
         body: Bytes,
@@ -216,7 +217,8 @@ impl Driver {
         let deployment = &live.config.deployments[index];
         let passthrough = prepared.same_dialect;
         let began = tokio::time::Instant::now();
-        let mut request = upstream_request(deployment, known, self.client_headers(), prepared.stream, body)?;
+        let client = self.client_headers();
+        let mut request = upstream_request(deployment, upstream_model, known, client, prepared.stream, body)?;
         let progress = Progress::of(&mut request);
         let limit = first_byte(deployment, prepared.stream);
         let app = self.app.clone();
@@ -276,16 +278,17 @@ impl Driver {
     }
 }
 
-/// One request to a deployment, with the `client`'s own headers for Anthropic.
+/// One request to a deployment, for the provider's `model`, with the `client`'s own headers for Anthropic.
 pub fn upstream_request(
     deployment: &Deployment,
+    model: &str,
     known: &Known,
     client: &[(HeaderName, HeaderValue)],
     stream: bool,
     body: Bytes,
 ) -> Result<http::Request<Full<Bytes>>, Ended> {
     let uri: Uri = deployment
-        .url(deployment.dialect.path())
+        .url(&deployment.dialect.path_for(model, stream))
         .parse()
         .map_err(|_| Ended::Final(Failure::Internal("a deployment's URL cannot be built")))?;
     let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");

@@ -14,7 +14,7 @@ use super::wishes::{self, Wishes};
 use crate::app::Live;
 use crate::config::rewrite;
 use crate::failure::Failure;
-use crate::http::NoEndpoint;
+use crate::http::{NoEndpoint, in_query};
 
 pub struct Inbound {
     pub dialect: Dialect,
@@ -25,6 +25,8 @@ pub struct Inbound {
     /// The client wants a stream. Rules that set `stream` change what goes up, never what the client gets.
     pub stream: bool,
     pub stream_usage: bool,
+    /// The stream is one JSON array, as Gemini clients have it that do not ask for server-sent events.
+    pub json_array: bool,
     /// `stream` as a rewrite rule set it.
     pub stream_upstream: bool,
     pub max_tokens: Option<u64>,
@@ -47,6 +49,8 @@ struct Head<'a> {
     stream_options: Option<Json<'a>>,
     max_tokens: Option<Json<'a>>,
     max_completion_tokens: Option<Json<'a>>,
+    /// Gemini's.
+    generation_config: Option<Json<'a>>,
     /// The conversation's name, where the body has one.
     session: Option<Json<'a>>,
     wishes: Wishes,
@@ -75,7 +79,10 @@ pub async fn read(
         (None, Some(model)) => text("model", model)?.decode().into_owned(),
         (None, None) => return Err(Invalid::new("model", "Field required").into()),
     };
-    let stream = flag("stream", asked.stream.as_ref())?;
+    let (stream, json_array) = match dialect {
+        Dialect::Gemini => in_address(&parts.uri),
+        _ => (flag("stream", asked.stream.as_ref())?, false),
+    };
     let stream_usage = wants_usage(asked.stream_options.as_ref());
     let capture = tap::asked(live, &parts.headers, &model, &body);
     let mut inbound = Inbound {
@@ -86,6 +93,7 @@ pub async fn read(
         model,
         stream,
         stream_usage,
+        json_array,
         forward: parts
             .headers
             .iter()
@@ -107,8 +115,23 @@ pub async fn read(
     Ok(inbound)
 }
 
-/// The smallest request that there is, the same in every dialect.
+/// Gemini's path says whether a stream is wanted, and its query in which form.
+fn in_address(uri: &http::Uri) -> (bool, bool) {
+    let stream = uri.path().ends_with(":streamGenerateContent");
+    (stream, stream && in_query(uri.query(), "alt").as_deref() != Some("sse"))
+}
+
+/// In what words the gateway itself asks a deployment: in chat's, by translation, where a body alone says too little.
+pub fn own_dialect(dialect: Dialect) -> Dialect {
+    match dialect {
+        Dialect::Gemini => Dialect::Chat,
+        own => own,
+    }
+}
+
+/// The smallest request that there is, the same in every dialect that the gateway itself speaks.
 pub fn ping(dialect: Dialect, model: &str, max_tokens: u64) -> Inbound {
+    let dialect = own_dialect(dialect);
     let mut w = Writer::default();
     w.open_object().key("model").str(model).key("max_tokens").number(max_tokens);
     w.key("messages").open_array().open_object().key("role").str("user").key("content").str("ping");
@@ -117,7 +140,13 @@ pub fn ping(dialect: Dialect, model: &str, max_tokens: u64) -> Inbound {
 }
 
 fn max_tokens(head: &Head<'_>) -> Option<u64> {
-    head.max_completion_tokens.as_ref().or(head.max_tokens.as_ref()).and_then(Json::as_count)
+    let in_config = || {
+        let fields = members(head.generation_config.as_ref()?.get()).ok()?;
+        let names = ["maxOutputTokens", "max_output_tokens"];
+        let (_, value) = fields.iter().rev().find(|(name, _)| names.contains(name))?;
+        Json::parse(value).ok()?.as_count()
+    };
+    head.max_completion_tokens.as_ref().or(head.max_tokens.as_ref()).and_then(Json::as_count).or_else(in_config)
 }
 
 impl Inbound {
@@ -129,6 +158,7 @@ impl Inbound {
             model,
             stream,
             stream_usage: true,
+            json_array: false,
             stream_upstream: false,
             max_tokens,
             forward: Vec::new(),
@@ -144,7 +174,10 @@ impl Inbound {
     fn rewritten(&mut self, body: Bytes, changes: Vec<Change>) -> Result<(), Failure> {
         let head = head(&body)?;
         self.max_tokens = max_tokens(&head);
-        self.stream_upstream = flag("stream", head.stream.as_ref())?;
+        self.stream_upstream = match self.dialect {
+            Dialect::Gemini => self.stream,
+            _ => flag("stream", head.stream.as_ref())?,
+        };
         if let Some(model) = head.model.as_ref().filter(|_| changes.iter().any(|c| c.field == "model")) {
             self.model = text("model", model)?.decode().into_owned();
         }
@@ -188,6 +221,7 @@ fn head(body: &[u8]) -> Result<Head<'_>, Failure> {
             "stream_options" => &mut head.stream_options,
             "max_tokens" => &mut head.max_tokens,
             "max_completion_tokens" => &mut head.max_completion_tokens,
+            "generationConfig" | "generation_config" => &mut head.generation_config,
             "prompt_cache_key" | "litellm_session_id" => &mut head.session,
             _ => {
                 head.ours |= head.wishes.read_member(name, value);

@@ -8,6 +8,8 @@ use tollgate_dialect::request::{Message, Part, Request, Role, TextPart};
 use tollgate_dialect::sealed::Seal;
 use tollgate_dialect::{Dialect, Target, answer_context, decode_request, encode_request, forward_request};
 
+mod gemini;
+
 use super::inbound::Inbound;
 use super::restore::{self, Conversation};
 use crate::app::Known;
@@ -57,6 +59,7 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
     let reencode = match deployment.dialect {
         Dialect::Chat => known.quirks.reencode,
         Dialect::Messages => known.quirks.messages.reencode,
+        Dialect::Gemini => known.quirks.gemini.reencode,
     };
     let same_dialect = inbound.dialect == deployment.dialect && !reencode;
     let as_is = same_dialect && job.continuing.is_none() && !needs_rewriting(deployment.dialect, known);
@@ -75,7 +78,10 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         translate(job, &target, same_dialect)?
     };
     if !(deployment.defaults.is_empty() && deployment.extra_body.is_empty() && deployment.drop_always.is_empty()) {
-        configure(&mut prepared, deployment);
+        match deployment.dialect {
+            Dialect::Gemini => gemini::configure(&mut prepared, deployment),
+            Dialect::Chat | Dialect::Messages => configure(&mut prepared, deployment),
+        }
     }
     Ok(prepared)
 }

@@ -18,7 +18,7 @@ use super::calls::Call;
 use crate::app::{App, Known, Live};
 use crate::config::model::Deployment;
 use crate::pipeline::exchange::{MOST_CURES, upstream_request};
-use crate::pipeline::inbound::Inbound;
+use crate::pipeline::inbound::{Inbound, own_dialect};
 use crate::pipeline::prepare::{Preparation, Prepared, prepare};
 
 /// For each request: a model that does not answer a word within this is no use to an agent either.
@@ -137,14 +137,14 @@ impl<'p> Asked<'p> {
         let stream = call.body.get("stream").and_then(Value::as_bool).unwrap_or(false);
         let max_tokens = call.body.get("max_tokens").and_then(Value::as_u64);
         let bytes = Bytes::from(body.to_string());
-        Inbound::own(self.deployment().dialect, self.upstream_model.clone(), bytes, stream, max_tokens)
+        Inbound::own(own_dialect(self.deployment().dialect), self.upstream_model.clone(), bytes, stream, max_tokens)
     }
 
     async fn request(&mut self, call: &Call, inbound: &Inbound, known: &Known, prepared: Prepared) -> Tried {
         let deployment = self.deployment();
         let stream = prepared.stream;
         let body = Bytes::from(prepared.body);
-        let Ok(request) = upstream_request(deployment, known, &[], stream, body.clone()) else {
+        let Ok(request) = upstream_request(deployment, &self.upstream_model, known, &[], stream, body.clone()) else {
             return Tried::Failure("the address or the key of this deployment cannot be used".into());
         };
         self.sent += 1;

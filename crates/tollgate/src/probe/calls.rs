@@ -32,7 +32,8 @@ pub fn count(dialect: Dialect) -> usize {
 
 pub fn calls(dialect: Dialect) -> Vec<Call> {
     match dialect {
-        Dialect::Chat => chat(),
+        // Gemini is asked in chat's words, by translation.
+        Dialect::Chat | Dialect::Gemini => chat(),
         Dialect::Messages => messages(),
     }
 }

@@ -31,7 +31,11 @@ impl Guarded {
     fn answer(&self, status: &str) -> Vec<u8> {
         let code: u16 = status.parse().unwrap_or(400);
         let head = String::from_utf8_lossy(&self.beginning);
-        let dialect = if head.contains("/messages") { Dialect::Messages } else { Dialect::Chat };
+        let dialect = match () {
+            () if head.contains("/messages") => Dialect::Messages,
+            () if head.contains("enerateContent") || head.contains(":countTokens") => Dialect::Gemini,
+            () => Dialect::Chat,
+        };
         let id = format!("req_{}", uuid::Uuid::now_v7().simple());
         let (kind, reason, message) = match code {
             431 => (

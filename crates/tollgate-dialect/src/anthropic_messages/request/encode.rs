@@ -66,6 +66,9 @@ const NATIVE: [&str; 11] = [
     "user_profile_id",
 ];
 
+/// A part of the conversation that Google keeps: without it the answer would be wrong.
+const CACHED: &str = "cachedContent";
+
 pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Unsupported> {
     let quirks = &target.quirks.messages;
     let mut changes = Vec::new();
@@ -229,6 +232,9 @@ fn extra(
                 tier @ (r#""auto""# | r#""standard_only""#) if takes(target, key) => _ = w.key(key).raw(tier),
                 _ => {}
             },
+            None if key == CACHED => {
+                return Err(Unsupported::content(key, format!("not supported by {}", target.label)));
+            }
             None if NATIVE.contains(&key) && takes(target, key) => _ = w.key(key).json(value),
             None => changes.push(Change::dropped(key)),
         }

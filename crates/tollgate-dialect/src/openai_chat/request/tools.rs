@@ -15,11 +15,11 @@ const PLACEHOLDER: &str = "DeferredToolPlaceholder";
 
 /// A tool that runs in the client and has no schema on Anthropic's wire, with the input that its documentation gives it
 /// (<https://platform.claude.com/docs/en/agents-and-tools/tool-use>, 2026-11-21).
-struct ClientTool {
+pub struct ClientTool {
     kind: &'static str,
-    name: &'static str,
-    description: &'static str,
-    schema: &'static str,
+    pub name: &'static str,
+    pub description: &'static str,
+    pub schema: &'static str,
 }
 
 const CLIENT_TOOLS: [ClientTool; 4] = [
@@ -84,7 +84,7 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Un
 }
 
 /// Tools that a model can be given, and the names of those that only Anthropic can run.
-fn sort_out<'r, 'a>(tools: &'r [Tool<'a>]) -> (Vec<&'r Tool<'a>>, Vec<String>) {
+pub fn sort_out<'r, 'a>(tools: &'r [Tool<'a>]) -> (Vec<&'r Tool<'a>>, Vec<String>) {
     let mut kept = Vec::with_capacity(tools.len());
     let mut missing = Vec::new();
     for tool in tools {
@@ -103,7 +103,7 @@ fn sort_out<'r, 'a>(tools: &'r [Tool<'a>]) -> (Vec<&'r Tool<'a>>, Vec<String>) {
     (kept, missing)
 }
 
-fn documented(kind: &Text<'_>) -> Option<&'static ClientTool> {
+pub fn documented(kind: &Text<'_>) -> Option<&'static ClientTool> {
     CLIENT_TOOLS.iter().find(|tool| kind.escaped().starts_with(tool.kind))
 }
 

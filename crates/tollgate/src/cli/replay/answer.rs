@@ -32,7 +32,7 @@ impl Said {
         let Some(answer) = exchange.answer.as_ref().filter(|answer| (200..300).contains(&answer.status)) else {
             return said;
         };
-        let dialect = if exchange.dialect == Dialect::Messages.name() { Dialect::Messages } else { Dialect::Chat };
+        let dialect = Dialect::of_name(&exchange.dialect).unwrap_or(Dialect::Chat);
         let mut shaper = Shaper::new(Context::default());
         let whole = if answer.raw.trim_start().starts_with(['{', '[']) {
             // What comes before an error is still an answer.

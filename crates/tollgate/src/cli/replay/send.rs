@@ -62,6 +62,10 @@ pub fn prepare(mut config: Config, then: &Capture, to: &To<'_>) -> Result<Sendin
         Some(name) if then.record.dialect == Dialect::Messages.name() => {
             ("/v1/messages".into(), for_model(&body, name))
         }
+        Some(name) if then.record.dialect == Dialect::Gemini.name() => {
+            let method = then.record.path.rsplit(':').next().unwrap_or("generateContent");
+            (format!("/v1beta/models/{name}:{method}"), body.into_owned())
+        }
         Some(name) => ("/v1/chat/completions".into(), for_model(&body, name)),
     };
     let mut headers = then.headers.clone();
