@@ -6,6 +6,7 @@ mod calls;
 mod cli;
 mod explain;
 mod failures;
+mod gemini;
 mod health;
 mod keys;
 mod names;
