@@ -1,5 +1,5 @@
 #![no_main]
-//! A chat request of any bytes is refused or written for both kinds of upstream as valid JSON.
+//! A chat request of any bytes is refused or written for every kind of upstream as valid JSON.
 
 mod request;
 

@@ -37,7 +37,7 @@ impl Plan {
     }
 
     /// The pieces of a stream as one array, which is what Google sends to those who do not ask for events.
-    fn as_array(self) -> Self {
+    fn into_array(self) -> Self {
         let Content::Frames(frames) = self.content else { return self };
         let items: Vec<String> = frames.map(|frame| frame.data).collect();
         let mut plan = Self::new(self.status, "application/json", Content::Pieces(Vec::new()));
@@ -130,7 +130,7 @@ impl Call<'_> {
         body["stream"] = json!(method.streams());
         if method.streams() && !method.events {
             let plan = self.play_step(&body, Provider::Gemini);
-            return Ok(plan.as_array());
+            return Ok(plan.into_array());
         }
         Ok(self.play_step(&body, Provider::Gemini))
     }

@@ -21,7 +21,7 @@ pub fn translate(from: Dialect, body: &[u8]) {
             seal: &seal,
         };
         if let Ok(request) = decode_request(from, body) {
-            for to in [Dialect::Messages, Dialect::Chat] {
+            for to in [Dialect::Messages, Dialect::Chat, Dialect::Gemini] {
                 if let Ok(encoded) = encode_request(to, &request, &target) {
                     assert!(is_json(&encoded.body), "{}", String::from_utf8_lossy(&encoded.body));
                     decode_request(to, &encoded.body).expect("what we write we can read");

@@ -12,10 +12,10 @@ struct Client {
     out: Vec<u8>,
 }
 
-/// An upstream's bytes go through decoder and shaper to clients of both dialects. Whatever is sent must be well-formed
+/// An upstream's bytes go through decoder and shaper to clients of all dialects. Whatever is sent must be well-formed
 /// server-sent events of JSON, and the collected answer must be JSON.
 pub fn relay(from: Dialect, bytes: &[u8]) {
-    let mut clients = [Dialect::Messages, Dialect::Chat].map(|dialect| Client {
+    let mut clients = [Dialect::Messages, Dialect::Chat, Dialect::Gemini].map(|dialect| Client {
         dialect,
         stream: StreamEncoder::new(dialect, AnswerHead::default(), Seal::new(b"a key for fuzzing")),
         whole: Collector::new(dialect, AnswerHead::default(), Seal::new(b"a key for fuzzing")),
@@ -32,7 +32,7 @@ pub fn relay(from: Dialect, bytes: &[u8]) {
     }
 }
 
-fn decode(from: Dialect, bytes: &[u8], clients: &mut [Client; 2]) -> Result<(), AnswerError> {
+fn decode(from: Dialect, bytes: &[u8], clients: &mut [Client]) -> Result<(), AnswerError> {
     let mut reader = SseReader::default();
     let mut decoder = StreamDecoder::new(from, &Quirks { think_tags: true, ..Quirks::default() });
     let context = Context { stop: vec!["stop".into()], tool_ids: ["a".to_string()].into(), ..Context::default() };

@@ -47,7 +47,7 @@ async fn stage(upstream: Upstream, sim: SimConfig) -> (Sim, Gateway) {
     let sim = Sim::start(sim.key(PROVIDER_KEY).gemini(upstream.strictness())).await;
     let entry = json!({"model_name": "m", "litellm_params": upstream.params(&sim)});
     let mut config = config(&[entry]);
-    config["litellm_settings"] = json!({"drop_params": true, "num_retries": 0});
+    config["litellm_settings"] = json!({"num_retries": 0});
     let gateway = Gateway::start(&config.to_string(), &[]).await;
     (sim, gateway)
 }

@@ -39,6 +39,18 @@ const HINTS: [&str; 19] = [
     "web_search_options",
 ];
 
+/// Google's own in `generationConfig`.
+const NATIVE_CONFIG: [&str; 8] = [
+    "responseMimeType",
+    "responseModalities",
+    "speechConfig",
+    "mediaResolution",
+    "imageConfig",
+    "responseLogprobs",
+    "logprobs",
+    "audioTimestamp",
+];
+
 /// Google's own, beside `generationConfig`.
 const NATIVE: [&str; 4] = ["safetySettings", "cachedContent", "labels", "serviceTier"];
 
@@ -169,7 +181,10 @@ pub fn schema_form(target: &Target<'_>) -> SchemaForm {
 fn own_config(out: &mut Out<'_>, name: &Text<'_>, value: &Json<'_>) -> Result<(), Unsupported> {
     let name = name.escaped();
     if let Some(own) = name.strip_prefix(OWN) {
-        out.writer.key(own).json(value);
+        match NATIVE_CONFIG.contains(&own) {
+            true => _ = out.writer.key(own).json(value),
+            false => out.change(ChangeKind::Dropped, name),
+        }
     } else if let Some((theirs, _)) = SHARED.iter().find(|(_, chats)| *chats == name) {
         // Only the first candidate would be read.
         let wanted = match name {

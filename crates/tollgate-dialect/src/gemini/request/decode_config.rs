@@ -18,6 +18,9 @@ pub const SHARED: [(&str, &str); 4] = [
 /// Before the name of a field that only Google has, in [`Request::extra`].
 pub const OWN: &str = "generationConfig.";
 
+/// What Google's models do by themselves, and Gemini CLI (0.61.0) always says: to another model it is no wish.
+const DEFAULT_TOP_K: &str = "64";
+
 const JSON: &str = "application/json";
 
 /// Reads one field; `name` is in camel case.
@@ -29,6 +32,7 @@ pub fn generation_config<'a>(request: &mut Request<'a>, name: &str, value: Raw<'
     match name {
         "temperature" => request.temperature = Some(number(value, at)?),
         "topP" => request.top_p = Some(number(value, at)?),
+        "topK" if value.get() == DEFAULT_TOP_K => {}
         "topK" => request.top_k = Some(number(value, at)?),
         "maxOutputTokens" => {
             let count = value.json().as_count().ok_or_else(|| Invalid::new(at(), "expected a whole number"))?;
@@ -57,9 +61,9 @@ pub fn generation_config<'a>(request: &mut Request<'a>, name: &str, value: Raw<'
             "text/plain" => {}
             _ => own(request, name, value),
         },
-        "responseModalities" if value.get().to_ascii_uppercase() == r#"["TEXT"]"# => {}
+        "responseModalities" if value.get().eq_ignore_ascii_case(r#"["TEXT"]"#) => {}
         _ => match SHARED.iter().find(|(theirs, _)| *theirs == name) {
-            Some((_, chats)) => request.extra.push((Text::literal(chats), number(value, at)?)),
+            Some((_, chats)) => request.extra.push((Text::literal(chats), value.json())),
             None => own(request, name, value),
         },
     }

@@ -1,6 +1,6 @@
 //! Media: Google names types where others name kinds.
 
-use crate::gemini::wire::{Blob, FileData, some_text};
+use crate::gemini::wire::{Blob, FileData, some_text, text_of};
 use crate::json::Text;
 use crate::request::{Media, MediaKind, Source};
 
@@ -8,8 +8,8 @@ use crate::request::{Media, MediaKind, Source};
 type Wrong = (&'static str, &'static str);
 
 pub fn inline(blob: Blob<'_>) -> Result<Media<'_>, Wrong> {
-    let media_type = some_text(blob.mime_type).ok_or((".mime_type", "a MIME type is required"))?;
-    let data = some_text(blob.data).ok_or((".data", "data is required"))?;
+    let media_type = text_of(blob.mime_type).ok_or((".mime_type", "a MIME type is required"))?;
+    let data = text_of(blob.data).ok_or((".data", "data is required"))?;
     let kind = kind_of(media_type.escaped());
     // Google's Python SDK writes base64 in the alphabet for URLs, which nobody else reads.
     let data = if data.escaped().contains(['-', '_', '\\']) {
@@ -22,7 +22,7 @@ pub fn inline(blob: Blob<'_>) -> Result<Media<'_>, Wrong> {
 }
 
 pub fn file(file: FileData<'_>) -> Result<Media<'_>, Wrong> {
-    let uri = some_text(file.file_uri).ok_or((".file_uri", "a URI is required"))?;
+    let uri = text_of(file.file_uri).ok_or((".file_uri", "a URI is required"))?;
     let decoded = uri.decode().into_owned();
     let kind = match some_text(file.mime_type) {
         Some(media_type) => kind_of(media_type.escaped()),

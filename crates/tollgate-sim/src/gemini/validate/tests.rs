@@ -102,8 +102,8 @@ fn the_first_call_of_a_turn_needs_its_own_signature_or_the_word_for_none() {
 fn roles_alternate_and_every_call_is_answered_at_once() {
     let own = call_signature("f", &json!({}));
     let signed = call("f", Some(&own));
-    refuses(&turn(&[signed.clone()], &[json!({"text": "no"})]), "number of function response parts");
-    refuses(&turn(&[signed.clone()], &[result("g")]), "match the names");
+    refuses(&turn(std::slice::from_ref(&signed), &[json!({"text": "no"})]), "number of function response parts");
+    refuses(&turn(std::slice::from_ref(&signed), &[result("g")]), "match the names");
     refuses(&turn(&[json!({"text": "x"})], &[result("f")]), "immediately after a function call turn");
     let user = json!({"role": "user", "parts": [{"text": "x"}]});
     refuses(&json!({"contents": [user, user]}), "alternate");

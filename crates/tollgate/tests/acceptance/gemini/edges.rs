@@ -159,7 +159,8 @@ fn how_long_to_wait_goes_from_googles_details_to_every_client() {
         let details = json!([{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "61s"}]);
         let error =
             json!({"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED", "details": details}});
-        let (_sim, gateway) = stage(Upstream::Gemini3, SimConfig::default().step(Step::json(429, &error).always())).await;
+        let (_sim, gateway) =
+            stage(Upstream::Gemini3, SimConfig::default().step(Step::json(429, &error).always())).await;
         let chat = json!({"model": "m", "messages": [{"role": "user", "content": "hello"}]});
         let told = post(&gateway.url("/v1/chat/completions"), &[("x-api-key", MASTER_KEY)], &chat).await;
         assert_eq!(told.status, 429, "{}", told.text());
