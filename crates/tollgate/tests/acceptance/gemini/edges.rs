@@ -267,3 +267,47 @@ fn counts_that_google_leaves_out_are_estimated_and_said_to_be() {
         assert!(answer.json()["usage"]["output_tokens"].as_u64().is_some_and(|n| n > 0));
     });
 }
+
+#[test]
+fn a_stream_of_googles_in_any_frames_and_pieces_gives_every_client_the_same() {
+    isolated(|| async {
+        let odd = [
+            Faults { split_bytes: Some(1), ..Faults::default() },
+            Faults { split_seed: Some(7), crlf: true, ..Faults::default() },
+            Faults { no_space: true, comment: Some("keep".into()), ..Faults::default() },
+        ];
+        for faults in odd {
+            for speaker in SPEAKERS {
+                let answer = Answer::thinking("h\u{e9}").and_text("\u{1f600} text").and_tool(
+                    "c",
+                    "read",
+                    &json!({"path": "\u{e9}\n"}),
+                );
+                let step = Step::answer(answer).faults(faults.clone());
+                let (_sim, gateway) = stage(Upstream::Gemini3, SimConfig::default().step(step)).await;
+                let turn = speaker.ask(&gateway, Form::Stream, &[speaker.says("go")]).await;
+                assert_eq!(turn.text, "\u{1f600} text", "{speaker:?} {faults:?}");
+                assert_eq!(turn.calls[0].args, json!({"path": "\u{e9}\n"}), "{speaker:?} {faults:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_stream_that_broke_off_is_gone_on_with() {
+    isolated(|| async {
+        let cut = Faults { cut_after: Some((2, Ending::Reset)), ..Faults::default() };
+        let steps = [Step::text("one two three four five six seven").faults(cut), Step::text(" and the rest")];
+        let sim = Sim::start(SimConfig::default().key(PROVIDER_KEY).steps(steps)).await;
+        let entry = json!({"model_name": "m", "litellm_params": Upstream::Gemini3.params(&sim)});
+        let mut config = config(&[entry]);
+        config["tollgate_settings"] = json!({"mid_stream": "continue"});
+        let gateway = Gateway::start(&config.to_string(), &[]).await;
+        let turn = Speaker::Gemini.ask(&gateway, Form::Stream, &[Speaker::Gemini.says("go")]).await;
+        assert!(turn.text.starts_with("one two") && turn.text.ends_with(" and the rest"), "{}", turn.text);
+        nothing_was_refused(&sim, "the continuation");
+        let sent = sim.requests()[1].json();
+        assert_eq!(sent["contents"][1]["role"], "model", "{sent}");
+        assert_eq!(sent["contents"][2]["role"], "user", "{sent}");
+    });
+}

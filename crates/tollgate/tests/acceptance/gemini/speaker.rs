@@ -123,7 +123,8 @@ impl Speaker {
 /// The data of every frame but chat's end mark.
 pub fn frames(answer: &Answer) -> Vec<Value> {
     let text = answer.text();
-    let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+    let data =
+        text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).filter(|data| *data != "[DONE]");
     data.map(|data| serde_json::from_str(data).unwrap_or_else(|e| panic!("{e}: {data}"))).collect()
 }
 
