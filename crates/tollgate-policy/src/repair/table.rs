@@ -5,6 +5,7 @@
 use super::words::{Found, find_all};
 use super::{Fact, Refusal};
 
+mod gemini;
 mod messages;
 mod parameters;
 mod reasoning;
@@ -91,7 +92,7 @@ const REFUSALS: &[&str] = &[
     "{} is not allowed",
 ];
 
-const GROUPS: [&[Row]; 5] = [size::ROWS, tools::ROWS, reasoning::ROWS, messages::ROWS, parameters::ROWS];
+const GROUPS: [&[Row]; 6] = [size::ROWS, gemini::ROWS, tools::ROWS, reasoning::ROWS, messages::ROWS, parameters::ROWS];
 
 /// All rows, in the order in which they are tried.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
