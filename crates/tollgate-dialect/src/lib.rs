@@ -9,6 +9,7 @@ mod anthropic_messages;
 pub mod error;
 pub mod event;
 pub mod frame;
+mod gemini;
 pub mod json;
 pub mod names;
 mod openai_chat;
@@ -21,6 +22,8 @@ pub mod schema;
 mod scope;
 pub mod sealed;
 pub mod usage;
+
+use std::borrow::Cow;
 
 use error::{AnswerError, Change, Invalid, PublicError, Unsupported, UpstreamError};
 use event::Event;
@@ -37,10 +40,12 @@ pub enum Dialect {
     Chat,
     /// OpenAI Responses.
     Responses,
+    /// Google's Gemini, `generateContent`.
+    Gemini,
 }
 
 impl Dialect {
-    pub const ALL: [Dialect; 3] = [Dialect::Messages, Dialect::Chat, Dialect::Responses];
+    pub const ALL: [Dialect; 4] = [Dialect::Messages, Dialect::Chat, Dialect::Responses, Dialect::Gemini];
 
     pub fn of_name(name: &str) -> Option<Dialect> {
         Dialect::ALL.into_iter().find(|dialect| dialect.name() == name)
@@ -51,6 +56,7 @@ impl Dialect {
             Dialect::Messages => "messages",
             Dialect::Chat => "chat",
             Dialect::Responses => "responses",
+            Dialect::Gemini => "gemini",
         }
     }
 
@@ -60,6 +66,19 @@ impl Dialect {
             Dialect::Messages => "/v1/messages",
             Dialect::Chat => "/chat/completions",
             Dialect::Responses => "/responses",
+            // What comes behind it says what is asked of which model: `path_for`.
+            Dialect::Gemini => "/v1beta/models",
+        }
+    }
+
+    /// The path, and the query, of a call of a model.
+    pub fn path_for(self, model: &str, stream: bool) -> Cow<'static, str> {
+        match self {
+            Dialect::Gemini => {
+                let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+                Cow::Owned(format!("{}/{model}:{method}", self.path()))
+            }
+            Dialect::Messages | Dialect::Chat | Dialect::Responses => Cow::Borrowed(self.path()),
         }
     }
 }
@@ -94,6 +113,7 @@ pub fn decode_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>, Inva
         Dialect::Messages => anthropic_messages::request::decode(body),
         Dialect::Chat => openai_chat::request::decode(body),
         Dialect::Responses => openai_responses::request::decode(body),
+        Dialect::Gemini => gemini::request::decode(body),
     }
 }
 
@@ -103,6 +123,7 @@ pub fn encode_request(dialect: Dialect, request: &Request<'_>, target: &Target<'
         Dialect::Messages => anthropic_messages::request::encode(request, target),
         Dialect::Chat => openai_chat::request::encode(request, target),
         Dialect::Responses => openai_responses::request::encode(request, target),
+        Dialect::Gemini => gemini::request::encode(request, target),
     }
 }
 
@@ -112,12 +133,28 @@ pub fn forward_request(dialect: Dialect, body: &[u8], target: &Target<'_>) -> Re
         Dialect::Messages => anthropic_messages::forward::request(body, target),
         Dialect::Chat => openai_chat::forward::request(body, target),
         Dialect::Responses => openai_responses::forward::request(body, target),
+        Dialect::Gemini => gemini::forward::request(body, target),
     }
 }
 
-/// Reads the body of a token count: a request that needs no `max_tokens`.
-pub fn decode_count_request(body: &[u8]) -> Result<Request<'_>, Invalid> {
-    anthropic_messages::request::decode_count(body)
+/// Reads the body of a token count: a request of which only what is counted must be there.
+pub fn decode_count_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>, Invalid> {
+    match dialect {
+        Dialect::Messages => anthropic_messages::request::decode_count(body),
+        Dialect::Chat => openai_chat::request::decode(body),
+        Dialect::Responses => openai_responses::request::decode(body),
+        Dialect::Gemini => gemini::request::decode_count(body),
+    }
+}
+
+/// The answer to it.
+pub fn encode_count(dialect: Dialect, tokens: u64) -> Vec<u8> {
+    match dialect {
+        Dialect::Messages | Dialect::Chat | Dialect::Responses => {
+            format!(r#"{{"input_tokens":{tokens}}}"#).into_bytes()
+        }
+        Dialect::Gemini => gemini::response::encode_count(tokens),
+    }
 }
 
 /// What becomes of a frame on the same-dialect lane.
@@ -135,6 +172,7 @@ pub fn forward_frame(dialect: Dialect, frame: &Frame<'_>, stream_usage: bool) ->
         Dialect::Messages => anthropic_messages::forward::frame(frame),
         Dialect::Chat => openai_chat::forward::frame(frame, stream_usage),
         Dialect::Responses => Forwarded::AsIs,
+        Dialect::Gemini => gemini::forward::frame(frame),
     }
 }
 
@@ -144,6 +182,7 @@ pub fn forward_response(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
         Dialect::Messages => anthropic_messages::forward::response(body),
         Dialect::Chat => openai_chat::forward::response(body),
         Dialect::Responses => None,
+        Dialect::Gemini => gemini::forward::response(body),
     }
 }
 
@@ -166,6 +205,7 @@ pub fn decode_response<'a>(
         Dialect::Messages => anthropic_messages::response::decode(body, emit),
         Dialect::Chat => openai_chat::response::decode(body, quirks, emit),
         Dialect::Responses => openai_responses::response::decode(body, emit),
+        Dialect::Gemini => gemini::response::decode(body, emit),
     }
 }
 
@@ -175,6 +215,7 @@ pub enum StreamDecoder {
     Messages(anthropic_messages::stream::Decoder),
     Chat(openai_chat::stream::Decoder),
     Responses(openai_responses::stream::Decoder),
+    Gemini(gemini::stream::Decoder),
 }
 
 impl StreamDecoder {
@@ -183,6 +224,7 @@ impl StreamDecoder {
             Dialect::Messages => StreamDecoder::Messages(anthropic_messages::stream::Decoder::default()),
             Dialect::Chat => StreamDecoder::Chat(openai_chat::stream::Decoder::new(quirks)),
             Dialect::Responses => StreamDecoder::Responses(openai_responses::stream::Decoder::default()),
+            Dialect::Gemini => StreamDecoder::Gemini(gemini::stream::Decoder::default()),
         }
     }
 
@@ -191,6 +233,7 @@ impl StreamDecoder {
             StreamDecoder::Messages(d) => d.push(frame, emit),
             StreamDecoder::Chat(d) => d.push(frame, emit),
             StreamDecoder::Responses(d) => d.push(frame, emit),
+            StreamDecoder::Gemini(d) => d.push(frame, emit),
         }
     }
 
@@ -200,6 +243,7 @@ impl StreamDecoder {
             StreamDecoder::Messages(d) => d.finish(emit),
             StreamDecoder::Chat(d) => d.finish(emit),
             StreamDecoder::Responses(d) => d.finish(emit),
+            StreamDecoder::Gemini(d) => d.finish(emit),
         }
     }
 }
@@ -219,6 +263,8 @@ pub struct AnswerHead {
     pub stream_usage: bool,
     /// The upstream provider's name: whose state a sealed signature holds.
     pub family: String,
+    /// A Gemini client that did not ask for server-sent events: its stream is one JSON array.
+    pub json_array: bool,
 }
 
 /// Writes a stream for a client.
@@ -226,6 +272,7 @@ pub enum StreamEncoder {
     Messages(anthropic_messages::stream::Encoder),
     Chat(openai_chat::stream::Encoder),
     Responses(openai_responses::stream::Encoder),
+    Gemini(gemini::stream::Encoder),
 }
 
 impl StreamEncoder {
@@ -234,6 +281,7 @@ impl StreamEncoder {
             Dialect::Messages => StreamEncoder::Messages(anthropic_messages::stream::Encoder::new(head, seal)),
             Dialect::Chat => StreamEncoder::Chat(openai_chat::stream::Encoder::new(head)),
             Dialect::Responses => StreamEncoder::Responses(openai_responses::stream::Encoder::new(head, seal)),
+            Dialect::Gemini => StreamEncoder::Gemini(gemini::stream::Encoder::new(head, seal)),
         }
     }
 
@@ -243,6 +291,7 @@ impl StreamEncoder {
             StreamEncoder::Messages(e) => e.open(out),
             StreamEncoder::Chat(e) => e.open(out),
             StreamEncoder::Responses(e) => e.open(out),
+            StreamEncoder::Gemini(e) => e.open(out),
         }
     }
 
@@ -251,6 +300,7 @@ impl StreamEncoder {
             StreamEncoder::Messages(e) => e.push(event, out),
             StreamEncoder::Chat(e) => e.push(event, out),
             StreamEncoder::Responses(e) => e.push(event, out),
+            StreamEncoder::Gemini(e) => e.push(event, out),
         }
     }
 
@@ -260,6 +310,7 @@ impl StreamEncoder {
             StreamEncoder::Messages(e) => e.ping(out),
             StreamEncoder::Chat(e) => e.ping(out),
             StreamEncoder::Responses(e) => e.ping(out),
+            StreamEncoder::Gemini(e) => e.ping(out),
         }
     }
 
@@ -269,15 +320,17 @@ impl StreamEncoder {
             StreamEncoder::Messages(e) => e.finish(out),
             StreamEncoder::Chat(e) => e.finish(out),
             StreamEncoder::Responses(e) => e.finish(out),
+            StreamEncoder::Gemini(e) => e.finish(out),
         }
     }
 
-    /// An error as the last frame of a stream that was already opened, here or with an upstream's own bytes.
+    /// An error as the last of a stream that was already opened, here or with an upstream's own bytes. `request_id`: ours.
     pub fn fail(&mut self, error: &PublicError, request_id: &str, out: &mut Vec<u8>) {
         match self {
             StreamEncoder::Messages(_) => anthropic_messages::stream::encode_error(error, request_id, out),
             StreamEncoder::Chat(_) => openai_chat::stream::encode_error(error, out),
             StreamEncoder::Responses(e) => e.fail(error, request_id, out),
+            StreamEncoder::Gemini(e) => e.fail(error, out),
         }
     }
 }
@@ -287,6 +340,7 @@ pub enum Collector {
     Messages(anthropic_messages::response::Collector),
     Chat(openai_chat::response::Collector),
     Responses(openai_responses::response::Collector),
+    Gemini(gemini::response::Collector),
 }
 
 impl Collector {
@@ -295,6 +349,7 @@ impl Collector {
             Dialect::Messages => Collector::Messages(anthropic_messages::response::Collector::new(head, seal)),
             Dialect::Chat => Collector::Chat(openai_chat::response::Collector::new(head)),
             Dialect::Responses => Collector::Responses(openai_responses::response::Collector::new(head, seal)),
+            Dialect::Gemini => Collector::Gemini(gemini::response::Collector::new(head, seal)),
         }
     }
 
@@ -303,6 +358,7 @@ impl Collector {
             Collector::Messages(c) => c.push(event),
             Collector::Chat(c) => c.push(event),
             Collector::Responses(c) => c.push(event),
+            Collector::Gemini(c) => c.push(event),
         }
     }
 
@@ -315,6 +371,7 @@ impl Collector {
             Collector::Messages(c) => c.check(),
             // Arguments are text there, whatever they are.
             Collector::Chat(_) | Collector::Responses(_) => Ok(()),
+            Collector::Gemini(c) => c.check(),
         }
     }
 
@@ -323,6 +380,7 @@ impl Collector {
             Collector::Messages(c) => c.finish(),
             Collector::Chat(c) => c.finish(),
             Collector::Responses(c) => c.finish(),
+            Collector::Gemini(c) => c.finish(),
         }
     }
 }
@@ -333,6 +391,7 @@ pub fn decode_error(dialect: Dialect, status: u16, body: &[u8]) -> UpstreamError
         Dialect::Messages => anthropic_messages::response::decode_error(status, body),
         // OpenAI's two APIs have one form of errors.
         Dialect::Chat | Dialect::Responses => openai_chat::response::decode_error(status, body),
+        Dialect::Gemini => gemini::response::decode_error(status, body),
     }
 }
 
@@ -342,6 +401,17 @@ pub fn is_plain_error(dialect: Dialect, body: &[u8], kind: error::ErrorKind) -> 
     match dialect {
         Dialect::Messages => anthropic_messages::response::is_plain_error(body, kind),
         Dialect::Chat | Dialect::Responses => openai_chat::response::is_plain_error(body, kind),
+        Dialect::Gemini => gemini::response::is_plain_error(body, kind),
+    }
+}
+
+/// The HTTP status under which a client of the dialect is told of an error.
+pub fn status_of(dialect: Dialect, error: &PublicError) -> u16 {
+    match (dialect, error.status) {
+        (Dialect::Gemini, _) => gemini::response::status_of(error),
+        // 529 is Anthropic's own; what knows OpenAI's errors expects 503.
+        (Dialect::Chat | Dialect::Responses, 529) => 503,
+        (_, status) => status,
     }
 }
 
@@ -350,6 +420,7 @@ pub fn encode_error(dialect: Dialect, error: &PublicError, request_id: &str) -> 
     match dialect {
         Dialect::Messages => anthropic_messages::response::encode_error(error, request_id),
         Dialect::Chat | Dialect::Responses => openai_chat::response::encode_error(error),
+        Dialect::Gemini => gemini::response::encode_error(error),
     }
 }
 
@@ -359,6 +430,7 @@ pub fn answer_context(dialect: Dialect, request: &Request<'_>, target: &Target<'
         Dialect::Messages => &[],
         Dialect::Chat => openai_chat::request::excess_stops(&request.stop, target.quirks),
         Dialect::Responses => &request.stop,
+        Dialect::Gemini => gemini::request::excess_stops(&request.stop, target),
     };
     let calls = request.messages.iter().flat_map(|m| &m.parts).filter_map(|part| match part {
         request::Part::ToolCall(call) => Some(call.id.decode().into_owned()),

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::request::Effort;
 
+mod gemini;
+
+pub use gemini::{GeminiQuirks, GeminiThinking};
+
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
 pub struct Quirks {
@@ -108,6 +112,9 @@ pub struct Quirks {
 
     // ---- Anthropic Messages targets
     pub messages: MessagesQuirks,
+
+    // ---- Gemini targets
+    pub gemini: GeminiQuirks,
 }
 
 /// Deviations of models and layers that speak Anthropic Messages. Defaults: the newest that Anthropic itself serves.
@@ -236,6 +243,7 @@ impl Default for Quirks {
             output_excludes_reasoning: false,
             reencode: false,
             messages: MessagesQuirks::default(),
+            gemini: GeminiQuirks::default(),
         }
     }
 }
@@ -326,8 +334,10 @@ pub enum SchemaForm {
     Mistral,
     /// Tuples as `prefixItems`, no `type` beside `anyOf`.
     Moonshot,
-    /// The Gemini subset, for Gemini behind an OpenAI-compatible door.
+    /// The Gemini subset, for Gemini behind an OpenAI-compatible door and for its `parameters`.
     Gemini,
+    /// JSON Schema as Gemini takes it in `parametersJsonSchema`: no `const`.
+    GeminiJson,
     /// `pattern` must be anchored.
     LlamaCpp,
 }

@@ -12,7 +12,10 @@ use crate::json::{Json, MAX_DEPTH};
 use crate::quirks::SchemaForm;
 
 mod forms;
+mod openapi;
 mod root;
+
+pub use openapi::to_json_schema;
 
 /// What a tool without a schema has.
 pub const EMPTY: Json<'static> = Json::literal(r#"{"type":"object","properties":{}}"#);
@@ -27,6 +30,7 @@ fn suspects(form: SchemaForm) -> &'static [&'static str] {
         SchemaForm::Mistral => &["\"additionalProperties\"", "\"strict\""],
         SchemaForm::Moonshot => &["\"anyOf\"", "\"items\""],
         SchemaForm::Gemini => &["\""],
+        SchemaForm::GeminiJson => &["\"const\""],
         SchemaForm::LlamaCpp => &["\"pattern\""],
     }
 }

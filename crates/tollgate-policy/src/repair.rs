@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 use tollgate_dialect::error::{ErrorKind, UpstreamError};
 use tollgate_dialect::quirks::{
-    Api, EmptyContent, IdForm, MidSystem, Quirks, ReasoningField, Replay, ResponseFormat, SchemaForm, StreamUsage,
-    SystemRole, ThinkingType, TokenField, ToolChoiceForms,
+    Api, EmptyContent, GeminiThinking, IdForm, MidSystem, Quirks, ReasoningField, Replay, ResponseFormat, SchemaForm,
+    StreamUsage, SystemRole, ThinkingType, TokenField, ToolChoiceForms,
 };
 use tollgate_dialect::request::Effort;
 
@@ -96,6 +96,9 @@ pub enum Fact {
     /// With thinking on, a tool loop must have begun with thoughts.
     LoopNeedsThoughts,
 
+    // ---- Gemini's own API
+    Gemini(GeminiFact),
+
     // ---- parameters
     ResponseFormat(ResponseFormat),
     /// The highest `temperature`, in thousandths.
@@ -110,6 +113,50 @@ pub enum Fact {
     NoBetas,
     /// A parameter is refused.
     Refuses(String),
+}
+
+/// What only Gemini's own API can refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GeminiFact {
+    /// Calls and results have no `id`.
+    NoIds,
+    /// The first call of a turn must have a signature.
+    Signatures,
+    /// `thinkingBudget` instead of `thinkingLevel`.
+    NoLevel,
+    /// No JSON as the answer beside tools.
+    NoFormatWithTools,
+    /// Schemas only in the subset of OpenAPI.
+    NoJsonSchema,
+}
+
+impl GeminiFact {
+    fn label(self) -> &'static str {
+        match self {
+            GeminiFact::NoIds => "call_ids",
+            GeminiFact::Signatures => "thought_signature",
+            GeminiFact::NoLevel => "thinkingLevel",
+            GeminiFact::NoFormatWithTools => "response_format",
+            GeminiFact::NoJsonSchema => "schema",
+        }
+    }
+
+    fn apply(self, quirks: &mut Quirks) {
+        match self {
+            GeminiFact::NoIds => quirks.gemini.ids = false,
+            GeminiFact::Signatures => quirks.thought_signatures = true,
+            GeminiFact::NoLevel => quirks.gemini.thinking = GeminiThinking::Budget,
+            GeminiFact::NoFormatWithTools => {
+                quirks.gemini.format_with_tools = false;
+                quirks.gemini.reencode = true;
+            }
+            GeminiFact::NoJsonSchema => {
+                quirks.gemini.json_schema = false;
+                quirks.gemini.reencode = true;
+            }
+        }
+    }
 }
 
 impl Fact {
@@ -152,6 +199,7 @@ impl Fact {
             Fact::Efforts(_) => "efforts",
             Fact::StripThoughts => "thinking_signature",
             Fact::LoopNeedsThoughts => "thinking_in_tool_loop",
+            Fact::Gemini(fact) => fact.label(),
             Fact::ResponseFormat(_) => "response_format",
             Fact::MaxTemperature(_) => "temperature",
             Fact::TemperatureOrTopP => "top_p",
@@ -180,6 +228,7 @@ impl Fact {
             Fact::NonstreamMaxTokens(limit) => quirks.nonstream_max_tokens = Some(*limit),
             Fact::StreamOnly => quirks.stream_only = true,
             Fact::NoUsageOption => quirks.stream_usage = StreamUsage::Silent,
+            Fact::Gemini(fact) => fact.apply(quirks),
             Fact::ResponseFormat(form) => quirks.response_format = *form,
             Fact::MaxTemperature(thousandths) => quirks.max_temperature = Some(f64::from(*thousandths) / 1000.0),
             Fact::TemperatureOrTopP => quirks.temperature_or_top_p = true,
@@ -233,6 +282,7 @@ impl Fact {
         }
         quirks.messages.clean_schemas |=
             matches!(self, Fact::SchemaForm(_) | Fact::SchemaRoot | Fact::SchemaKeyword(_));
+        quirks.gemini.reencode |= quirks.messages.clean_schemas;
     }
 
     fn apply_to_reasoning(&self, quirks: &mut Quirks) {
@@ -292,6 +342,7 @@ impl Fact {
             Fact::NoMediaInResults => {
                 quirks.media_in_tool_result = false;
                 quirks.messages.media_in_tool_result = false;
+                quirks.gemini.media_in_tool_result = false;
             }
             Fact::MaxStop(most) => quirks.max_stop = Some(*most),
             _ => {}

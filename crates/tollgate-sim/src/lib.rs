@@ -1,6 +1,6 @@
 //! Simulated model providers over real HTTP on 127.0.0.1.
 //!
-//! A [`Sim`] plays an OpenAI-compatible chat provider, OpenAI's Responses API and an Anthropic provider. It refuses what a strict vendor refuses,
+//! A [`Sim`] plays an OpenAI-compatible chat provider, OpenAI's Responses API, an Anthropic provider and Google's Gemini. It refuses what a strict vendor refuses,
 //! in the vendor's words, answers from a script, and plays faults: cuts, silence, odd streams, odd usage, error statuses.
 //! It reads requests as plain JSON values and shares no code with the gateway's codecs, so that a mistake there shows here.
 //!
@@ -17,6 +17,7 @@ mod chat;
 mod connection;
 mod demo;
 mod faults;
+mod gemini;
 mod messages;
 mod places;
 mod plan;
@@ -30,6 +31,7 @@ mod server;
 pub use chat::{Strictness as ChatStrictness, Words};
 pub use demo::coding_agent;
 pub use faults::{Ending, Faults, Piece, Shape};
+pub use gemini::{Strictness as GeminiStrictness, call_signature};
 pub use messages::{Strictness as MessagesStrictness, signature};
 pub use responses::encrypted;
 pub use rule::Rule;

@@ -9,7 +9,7 @@ use crate::places::Place;
 use crate::refusal::Refusal;
 use crate::script::{Answer, Match, Reply, Step, Uses};
 use crate::server::{Provider, State, lock};
-use crate::{chat, messages, responses};
+use crate::{chat, gemini, messages, responses};
 
 /// A response that is decided and not yet sent.
 pub(crate) struct Plan {
@@ -37,6 +37,16 @@ impl Plan {
 
     pub fn refusal(refusal: &Refusal) -> Self {
         Self::json(refusal.status, &refusal.body)
+    }
+
+    /// The pieces of a stream as one array, which is what Google sends to those who do not ask for events.
+    fn into_array(self) -> Self {
+        let Content::Frames(frames) = self.content else { return self };
+        let items: Vec<String> = frames.map(|frame| frame.data).collect();
+        let mut plan = Self::new(self.status, "application/json", Content::Pieces(Vec::new()));
+        plan.set_body(format!("[{}]", items.join(",\n")).into());
+        plan.faults = self.faults;
+        plan
     }
 
     /// A body of known length, in two halves so that it can be cut.
@@ -90,6 +100,12 @@ impl Call<'_> {
                 return self.play_step(&body, Provider::Messages, refusal);
             }
         }
+        if let Some(method) = gemini::Method::of(&self.head.uri)
+            && self.head.method == Method::POST
+            && plays(Provider::Gemini)
+        {
+            return self.gemini(&method);
+        }
         if self.head.method == Method::GET {
             let anthropic = plays(Provider::Messages) && self.head.headers.contains_key("anthropic-version");
             let list = if anthropic { messages::models(&config.models) } else { chat::models(&config.models) };
@@ -109,6 +125,23 @@ impl Call<'_> {
         } else {
             Refusal::chat(404, message, None, None)
         })
+    }
+
+    fn gemini(&self, method: &gemini::Method) -> Result<Plan, Refusal> {
+        let config = &self.state.config;
+        gemini::check_key(&self.head.headers, self.head.uri.query(), config.key.as_deref())?;
+        let mut body = gemini::parse(self.bytes)?;
+        if method.name == "countTokens" {
+            return Ok(Plan::json(200, &json!({"totalTokens": gemini::tokens(&body)})));
+        }
+        let refusal = |status, words: &str| gemini::refusal(status, words);
+        config.rules.iter().try_for_each(|rule| rule.check(&body, &self.head.headers, refusal))?;
+        gemini::check(&body, &config.gemini)?;
+        // Other providers have these in the body, where conditions look for them.
+        body["model"] = json!(method.model);
+        body["stream"] = json!(method.streams());
+        let plan = self.play_step(&body, Provider::Gemini, refusal)?;
+        Ok(if method.streams() && !method.events { plan.into_array() } else { plan })
     }
 
     /// `refusal` gives words of the provider their shape.
@@ -150,7 +183,10 @@ impl Call<'_> {
             None => body["stream"] == true,
         };
         let prompts = &self.state.prompts;
+        let gemini = &self.state.config.gemini;
         match (provider, stream) {
+            (Provider::Gemini, true) => stream_plan(Box::new(gemini::frames(body, &answer, prompts, gemini))),
+            (Provider::Gemini, false) => Plan::json(200, &gemini::whole(body, &answer, prompts, gemini)),
             (Provider::Chat, true) => stream_plan(Box::new(chat::frames(body, answer, prompts))),
             (Provider::Responses, true) => stream_plan(Box::new(responses::frames(body, answer, prompts))),
             (Provider::Responses, false) => Plan::json(200, &responses::whole(body, &answer, prompts)),
@@ -201,6 +237,12 @@ fn has_tool_result(body: &Value) -> bool {
     let blocks = |message: &Value| message["content"].as_array().cloned().unwrap_or_default();
     let output = |item: &Value| item["type"].as_str().is_some_and(|kind| kind.ends_with("_call_output"));
     if body["input"].as_array().is_some_and(|items| items.iter().any(output)) {
+        return true;
+    }
+    let answered = |content: &Value| {
+        content["parts"].as_array().is_some_and(|parts| parts.iter().any(|part| part.get("functionResponse").is_some()))
+    };
+    if body["contents"].as_array().is_some_and(|all| all.iter().any(answered)) {
         return true;
     }
     body["messages"].as_array().is_some_and(|all| {

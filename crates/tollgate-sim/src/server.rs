@@ -22,7 +22,7 @@ use crate::plan::{Call, Plan};
 use crate::prompt::PromptCache;
 use crate::rule::Rule;
 use crate::script::Step;
-use crate::{chat, messages};
+use crate::{chat, gemini, messages};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
@@ -32,6 +32,8 @@ pub enum Provider {
     Responses,
     /// `POST …/v1/messages` and `…/v1/messages/count_tokens`.
     Messages,
+    /// `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent` and `:countTokens`.
+    Gemini,
 }
 
 /// What a simulated provider is and does.
@@ -40,6 +42,7 @@ pub struct SimConfig {
     pub providers: Vec<Provider>,
     pub chat: chat::Strictness,
     pub messages: messages::Strictness,
+    pub gemini: gemini::Strictness,
     /// Deviations in vendors' exact words, which come before the other checks.
     pub rules: Vec<Rule>,
     /// The key that callers must send; `None` takes any or none.
@@ -54,9 +57,10 @@ pub struct SimConfig {
 impl Default for SimConfig {
     fn default() -> Self {
         Self {
-            providers: vec![Provider::Chat, Provider::Messages],
+            providers: vec![Provider::Chat, Provider::Messages, Provider::Gemini],
             chat: chat::Strictness::default(),
             messages: messages::Strictness::default(),
+            gemini: gemini::Strictness::default(),
             rules: Vec::new(),
             key: None,
             models: vec!["sim-1".to_owned()],
@@ -106,6 +110,12 @@ impl SimConfig {
     #[must_use]
     pub fn messages(mut self, strictness: messages::Strictness) -> Self {
         self.messages = strictness;
+        self
+    }
+
+    #[must_use]
+    pub fn gemini(mut self, strictness: gemini::Strictness) -> Self {
+        self.gemini = strictness;
         self
     }
 }

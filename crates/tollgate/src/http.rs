@@ -15,7 +15,11 @@ pub enum Endpoint {
         dialect: Dialect,
         model: Option<String>,
     },
-    CountTokens,
+    /// The same for a count of tokens.
+    CountTokens {
+        dialect: Dialect,
+        model: Option<String>,
+    },
     Models,
     Model(String),
     Alive,
@@ -51,10 +55,11 @@ pub enum NoEndpoint {
 /// Finds the endpoint. Queries never matter.
 pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    let unversioned = path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    let after = |version| path.strip_prefix(version).filter(|rest: &&str| rest.starts_with('/'));
+    let unversioned = after("/v1").or_else(|| after("/v1beta")).unwrap_or(path);
     let (allowed, found) = match unversioned {
         "/messages" => (Method::POST, Endpoint::Generate { dialect: Dialect::Messages, model: None }),
-        "/messages/count_tokens" => (Method::POST, Endpoint::CountTokens),
+        "/messages/count_tokens" => (Method::POST, Endpoint::CountTokens { dialect: Dialect::Messages, model: None }),
         "/chat/completions" => (Method::POST, Endpoint::Generate { dialect: Dialect::Chat, model: None }),
         "/responses" => (Method::POST, Endpoint::Generate { dialect: Dialect::Responses, model: None }),
         "/models" => (Method::GET, Endpoint::Models),
@@ -85,6 +90,9 @@ fn only(allowed: Method, method: &Method, found: Endpoint) -> Result<Endpoint, N
 }
 
 fn nested(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
+    if let Some(found) = gemini(path) {
+        return only(Method::POST, method, found);
+    }
     if let Some(id) = path.strip_prefix("/models/").filter(|id| !id.is_empty()) {
         return only(Method::GET, method, Endpoint::Model(percent_decode(id)));
     }
@@ -117,6 +125,22 @@ pub fn shown(path: &str) -> Cow<'_, str> {
     }
     let parts: Vec<&str> = path.split('/').map(|part| if secret(part) { "[redacted]" } else { part }).collect();
     Cow::Owned(parts.join("/"))
+}
+
+/// `/models/{model}:generateContent` and its kin, also behind a project's and a publisher's path as Vertex AI has it.
+fn gemini(path: &str) -> Option<Endpoint> {
+    const PUBLISHED: &str = "/publishers/google/models/";
+    let named = match path.find(PUBLISHED) {
+        Some(at) => &path[at + PUBLISHED.len()..],
+        None => path.strip_prefix("/models/")?,
+    };
+    let (model, method) = named.rsplit_once(':')?;
+    let (dialect, model) = (Dialect::Gemini, Some(percent_decode(model)).filter(|model| !model.is_empty()));
+    match method {
+        "generateContent" | "streamGenerateContent" => Some(Endpoint::Generate { dialect, model }),
+        "countTokens" => Some(Endpoint::CountTokens { dialect, model }),
+        _ => None,
+    }
 }
 
 /// The value of a name in a query.
@@ -163,7 +187,10 @@ mod tests {
             assert_eq!(at(Method::POST, path), Ok(Endpoint::Generate { dialect: Dialect::Responses, model: None }));
         }
         assert_eq!(at(Method::DELETE, "/v1/responses/resp_1"), Ok(Endpoint::NotServed));
-        assert_eq!(at(Method::POST, "/v1/messages/count_tokens"), Ok(Endpoint::CountTokens));
+        assert_eq!(
+            at(Method::POST, "/v1/messages/count_tokens"),
+            Ok(Endpoint::CountTokens { dialect: Dialect::Messages, model: None })
+        );
         assert_eq!(at(Method::GET, "/models"), Ok(Endpoint::Models));
     }
 
@@ -175,6 +202,26 @@ mod tests {
             at(Method::GET, "/v1/models/anthropic/kimi-k2.5"),
             Ok(Endpoint::Model("anthropic/kimi-k2.5".into()))
         );
+    }
+
+    #[test]
+    fn geminis_paths_name_model_and_method_under_either_version() {
+        let generate = |model: &str| Endpoint::Generate { dialect: Dialect::Gemini, model: Some(model.into()) };
+        for version in ["/v1", "/v1beta", ""] {
+            let path = format!("{version}/models/moonshotai/kimi:free:streamGenerateContent");
+            assert_eq!(at(Method::POST, &path), Ok(generate("moonshotai/kimi:free")));
+        }
+        assert_eq!(at(Method::POST, "/v1beta/models/a%2Fb:generateContent"), Ok(generate("a/b")));
+        let vertex = "/v1/projects/p/locations/global/publishers/google/models/m:generateContent";
+        assert_eq!(at(Method::POST, vertex), Ok(generate("m")));
+        let count = Endpoint::CountTokens { dialect: Dialect::Gemini, model: Some("m".into()) };
+        assert_eq!(at(Method::POST, "/v1beta/models/m:countTokens"), Ok(count));
+        assert_eq!(
+            at(Method::GET, "/v1beta/models/m:generateContent"),
+            Err(NoEndpoint::WrongMethod { allowed: Method::POST })
+        );
+        assert_eq!(at(Method::GET, "/v1beta/models"), Ok(Endpoint::Models));
+        assert_eq!(at(Method::GET, "/v1beta/models/m"), Ok(Endpoint::Model("m".into())));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 mod access;
 pub(crate) mod admit;
+mod asked;
 pub(crate) mod attempt;
 mod authenticate;
 mod bill;
@@ -50,7 +51,7 @@ use tollgate_dialect::Dialect;
 use crate::app::{App, Live};
 use crate::failure::Failure;
 use crate::health::report;
-use crate::http::{Endpoint, NoEndpoint, endpoint, shown};
+use crate::http::{Endpoint, NoEndpoint, endpoint, in_query, shown};
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
 use tenant::Tenant;
@@ -62,12 +63,12 @@ pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Reque
     let found = endpoint(request.method(), request.uri().path());
     let dialect = match &found {
         Ok(Endpoint::Generate { dialect, .. }) => *dialect,
-        Ok(Endpoint::CountTokens) => Dialect::Messages,
-        _ => authenticate::dialect_of(request.headers()),
+        Ok(Endpoint::CountTokens { dialect, .. }) => *dialect,
+        _ => authenticate::dialect_of(request.headers(), request.uri().path()),
     };
     let manages = matches!(found, Ok(Endpoint::Manage { .. }));
     let live = app.live();
-    match answer(app, address, &live, request, found, &mut record).await {
+    match answer(app, address, &live, request, found, dialect, &mut record).await {
         Ok(reply) => reply,
         Err(failure) if manages => manage::refuse(&failure, &live.config, &mut record).into(),
         Err(failure) => reply::error(dialect, &failure, &live.config, &mut record).into(),
@@ -80,6 +81,7 @@ async fn answer(
     live: &Arc<Live>,
     request: http::Request<Incoming>,
     found: Result<Endpoint, NoEndpoint>,
+    dialect: Dialect,
     record: &mut Recorder,
 ) -> Result<Reply, Failure> {
     let endpoint = found.map_err(|why| inbound::no_endpoint(&request, why))?;
@@ -87,7 +89,8 @@ async fn answer(
     if matches!(endpoint, Endpoint::Alive | Endpoint::Ready | Endpoint::Hello) {
         return Ok(catalog::health(&app, &endpoint, record));
     }
-    let caller = authenticate::caller(&app, live, request.headers(), address).await?;
+    let in_query = in_query(request.uri().query(), "key").filter(|_| dialect == Dialect::Gemini);
+    let caller = authenticate::caller(&app, live, request.headers(), in_query.as_deref(), address).await?;
     let path = shown(request.uri().path()).into_owned();
     caller.may(live, &path, None)?;
     match endpoint {
@@ -104,9 +107,9 @@ async fn answer(
             let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
             Ok(reply::from_driver(driver).await)
         }
-        Endpoint::CountTokens => count::answer(live, &caller, request, record).await,
-        Endpoint::Models => Ok(catalog::models(live, &caller, request.headers(), record)),
-        Endpoint::Model(id) => catalog::model(live, &caller, &id, request.headers(), record),
+        Endpoint::CountTokens { dialect, model } => count::answer(live, &caller, dialect, model, request, record).await,
+        Endpoint::Models => Ok(catalog::models(live, &caller, dialect, record)),
+        Endpoint::Model(id) => catalog::model(live, &caller, &id, dialect, record),
         Endpoint::Health => {
             let body = report::answer(&app, live, request.method(), request.uri().query()).await?;
             Ok(reply::json(body, record))

@@ -46,6 +46,8 @@ pub struct Provider {
     pub base_url: Option<String>,
     pub path_if_bare: Option<String>,
     pub api_base_path: Option<String>,
+    /// The chat endpoint of a provider whose own dialect is another.
+    pub chat_url: Option<String>,
     pub messages_url: Option<String>,
     messages_path: Option<String>,
     /// It has the Responses API beside chat completions.
@@ -65,6 +67,7 @@ enum RowDialect {
     #[default]
     Chat,
     Messages,
+    Gemini,
 }
 
 /// The header that carries the key.
@@ -76,6 +79,7 @@ pub enum Auth {
     Bearer,
     XApiKey,
     ApiKey,
+    XGoogApiKey,
 }
 
 impl Provider {
@@ -83,11 +87,17 @@ impl Provider {
         match self.dialect {
             RowDialect::Chat => Dialect::Chat,
             RowDialect::Messages => Dialect::Messages,
+            RowDialect::Gemini => Dialect::Gemini,
         }
     }
 
     pub fn auth(&self, dialect: Dialect) -> Auth {
-        if dialect == Dialect::Messages { self.messages_auth.unwrap_or(self.auth) } else { self.auth }
+        match dialect {
+            Dialect::Messages => self.messages_auth.unwrap_or(self.auth),
+            // Every chat endpoint beside another one takes a bearer.
+            Dialect::Chat if self.dialect() != Dialect::Chat => Auth::Bearer,
+            _ => self.auth,
+        }
     }
 
     /// Variables that may hold the key, the likeliest first. `prefix` is the name under which the row was asked for.
@@ -120,7 +130,10 @@ impl Provider {
 
     fn owns_host(&self, host: &str) -> bool {
         self.hosts.iter().any(|h| h == host)
-            || [&self.base_url, &self.messages_url].into_iter().flatten().any(|url| host_of(url) == Some(host))
+            || [&self.base_url, &self.messages_url, &self.chat_url]
+                .into_iter()
+                .flatten()
+                .any(|url| host_of(url) == Some(host))
     }
 }
 

@@ -2,7 +2,7 @@
 //! knows and with them prompt caches and signatures survive.
 
 mod answer;
-mod edit;
+pub(crate) mod edit;
 mod marks;
 mod turns;
 

@@ -13,4 +13,4 @@ pub mod response;
 pub mod stream;
 #[cfg(test)]
 mod testing;
-mod wire;
+pub(crate) mod wire;

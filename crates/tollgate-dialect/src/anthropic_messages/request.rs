@@ -6,14 +6,15 @@ mod control;
 mod decode;
 mod encode;
 mod schema;
-mod turns;
+pub(crate) mod turns;
 mod web_search;
 
 pub use decode::{decode, decode_count};
 pub use encode::encode;
 pub(super) use encode::fitting_tokens;
 
-pub(super) use blocks::{arguments_of, is_input};
+pub use super::wire::ATTRIBUTION;
+pub use blocks::{arguments_of, input_of, is_input};
 pub(super) use control::{Form, budget_for, choose, nearest};
 pub(super) use turns::is_spoilt;
 

@@ -37,6 +37,7 @@ pub fn head() -> AnswerHead {
         created: 0,
         stream_usage: false,
         family: "moonshot".into(),
+        json_array: false,
     }
 }
 

@@ -7,7 +7,8 @@ pub use collector::Collector;
 use serde::Deserialize;
 
 use crate::error::{AnswerError, ErrorKind, PublicError, UpstreamError};
-use crate::event::Event;
+use crate::event::{Event, ThinkingState};
+use crate::gemini::signature;
 use crate::json::{Json, Text, Writer};
 use crate::quirks::Quirks;
 
@@ -100,6 +101,17 @@ pub(super) fn chat_id(ours: &str, upstream: Option<&Text<'_>>) -> String {
         _ if ours.starts_with(FORM) => ours.to_string(),
         _ => format!("{FORM}{ours}"),
     }
+}
+
+/// Of all makers' state only Google's has a place in chat (ai.google.dev/gemini-api/docs/openai, 2026-11).
+pub(super) fn google_signature(state: &ThinkingState<'_>) -> Option<Text<'static>> {
+    let ThinkingState::Details(details) = state else { return None };
+    signature::google(details).map(|(signature, _)| signature.into_owned())
+}
+
+/// The member of a call that holds it.
+pub(super) fn extra_content(signature: &Text<'_>) -> String {
+    format!(r#","extra_content":{{"google":{{"thought_signature":"{}"}}}}"#, signature.escaped())
 }
 
 #[cfg(test)]

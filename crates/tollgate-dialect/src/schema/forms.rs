@@ -113,6 +113,7 @@ impl Walk<'_> {
             SchemaForm::Mistral => mistral(&mut map),
             SchemaForm::Moonshot => moonshot(&mut map),
             SchemaForm::Gemini => gemini(&mut map),
+            SchemaForm::GeminiJson => gemini_json(&mut map),
             SchemaForm::LlamaCpp => llama(&mut map),
         }
         for (keyword, value) in &mut map {
@@ -233,6 +234,13 @@ fn gemini(map: &mut Map<String, Value>) {
         } else {
             map.insert("required".into(), Value::Array(known));
         }
+    }
+}
+
+/// Gemini takes JSON Schema, too, but no `const`.
+fn gemini_json(map: &mut Map<String, Value>) {
+    if let Some(only) = map.shift_remove("const") {
+        map.insert("enum".into(), Value::Array(vec![only]));
     }
 }
 

@@ -61,6 +61,7 @@ pub enum Side {
     Messages,
     Chat,
     Responses,
+    Gemini,
 }
 
 impl Side {
@@ -69,6 +70,7 @@ impl Side {
             Side::Messages => Dialect::Messages,
             Side::Chat => Dialect::Chat,
             Side::Responses => Dialect::Responses,
+            Side::Gemini => Dialect::Gemini,
         }
     }
 }

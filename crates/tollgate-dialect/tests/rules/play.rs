@@ -89,6 +89,7 @@ fn head(case: &Case, stream_usage: bool) -> AnswerHead {
         Dialect::Messages => "msg_ours",
         Dialect::Chat => "chatcmpl-ours",
         Dialect::Responses => "resp_ours",
+        Dialect::Gemini => "ours",
     };
     AnswerHead {
         id: id.into(),
@@ -97,6 +98,7 @@ fn head(case: &Case, stream_usage: bool) -> AnswerHead {
         created: 1_700_000_000,
         stream_usage,
         family: FAMILY.into(),
+        json_array: false,
     }
 }
 

@@ -38,6 +38,10 @@ fn each_known_refusal_teaches_one_fact() {
         ),
         ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", Fact::MaxOutputTokens(8192)),
         (
+            "Unable to submit request because it has a maxOutputTokens value of 32000 but the supported range is from 1 (inclusive) to 8193 (exclusive).",
+            Fact::MaxOutputTokens(8192),
+        ),
+        (
             "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model",
             Fact::MaxOutputTokens(8192),
         ),
@@ -142,11 +146,15 @@ const MESSAGES: &str = r#"{"model":"m","max_tokens":32000,"temperature":1.5,"top
 
 const RESPONSES: &str = r#"{"model":"x","tools":[{"type":"namespace"}],"include":["reasoning.encrypted_content"],"input":[{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"},
     {"role":"assistant","content":"so"}]}"#;
+const GEMINI: &str = r#"{"generationConfig":{"maxOutputTokens":32000,"thinkingConfig":{"thinkingLevel":"LOW"},"responseMimeType":"application/json"},
+    "tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":{"type":"object","additionalProperties":false}}]}],
+    "contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"functionCall":{"id":"a","name":"f"}}]},
+        {"role":"user","parts":[{"functionResponse":{"id":"a","name":"f","response":{},"parts":[]}}]}]}"#;
 
 /// The first dialect, and the first `thinking.type`, in which the words teach something.
 fn taught(words: &str) -> Vec<Fact> {
     let mut facts = Vec::new();
-    for body in [CHAT, MESSAGES, RESPONSES] {
+    for body in [CHAT, MESSAGES, RESPONSES, GEMINI] {
         for kind in ["adaptive", "enabled", "disabled"] {
             let body = body.replace("TYPE", kind);
             for max_tokens in [32000, 1] {

@@ -71,9 +71,10 @@ fn summary(problems: &[Problem]) -> String {
 fn table(config: &Config) -> String {
     let routes = config.deployments.iter().map(|d| {
         let dialect = match d.dialect {
+            Dialect::Chat => "",
             Dialect::Messages => " (Messages)",
             Dialect::Responses => " (Responses)",
-            Dialect::Chat => "",
+            Dialect::Gemini => " (Gemini)",
         };
         (d.group.as_str(), format!("{}/{} @ {}{dialect}", d.provider, d.model, d.shown_url()))
     });

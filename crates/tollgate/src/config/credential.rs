@@ -17,6 +17,7 @@ pub fn credential(params: &Section<'_, '_>, target: &Target) -> Option<(HeaderNa
         Auth::Bearer => (http::header::AUTHORIZATION, format!("Bearer {key}")),
         Auth::XApiKey => (HeaderName::from_static("x-api-key"), key),
         Auth::ApiKey => (HeaderName::from_static("api-key"), key),
+        Auth::XGoogApiKey => (HeaderName::from_static("x-goog-api-key"), key),
     };
     if HeaderValue::from_str(&value).is_err() {
         let at = params.entry("api_key").map_or(params.at, |entry| entry.node.at);

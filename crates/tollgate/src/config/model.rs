@@ -122,12 +122,13 @@ impl Deployment {
         self.check.model.as_deref().or(Some(&*self.model)).filter(|model| !model.contains('*'))
     }
 
-    /// The address of a path such as [`Dialect::path`], with a query that `api_base` may have.
+    /// The address of a path such as [`Dialect::path_for`], with a query that `api_base` may have.
     pub fn url(&self, path: &str) -> String {
         let whole = self.base_url.to_string();
         let (base, query) = whole.split_once('?').map_or((whole.as_str(), None), |(base, query)| (base, Some(query)));
         let url = format!("{}{path}", base.trim_end_matches('/'));
-        query.map_or(url.clone(), |query| format!("{url}?{query}"))
+        let join = if path.contains('?') { '&' } else { '?' };
+        query.map_or(url.clone(), |query| format!("{url}{join}{query}"))
     }
 
     /// What must not be shown although an upstream quotes it: the key, and what the configuration puts into headers and into

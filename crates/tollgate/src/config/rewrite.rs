@@ -58,13 +58,22 @@ pub fn apply(rules: &[RewriteRule], body: &[u8], model: &str, client: &str) -> O
     (!changes.is_empty()).then(|| (object.to_bytes(), changes))
 }
 
-/// The body with this value for the first of the names that it has, or for the last where it has none, and that name; `None`: the body is
-/// no JSON object.
-pub fn set_first_of<'n>(names: &[&'n str], value: &Json<'static>, body: &[u8]) -> Option<(Vec<u8>, &'n str)> {
+/// The body with this value at the first of the places (`parent.key`) that has one. Where none has, it goes to the last whose
+/// parents are there, or to the last of all. With the place; `None`: the body is no JSON object.
+pub fn set_first_of<'p>(places: &[&'p str], value: &Json<'static>, body: &[u8]) -> Option<(Vec<u8>, &'p str)> {
     let mut object = Object::parse(body)?;
-    let name = names.iter().find(|name| object.has(name)).or(names.last())?;
-    object.set(name, value);
-    Some((object.to_bytes(), name))
+    let paths: Vec<(&str, Path)> = places.iter().filter_map(|place| Some((*place, Path::parse(place)?))).collect();
+    let mut put = |(place, path): &(&'p str, Path), creates: bool, replaces: bool| {
+        let set = &mut |object: &mut Object<'_>| match replaces {
+            true => object.replace_if(&path.key, value, |old| !old.is_null()),
+            false => object.set(&path.key, value),
+        };
+        object.within(&path.parents, creates, set).then_some(*place)
+    };
+    let there = paths.iter().find_map(|path| put(path, false, true));
+    let beside = || paths.iter().rev().find_map(|path| put(path, false, false));
+    let place = there.or_else(beside).or_else(|| put(paths.last()?, true, false))?;
+    Some((object.to_bytes(), place))
 }
 
 impl Action {

@@ -40,7 +40,12 @@ pub fn find(params: &Section<'_, '_>, messages_listed: bool, api: Option<Dialect
         api = api.or(Some(Dialect::Responses));
     }
     let address = address(params, &named.row.name);
-    let endpoints = [("chat", Dialect::Chat), ("messages", Dialect::Messages), ("responses", Dialect::Responses)];
+    let endpoints = [
+        ("chat", Dialect::Chat),
+        ("messages", Dialect::Messages),
+        ("responses", Dialect::Responses),
+        ("gemini", Dialect::Gemini),
+    ];
     let endpoint = params.choice("endpoint", &endpoints);
     let host_row = address.as_ref().and_then(|a| registry::embedded().by_host(a.uri.authority()?.as_str()));
     let row = row_at(&named, address.as_ref(), host_row);
@@ -202,7 +207,14 @@ fn dialect(named: &Named, row: &Provider, address: Option<&Address>, messages_li
     if ends_in_messages || (messages_listed && (row.has_messages() || row.name == "openai_like")) {
         return Dialect::Messages;
     }
-    row.dialect()
+    let ends_in_chat = row.chat_url.as_deref().and_then(path_of).is_some_and(|end| path.contains(end));
+    if ends_in_chat { Dialect::Chat } else { row.dialect() }
+}
+
+/// `/v1beta/openai` of an address.
+fn path_of(url: &str) -> Option<&str> {
+    let (_, after) = url.split_once("://")?;
+    after.find('/').map(|at| &after[at..])
 }
 
 fn base_url(params: &Section<'_, '_>, row: &Provider, dialect: Dialect, address: Option<&Address>) -> Option<Uri> {
@@ -210,6 +222,7 @@ fn base_url(params: &Section<'_, '_>, row: &Provider, dialect: Dialect, address:
     let dialect = if dialect == Dialect::Responses { Dialect::Chat } else { dialect };
     let own = match dialect {
         Dialect::Messages if row.dialect() == Dialect::Chat => row.messages_url.as_deref(),
+        Dialect::Chat if dialect != row.dialect() => row.chat_url.as_deref(),
         _ if dialect != row.dialect() => None,
         _ => row.base_url.as_deref(),
     };
@@ -221,7 +234,7 @@ fn base_url(params: &Section<'_, '_>, row: &Provider, dialect: Dialect, address:
     });
     let Some(given) = given else {
         return own.map(|url| url.parse().expect("the registry's addresses are tested")).or_else(|| {
-            let hint = "write `api_base: https://…`, the address before /chat/completions (or /v1/messages)";
+            let hint = "write `api_base: https://…`, the address before /chat/completions (or /v1/messages, or /v1beta/models)";
             let message = format!("{} has no address that is known: `api_base` is needed", row.name);
             params.cx.error(params.at, &params.path_of("api_base"), message, hint);
             None
@@ -250,10 +263,12 @@ fn trimmed(uri: &Uri, dialect: Dialect) -> String {
     let paths: &[&str] = match dialect {
         Dialect::Messages => &[Dialect::Messages.path()],
         Dialect::Chat | Dialect::Responses => &[Dialect::Chat.path(), Dialect::Responses.path()],
+        Dialect::Gemini => &[Dialect::Gemini.path()],
     };
     let url = paths.iter().find_map(|path| url.strip_suffix(path)).unwrap_or(url).trim_end_matches('/');
     match dialect {
         Dialect::Messages => url.strip_suffix("/v1").unwrap_or(url).to_string(),
         Dialect::Chat | Dialect::Responses => url.to_string(),
+        Dialect::Gemini => url.strip_suffix("/v1beta").or(url.strip_suffix("/v1")).unwrap_or(url).to_string(),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use tollgate_dialect::{AnswerHead, Dialect};
+use tollgate_dialect::AnswerHead;
 use tollgate_policy::balance::{Session, Verdict, mixed};
 use tollgate_policy::failover::{Treatment, Trouble, treatment};
 use tollgate_policy::retry;
@@ -73,6 +73,7 @@ impl Driver {
             model: inbound.model.clone(),
             created,
             stream_usage: inbound.stream_usage,
+            json_array: inbound.json_array,
             ..AnswerHead::default()
         };
         let mut line = Line::new(inbound.dialect, inbound.stream, commit_after, head, live.seal.clone());
@@ -95,8 +96,9 @@ impl Driver {
         self.line.outlet.clone()
     }
 
-    pub fn dialect(&self) -> Dialect {
-        self.inbound.dialect
+    /// The media type of an answer in pieces.
+    pub fn stream_type(&self) -> &'static str {
+        if self.inbound.json_array { "application/json; charset=utf-8" } else { "text/event-stream; charset=utf-8" }
     }
 
     /// `None`: the answer went out as a stream. A failure is an answer too; after the commit it is told in the stream.

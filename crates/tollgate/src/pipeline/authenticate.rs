@@ -70,23 +70,31 @@ impl Caller {
 }
 
 /// Finds out who calls. Clients may send several headers (Claude Code does when both of its variables are set): one right key is
-/// enough. Without a master key anybody may call, and any key tells its caller apart.
-pub async fn caller(app: &App, live: &Live, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, Failure> {
+/// enough. Without a master key anybody may call, and any key tells its caller apart. `in_query`: the key that a Gemini client may
+/// put there.
+pub async fn caller(
+    app: &App,
+    live: &Live,
+    headers: &HeaderMap,
+    in_query: Option<&str>,
+    address: Option<IpAddr>,
+) -> Result<Caller, Failure> {
+    let keys = || keys(headers).chain(in_query);
     let master = live.config.master_key.as_ref();
     let is_master =
         |key: &&str| master.is_some_and(|master| bool::from(key.as_bytes().ct_eq(master.expose().as_bytes())));
-    if let Some(key) = keys(headers).find(is_master) {
+    if let Some(key) = keys().find(is_master) {
         return Ok(Caller::master(Tenant::of_key(key), address));
     }
     if let Some(store) = app.store() {
-        for key in keys(headers) {
+        for key in keys() {
             if let Some(chain) = store.callers.find(&VirtualKey::hash_of(key)).await.map_err(Failure::Store)? {
                 let tenant = Tenant::of_key(key);
                 return Ok(Caller { role: chain.role(), chain: Some(chain), address, tenant });
             }
         }
     }
-    let first = keys(headers).next();
+    let first = keys().next();
     match (master, first) {
         (None, first) => Ok(Caller::master(first.map(Tenant::of_key).unwrap_or_default(), address)),
         (Some(_), None) => Err(Failure::NoCredential),
@@ -109,6 +117,12 @@ pub fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 /// The dialect in which to answer on paths that belong to none.
-pub fn dialect_of(headers: &HeaderMap) -> Dialect {
-    if headers.contains_key("anthropic-version") { Dialect::Messages } else { Dialect::Chat }
+pub fn dialect_of(headers: &HeaderMap, path: &str) -> Dialect {
+    if headers.contains_key("anthropic-version") {
+        Dialect::Messages
+    } else if path.starts_with("/v1beta/") || headers.contains_key("x-goog-api-key") {
+        Dialect::Gemini
+    } else {
+        Dialect::Chat
+    }
 }

@@ -1,7 +1,8 @@
 //! What is here: models, and the gateway itself.
 
+use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
+use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Writer;
 
 use super::authenticate::Caller;
@@ -19,11 +20,12 @@ const CREATED_AT: &str = "2026-01-01T00:00:00Z";
 
 /// `GET /v1/models`. Claude Code's discovery only keeps ids that begin with `claude` or `anthropic/`, so for it every other
 /// route is also listed as `anthropic/NAME`.
-pub fn models(live: &Live, caller: &Caller, headers: &HeaderMap, record: &mut Recorder) -> Reply {
+/// In the list's shape of the dialect.
+pub fn models(live: &Live, caller: &Caller, dialect: Dialect, record: &mut Recorder) -> Reply {
     let names = caller.models(live, "/v1/chat/completions");
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut w = Writer::default();
-    if headers.contains_key("anthropic-version") {
+    if dialect == Dialect::Messages {
         let aliases: Vec<String> =
             names.iter().filter(|n| !is_claude_name(n)).map(|n| format!("anthropic/{n}")).collect();
         let all: Vec<(&str, &str)> = names
@@ -44,6 +46,12 @@ pub fn models(live: &Live, caller: &Caller, headers: &HeaderMap, record: &mut Re
             };
         }
         w.close_object();
+    } else if dialect == Dialect::Gemini {
+        w.open_object().key("models").open_array();
+        for name in &names {
+            gemini_model(live, &mut w, name);
+        }
+        w.close_array().close_object();
     } else {
         w.open_object().key("object").str("list").key("data").open_array();
         for name in &names {
@@ -58,7 +66,7 @@ pub fn model(
     live: &Live,
     caller: &Caller,
     id: &str,
-    headers: &HeaderMap,
+    dialect: Dialect,
     record: &mut Recorder,
 ) -> Result<Reply, Failure> {
     if let Err(unknown) = live.config.routes.resolve(caller.model(id)) {
@@ -66,10 +74,10 @@ pub fn model(
     }
     caller.may(live, "/v1/chat/completions", Some(id))?;
     let mut w = Writer::default();
-    if headers.contains_key("anthropic-version") {
-        anthropic_model(live, &mut w, id, id);
-    } else {
-        openai_model(live, &mut w, id);
+    match dialect {
+        Dialect::Messages => anthropic_model(live, &mut w, id, id),
+        Dialect::Chat | Dialect::Responses => openai_model(live, &mut w, id),
+        Dialect::Gemini => gemini_model(live, &mut w, id),
     }
     Ok(reply::json(w.out, record))
 }
@@ -99,6 +107,23 @@ fn anthropic_model(live: &Live, w: &mut Writer, id: &str, name: &str) {
         }
     }
     w.close_object();
+}
+
+/// <https://ai.google.dev/api/models>, `Model`, 2026-11.
+fn gemini_model(live: &Live, w: &mut Writer, id: &str) {
+    w.open_object().key("name").str(&format!("models/{id}")).key("baseModelId").str(id);
+    w.key("displayName").str(id);
+    if let Ok(resolved) = live.config.routes.resolve(id)
+        && let Some(deployment) = resolved.deployments.first().map(|&i| &live.config.deployments[i])
+    {
+        if let Some(window) = deployment.context_window {
+            w.key("inputTokenLimit").number(window);
+        }
+        if let Some(tokens) = deployment.max_output_tokens {
+            w.key("outputTokenLimit").number(tokens);
+        }
+    }
+    w.key("supportedGenerationMethods").raw(r#"["generateContent","countTokens"]"#).close_object();
 }
 
 fn openai_model(live: &Live, w: &mut Writer, id: &str) {

@@ -1,11 +1,10 @@
-//! `POST /v1/messages/count_tokens`, for every model, without asking anyone.
+//! `POST /v1/messages/count_tokens` and Gemini's `:countTokens`, for every model, without asking anyone.
 
 use std::sync::LazyLock;
 
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
-use tollgate_dialect::json::Writer;
-use tollgate_dialect::{Dialect, decode_count_request};
+use tollgate_dialect::{Dialect, decode_count_request, encode_count};
 
 use super::authenticate::Caller;
 use super::recorder::Recorder;
@@ -25,18 +24,21 @@ static COUNTING: LazyLock<Semaphore> = LazyLock::new(|| {
     Semaphore::new(cores.min(4))
 });
 
+/// `model`: from the path, where it stands there.
 pub async fn answer(
     live: &Live,
     caller: &Caller,
+    dialect: Dialect,
+    model: Option<String>,
     request: http::Request<Incoming>,
     record: &mut Recorder,
 ) -> Result<Reply, Failure> {
     let path = request.uri().path().to_string();
-    let mut inbound = inbound::read(live, Dialect::Messages, None, request).await?;
+    let mut inbound = inbound::read(live, dialect, model, request).await?;
     record.requested(&inbound);
     let first = access::route(live, caller, &path, &mut inbound)?.deployments.first().copied();
     let body = inbound.body.clone();
-    let count = move || decode_count_request(&body).map(|request| tokens::count_request(&request));
+    let count = move || decode_count_request(dialect, &body).map(|request| tokens::count_request(&request));
     let counted = if inbound.body.len() <= COUNT_HERE {
         count()
     } else {
@@ -45,7 +47,5 @@ pub async fn answer(
     };
     let ours = counted?;
     let tokens = first.map_or(ours, |index| live.abilities[index].calibration.calibrated(ours));
-    let mut w = Writer::default();
-    w.open_object().key("input_tokens").number(tokens).close_object();
-    Ok(reply::json(w.out, record))
+    Ok(reply::json(encode_count(dialect, tokens), record))
 }

@@ -108,7 +108,7 @@ impl Driver {
             self.note(live, index, &prepared, &cures, upstream_model, body.len());
             self.recorder.sent(prepared.dialect, &body);
             let (stream, dialect) = (prepared.stream, prepared.dialect);
-            let tried = self.exchange(live, index, &known, prepared, body.clone()).await;
+            let tried = self.exchange(live, index, upstream_model, &known, prepared, body.clone()).await;
             self.recorder.attempt_ended(tried.as_ref().err().map(|ended| self.failure_for_record(live, ended)));
             let ended = match tried {
                 Ok(whole) => {
@@ -210,6 +210,7 @@ impl Driver {
         &mut self,
         live: &Arc<Live>,
         index: usize,
+        upstream_model: &str,
         known: &Known,
         prepared: Prepared,
         body: Bytes,
@@ -217,7 +218,8 @@ impl Driver {
         let deployment = &live.config.deployments[index];
         let (passthrough, dialect) = (prepared.same_dialect, prepared.dialect);
         let began = tokio::time::Instant::now();
-        let mut request = upstream_request(deployment, dialect, known, self.client_headers(), prepared.stream, body)?;
+        let to = Address { dialect, model: upstream_model, stream: prepared.stream };
+        let mut request = upstream_request(deployment, to, known, self.client_headers(), body)?;
         let progress = Progress::of(&mut request);
         let limit = first_byte(deployment, prepared.stream);
         let app = self.app.clone();
@@ -294,26 +296,33 @@ fn other_api(deployment: &Deployment, asked: Dialect, error: &UpstreamError, cur
     }
 }
 
+/// Which endpoint of a deployment is asked, for the provider's `model`.
+#[derive(Clone, Copy)]
+pub struct Address<'a> {
+    pub dialect: Dialect,
+    pub model: &'a str,
+    pub stream: bool,
+}
+
 /// One request to a deployment, with the `client`'s own headers for Anthropic.
 pub fn upstream_request(
     deployment: &Deployment,
-    dialect: Dialect,
+    to: Address<'_>,
     known: &Known,
     client: &[(HeaderName, HeaderValue)],
-    stream: bool,
     body: Bytes,
 ) -> Result<http::Request<Full<Bytes>>, Ended> {
     let uri: Uri = deployment
-        .url(dialect.path())
+        .url(&to.dialect.path_for(to.model, to.stream))
         .parse()
         .map_err(|_| Ended::Final(Failure::Internal("a deployment's URL cannot be built")))?;
     let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let accept = if stream { "text/event-stream, application/json" } else { "application/json" };
+    let accept = if to.stream { "text/event-stream, application/json" } else { "application/json" };
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
-    if dialect == Dialect::Messages {
+    if to.dialect == Dialect::Messages {
         messages_headers(headers, deployment, known, client);
     }
     for (name, value) in deployment.headers.iter().filter(|(name, _)| *name != BETAS) {

@@ -7,15 +7,15 @@ use tollgate_dialect::Dialect;
 use tollgate_dialect::error::{Change, Invalid};
 use tollgate_dialect::json::{Json, Text, Uncut, Writer, members};
 
-use super::body;
 use super::session::{self, Conversation};
 use super::tap;
 use super::tenant::Tenant;
 use super::wishes::{self, Wishes};
+use super::{asked, body};
 use crate::app::Live;
 use crate::config::rewrite;
 use crate::failure::Failure;
-use crate::http::{NoEndpoint, shown};
+use crate::http::{NoEndpoint, in_query, shown};
 
 pub struct Inbound {
     pub dialect: Dialect,
@@ -26,10 +26,12 @@ pub struct Inbound {
     /// The client wants a stream. Rules that set `stream` change what goes up, never what the client gets.
     pub stream: bool,
     pub stream_usage: bool,
+    /// The stream is one JSON array, as Gemini clients have it that do not ask for server-sent events.
+    pub json_array: bool,
     /// `stream` as a rewrite rule set it.
     pub stream_upstream: bool,
     pub max_tokens: Option<u64>,
-    /// Answers that are asked for at once: `n`.
+    /// Answers that are asked for at once.
     pub choices: Option<u64>,
     /// The customer of the caller whom the request is for.
     pub end_user: Option<String>,
@@ -51,11 +53,9 @@ struct Head<'a> {
     model: Option<Json<'a>>,
     stream: Option<Json<'a>>,
     stream_options: Option<Json<'a>>,
-    max_tokens: Option<Json<'a>>,
-    max_completion_tokens: Option<Json<'a>>,
-    n: Option<Json<'a>>,
     user: Option<Json<'a>>,
-    max_output_tokens: Option<Json<'a>>,
+    max_tokens: Option<u64>,
+    choices: Option<u64>,
     /// The conversation's name, where the body has one.
     session: Option<Json<'a>>,
     wishes: Wishes,
@@ -74,29 +74,33 @@ pub async fn read(
     let limit = live.config.settings.max_request_bytes.unwrap_or(body::DEFAULT_LIMIT);
     let body = body::read(incoming, limit).await?;
     let client = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or("").to_string();
-    let asked = head(&body)?;
-    let conversation = session::named(&parts.headers, asked.session.as_ref());
-    let mut wishes = asked.wishes.clone();
+    let head = head(dialect, &body)?;
+    let conversation = session::named(&parts.headers, head.session.as_ref());
+    let mut wishes = head.wishes.clone();
     wishes.read_headers(&parts.headers);
-    let ours = asked.ours;
-    let model = match (path_model, &asked.model) {
+    let ours = head.ours;
+    let model = match (path_model, &head.model) {
         (Some(model), _) => model,
         (None, Some(model)) => text("model", model)?.decode().into_owned(),
         (None, None) => return Err(Invalid::new("model", "Field required").into()),
     };
-    let stream = flag("stream", asked.stream.as_ref())?;
-    let stream_usage = wants_usage(asked.stream_options.as_ref());
+    let (stream, json_array) = match dialect {
+        Dialect::Gemini => in_address(&parts.uri),
+        _ => (flag("stream", head.stream.as_ref())?, false),
+    };
+    let stream_usage = wants_usage(head.stream_options.as_ref());
     let capture = tap::asked(live, &parts.headers, &model, &body);
     let mut inbound = Inbound {
         dialect,
-        max_tokens: max_tokens(&asked),
-        choices: asked.n.as_ref().and_then(Json::as_count),
-        end_user: end_user(&parts.headers, asked.user.as_ref()),
+        max_tokens: head.max_tokens,
+        choices: head.choices,
+        end_user: end_user(&parts.headers, head.user.as_ref()),
         stream_upstream: stream,
         body: Bytes::new(),
         model,
         stream,
         stream_usage,
+        json_array,
         forward: parts
             .headers
             .iter()
@@ -110,7 +114,7 @@ pub async fn read(
         tenant: Tenant::default(),
         capture,
     };
-    drop(asked);
+    drop(head);
     let body = if ours { wishes::without_ours(&body) } else { body };
     match rewrite::apply(&live.config.settings.rewrite, &body, &inbound.model, &inbound.client) {
         Some((rewritten, changes)) => inbound.rewritten(Bytes::from(rewritten), changes)?,
@@ -119,7 +123,21 @@ pub async fn read(
     Ok(inbound)
 }
 
-/// The smallest request that there is, the same in every dialect.
+/// Gemini's path says whether a stream is wanted, and its query in which form.
+fn in_address(uri: &http::Uri) -> (bool, bool) {
+    let stream = uri.path().ends_with(":streamGenerateContent");
+    (stream, stream && in_query(uri.query(), "alt").as_deref() != Some("sse"))
+}
+
+/// In what words the gateway itself asks a deployment: in chat's, by translation, but for Anthropic's own.
+fn own_dialect(dialect: Dialect) -> Dialect {
+    match dialect {
+        Dialect::Messages => Dialect::Messages,
+        Dialect::Chat | Dialect::Responses | Dialect::Gemini => Dialect::Chat,
+    }
+}
+
+/// The smallest request that there is, the same in every dialect that the gateway itself speaks.
 pub fn ping(dialect: Dialect, model: &str, max_tokens: u64) -> Inbound {
     let mut w = Writer::default();
     w.open_object().key("model").str(model).key("max_tokens").number(max_tokens);
@@ -128,21 +146,16 @@ pub fn ping(dialect: Dialect, model: &str, max_tokens: u64) -> Inbound {
     Inbound::own(dialect, model.to_string(), w.out.into(), false, Some(max_tokens))
 }
 
-fn max_tokens(head: &Head<'_>) -> Option<u64> {
-    let fields = [&head.max_output_tokens, &head.max_completion_tokens, &head.max_tokens];
-    fields.into_iter().flatten().next().and_then(Json::as_count)
-}
-
 impl Inbound {
-    /// A request of the gateway itself to a deployment of this dialect. For Responses it is a chat client's, and translated.
+    /// A request of the gateway itself to a deployment of this dialect.
     pub fn own(dialect: Dialect, model: String, body: Bytes, stream: bool, max_tokens: Option<u64>) -> Inbound {
-        let dialect = if dialect == Dialect::Responses { Dialect::Chat } else { dialect };
         Inbound {
-            dialect,
+            dialect: own_dialect(dialect),
             body,
             model,
             stream,
             stream_usage: true,
+            json_array: false,
             stream_upstream: false,
             max_tokens,
             choices: None,
@@ -159,9 +172,13 @@ impl Inbound {
 
     /// Takes over what the rules of the configuration made of the body.
     fn rewritten(&mut self, body: Bytes, changes: Vec<Change>) -> Result<(), Failure> {
-        let head = head(&body)?;
-        self.max_tokens = max_tokens(&head);
-        self.stream_upstream = flag("stream", head.stream.as_ref())?;
+        let head = head(self.dialect, &body)?;
+        self.max_tokens = head.max_tokens;
+        self.choices = head.choices;
+        self.stream_upstream = match self.dialect {
+            Dialect::Gemini => self.stream,
+            _ => flag("stream", head.stream.as_ref())?,
+        };
         if let Some(model) = head.model.as_ref().filter(|_| changes.iter().any(|c| c.field == "model")) {
             self.model = text("model", model)?.decode().into_owned();
         }
@@ -172,7 +189,7 @@ impl Inbound {
     }
 }
 
-fn head(body: &[u8]) -> Result<Head<'_>, Failure> {
+fn head(dialect: Dialect, body: &[u8]) -> Result<Head<'_>, Failure> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Invalid::new("", "The request body is empty; send a JSON object.").into());
     }
@@ -197,17 +214,17 @@ fn head(body: &[u8]) -> Result<Head<'_>, Failure> {
             return Err(Invalid::new("", format!("The request body is not valid JSON{why}")).into());
         }
     };
-    let mut head = Head::default();
+    let mut head = Head {
+        max_tokens: asked::count(asked::output_limit(dialect), &members)?,
+        choices: asked::count(asked::choices(dialect), &members)?,
+        ..Head::default()
+    };
     for (name, value) in members {
         let field = match name {
             "model" => &mut head.model,
             "stream" => &mut head.stream,
             "stream_options" => &mut head.stream_options,
-            "max_tokens" => &mut head.max_tokens,
-            "max_completion_tokens" => &mut head.max_completion_tokens,
-            "n" => &mut head.n,
             "user" => &mut head.user,
-            "max_output_tokens" => &mut head.max_output_tokens,
             "prompt_cache_key" | "litellm_session_id" => &mut head.session,
             _ => {
                 head.ours |= head.wishes.read_member(name, value);

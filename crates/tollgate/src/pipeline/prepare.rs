@@ -8,6 +8,8 @@ use tollgate_dialect::request::{Message, Part, Request, Role, TextPart};
 use tollgate_dialect::sealed::Seal;
 use tollgate_dialect::{Dialect, Target, answer_context, decode_request, encode_request, forward_request};
 
+mod gemini;
+
 use super::inbound::Inbound;
 use super::restore::{self, Conversation};
 use crate::app::Known;
@@ -61,6 +63,7 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         Dialect::Chat => known.quirks.reencode,
         Dialect::Responses => known.quirks.reencode || known.quirks.plain_tools,
         Dialect::Messages => known.quirks.messages.reencode,
+        Dialect::Gemini => known.quirks.gemini.reencode,
     };
     let same_dialect = inbound.dialect == dialect && !reencode;
     let as_is = same_dialect && job.continuing.is_none() && !needs_rewriting(dialect, known);
@@ -80,7 +83,10 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         translate(job, dialect, &target, same_dialect)?
     };
     if !(deployment.defaults.is_empty() && deployment.extra_body.is_empty() && deployment.drop_always.is_empty()) {
-        configure(&mut prepared, deployment);
+        match dialect {
+            Dialect::Gemini => gemini::configure(&mut prepared, deployment),
+            Dialect::Messages | Dialect::Chat | Dialect::Responses => configure(&mut prepared, deployment),
+        }
     }
     Ok(prepared)
 }

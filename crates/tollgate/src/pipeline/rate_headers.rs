@@ -19,7 +19,8 @@ pub fn put(dialect: Dialect, standing: &Standing, now_ms: u64, headers: &mut Hea
             let shown = ANTHROPIC.into_iter().zip([requests, tokens, input_tokens, output_tokens]);
             shown.for_each(|(names, gauge)| put_one(names, gauge, |gauge| date(gauge.resets_at_ms), headers));
         }
-        Dialect::Chat | Dialect::Responses => {
+        // Google has none of its own.
+        Dialect::Chat | Dialect::Responses | Dialect::Gemini => {
             let in_ms = |gauge: &Gauge| span(gauge.resets_at_ms.saturating_sub(now_ms));
             let shown = OPENAI.into_iter().zip([&standing.requests, &standing.tokens]);
             shown.for_each(|(names, gauge)| put_one(names, gauge, in_ms, headers));

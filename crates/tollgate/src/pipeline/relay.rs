@@ -290,6 +290,7 @@ impl Relay<'_> {
         let same = self.prepared.same_dialect
             && upstream_streams == self.line.stream
             && !self.line.opened
+            && !self.inbound.json_array
             && self.line.said.is_none();
         match (same, self.line.stream) {
             (true, _) => Sink::Bytes,

@@ -11,7 +11,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tollgate_dialect::error::{ErrorKind, PublicError};
-use tollgate_dialect::{Dialect, encode_error};
+use tollgate_dialect::{Dialect, encode_error, status_of};
 use tollgate_store::record::bounded;
 
 use super::admit;
@@ -96,7 +96,7 @@ impl From<Whole> for Reply {
 /// Runs the driver until the answer is whole or committed.
 pub async fn from_driver(driver: Driver) -> Reply {
     let outlet = driver.outlet();
-    let dialect = driver.dialect();
+    let kind = driver.stream_type();
     let mut driving: Driving = Box::pin(driver.run());
     let over = poll_fn(|cx| match driving.as_mut().poll(cx) {
         Poll::Ready(whole) => Poll::Ready(Some(whole)),
@@ -109,9 +109,6 @@ pub async fn from_driver(driver: Driver) -> Reply {
     }
     let head = outlet.lock().head.take().unwrap_or_default();
     let mut reply = http::Response::new(ReplyBody::Stream { driving: over.is_none().then_some(driving), outlet });
-    let kind = match dialect {
-        Dialect::Messages | Dialect::Chat | Dialect::Responses => "text/event-stream; charset=utf-8",
-    };
     let headers = reply.headers_mut();
     *headers = head;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -155,7 +152,7 @@ pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut 
         .filter(|(_, body)| !credentials(config).any(|secret| memchr::memmem::find(body, secret.as_bytes()).is_some()));
     let (status, body) = match unmodified {
         Some((status, body)) => (status, body.to_vec()),
-        None => (status_for(dialect, public.status), encode_error(dialect, &public, &record.id)),
+        None => (status_of(dialect, &public), encode_error(dialect, &public, &record.id)),
     };
     record.status = Some(status);
     record.ended = true;
@@ -186,14 +183,6 @@ pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut 
     record.signature = signature;
     record.error = Some(public.message);
     Whole { status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), headers, body }
-}
-
-/// 529 is Anthropic's own; what knows OpenAI's errors expects 503.
-fn status_for(dialect: Dialect, status: u16) -> u16 {
-    match (dialect, status) {
-        (Dialect::Chat | Dialect::Responses, 529) => 503,
-        _ => status,
-    }
 }
 
 /// A JSON answer of ours.

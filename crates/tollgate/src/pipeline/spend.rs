@@ -14,6 +14,7 @@ use tollgate_store::ledger::Payer;
 use tollgate_store::meter::{Asking, Reservation};
 
 use super::admit::{self, Admitting};
+use super::asked;
 use super::inbound::Inbound;
 use super::route::{self, Route};
 use crate::app::Live;
@@ -117,9 +118,9 @@ fn payer(ask: &Admitting<'_>) -> Payer {
 /// The client's body with a limit that the budget pays for.
 fn cap_output(inbound: &mut Inbound, tokens: u64) {
     let Ok(value) = Json::parse(&tokens.to_string()).map(Json::into_owned) else { return };
-    let names = ["max_completion_tokens", "max_tokens"];
-    let Some((body, name)) = rewrite::set_first_of(&names, &value, &inbound.body) else { return };
+    let places = asked::output_limit(inbound.dialect);
+    let Some((body, place)) = rewrite::set_first_of(places, &value, &inbound.body) else { return };
     inbound.body = body.into();
     inbound.max_tokens = Some(tokens);
-    inbound.changes.push(Change::new(ChangeKind::Clamped, name));
+    inbound.changes.push(Change::new(ChangeKind::Clamped, place));
 }

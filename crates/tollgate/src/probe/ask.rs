@@ -17,7 +17,7 @@ use tollgate_policy::repair::{Fact, Sent, recognise};
 use super::calls::Call;
 use crate::app::{App, Known, Live};
 use crate::config::model::Deployment;
-use crate::pipeline::exchange::{MOST_CURES, upstream_request};
+use crate::pipeline::exchange::{Address, MOST_CURES, upstream_request};
 use crate::pipeline::inbound::Inbound;
 use crate::pipeline::prepare::{Preparation, Prepared, prepare};
 
@@ -144,7 +144,8 @@ impl<'p> Asked<'p> {
         let deployment = self.deployment();
         let (stream, dialect) = (prepared.stream, prepared.dialect);
         let body = Bytes::from(prepared.body);
-        let Ok(request) = upstream_request(deployment, prepared.dialect, known, &[], stream, body.clone()) else {
+        let to = Address { dialect, model: &self.upstream_model, stream };
+        let Ok(request) = upstream_request(deployment, to, known, &[], body.clone()) else {
             return Tried::Failure("the address or the key of this deployment cannot be used".into());
         };
         self.sent += 1;

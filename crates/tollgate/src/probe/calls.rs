@@ -32,8 +32,8 @@ pub fn count(dialect: Dialect) -> usize {
 
 pub fn calls(dialect: Dialect) -> Vec<Call> {
     match dialect {
-        // A chat client's requests are translated.
-        Dialect::Chat | Dialect::Responses => chat(),
+        // Responses and Gemini are asked in chat's words, by translation.
+        Dialect::Chat | Dialect::Responses | Dialect::Gemini => chat(),
         Dialect::Messages => messages(),
     }
 }

@@ -234,10 +234,13 @@ fn s35_a_large_prompt_is_estimated_at_first_and_exact_once_it_is_known() {
         r#"{{"model":"m","max_tokens":1,"messages":[{{"role":"user","content":"{}"}}]}}"#,
         "let answer = compute(question, 42);\\n".repeat(4000)
     );
-    let request = tollgate_dialect::decode_count_request(body.as_bytes()).unwrap();
+    let request = tollgate_dialect::decode_count_request(tollgate_dialect::Dialect::Messages, body.as_bytes()).unwrap();
     let exact = count_request(
-        &tollgate_dialect::decode_count_request(br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#)
-            .unwrap(),
+        &tollgate_dialect::decode_count_request(
+            tollgate_dialect::Dialect::Messages,
+            br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#,
+        )
+        .unwrap(),
     );
     assert!(exact < 20, "and the vocabulary is loaded: {exact}");
     let rough = count_quickly(&request);

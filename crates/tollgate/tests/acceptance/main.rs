@@ -9,6 +9,7 @@ mod calls;
 mod cli;
 mod explain;
 mod failures;
+mod gemini;
 mod health;
 mod keys;
 mod limits;

@@ -3,7 +3,9 @@
 mod failures;
 
 use serde_json::{Value, json};
-use tollgate_sim::{Answer as Said, Ending, Faults, Match, Provider, Sim, SimConfig, Step, encrypted, signature};
+use tollgate_sim::{
+    Answer as Said, Ending, Faults, Match, Provider, Sim, SimConfig, Step, call_signature, encrypted, signature,
+};
 
 use super::stage::{Client, MASTER_KEY, Stage, Upstream, config, has_change, merged};
 use super::support::http::{Answer, post};
@@ -163,13 +165,15 @@ fn echoed(items: &[Value]) -> Vec<Value> {
 
 #[test]
 fn s03_a_responses_client_holds_a_tool_session_with_every_kind_of_upstream() {
-    for provider in [Provider::Chat, Provider::Messages, Provider::Responses] {
+    for provider in [Provider::Chat, Provider::Messages, Provider::Responses, Provider::Gemini] {
         for stream in [true, false] {
             isolated(move || async move {
                 let (upstream, params) = match provider {
                     Provider::Chat => (Upstream::Chat, json!({})),
                     Provider::Messages => (Upstream::Messages, json!({"max_output_tokens": 4000})),
                     Provider::Responses => (Upstream::Chat, responses_mode()),
+                    // Its address has no path either.
+                    Provider::Gemini => (Upstream::Messages, json!({"model": "gemini/gemini-3-pro"})),
                 };
                 let stage = Stage::start(sim(&[provider]).steps(session()), upstream, params, json!({})).await;
                 let system = json!({"type": "message", "role": "developer",
@@ -206,6 +210,13 @@ fn s03_a_responses_client_holds_a_tool_session_with_every_kind_of_upstream() {
                         let names: Vec<&Value> =
                             last["tools"].as_array().expect("tools").iter().map(|t| &t["function"]["name"]).collect();
                         assert_eq!(names, ["Read", "multi_agent_v1__spawn_agent", "apply_patch"]);
+                        has_change(&answer, "dropped:web_search");
+                    }
+                    Provider::Gemini => {
+                        let parts = last["contents"][1]["parts"].as_array().expect("parts").clone();
+                        let call = parts.iter().find(|part| part.get("functionCall").is_some()).expect("a call");
+                        let signature = call_signature("Read", &json!({"path": "a b"}));
+                        assert_eq!(call["thoughtSignature"], signature, "its own state comes back: {last}");
                         has_change(&answer, "dropped:web_search");
                     }
                 }

@@ -388,7 +388,7 @@ fn is_textual(media_type: &str) -> bool {
 }
 
 /// A call's input as an object, whatever it was.
-fn input_of<'i>(input: &'i ToolInput<'i>) -> Cow<'i, str> {
+pub fn input_of<'i>(input: &'i ToolInput<'i>) -> Cow<'i, str> {
     match input {
         ToolInput::Object(json) if json.is_object() => Cow::Borrowed(json.get()),
         ToolInput::Object(json) => as_object(json.get()),

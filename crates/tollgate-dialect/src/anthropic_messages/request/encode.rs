@@ -69,6 +69,9 @@ const NATIVE: [&str; 11] = [
     "user_profile_id",
 ];
 
+/// A part of the conversation that Google keeps: without it the answer would be wrong.
+const CACHED: &str = "cachedContent";
+
 pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Unsupported> {
     let quirks = &target.quirks.messages;
     let mut changes = Vec::new();
@@ -236,6 +239,9 @@ fn extra(
             },
             // Responses has a list of this name.
             None if key == "context_management" && value.is_array() => changes.push(Change::dropped(key)),
+            None if key == CACHED => {
+                return Err(Unsupported::content(key, format!("not supported by {}", target.label)));
+            }
             None if NATIVE.contains(&key) && takes(target, key) => _ = w.key(key).json(value),
             None => changes.push(Change::dropped(key)),
         }

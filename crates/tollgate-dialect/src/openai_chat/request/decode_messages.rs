@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::Invalid;
+use crate::gemini::signature;
 use crate::json::{Json, Text};
 use crate::request::{
     CacheMark, Media, MediaKind, Message, Part, Request, Role, Source, TextPart, Thinking, ToolCall, ToolInput,
@@ -42,6 +43,9 @@ struct WireCall<'a> {
     function: Option<WireFunction<'a>>,
     #[serde(borrow)]
     custom: Option<WireCustom<'a>>,
+    /// Google's: its signature of the call.
+    #[serde(borrow)]
+    extra_content: Option<Json<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -198,7 +202,9 @@ fn assistant<'a>(message: WireMessage<'a>, at: &str) -> Result<Vec<Part<'a>>, In
             (None, Some(custom)) => (custom.name, ToolInput::Freeform(custom.input)),
             (None, None) => return Err(Invalid::new(format!("{at}.function"), "a function is required")),
         };
-        parts.push(Part::ToolCall(ToolCall { id, name, input, namespace: None, state: None, cache: None }));
+        let state = call.extra_content.as_ref().and_then(signature::google);
+        let state = state.map(|(signature, _)| signature.into_owned());
+        parts.push(Part::ToolCall(ToolCall { id, name, input, namespace: None, state, cache: None }));
     }
     Ok(parts)
 }

@@ -47,7 +47,7 @@ pub const HINTS: [&str; 13] = [
 ];
 
 /// Fields that make the request another one: without them the answer would be wrong, not just worse.
-pub const ESSENTIAL: [&str; 2] = ["compaction", "thread"];
+pub const ESSENTIAL: [&str; 3] = ["compaction", "thread", "cachedContent"];
 
 /// Refused by some models while they think.
 pub const SAMPLING: [&str; 5] = ["temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty"];

@@ -224,7 +224,7 @@ fn push_media<'r>(
 }
 
 /// What is known about a document whose text follows.
-fn heading(media: &Media<'_>) -> Text<'static> {
+pub fn heading(media: &Media<'_>) -> Text<'static> {
     let mut heading = Text::EMPTY;
     for (label, value) in [("Document: ", &media.name), ("Context: ", &media.context)] {
         if let Some(value) = value {

@@ -23,7 +23,10 @@ fn encode_with(case: &Value) -> Result<Encoded, crate::error::Unsupported> {
         seal: &seal,
     };
     let wire = case["request"].to_string();
-    encode(&crate::decode_count_request(wire.as_bytes()).expect("a Messages request"), &target)
+    encode(
+        &crate::decode_count_request(crate::Dialect::Messages, wire.as_bytes()).expect("a Messages request"),
+        &target,
+    )
 }
 
 fn body(case: &Value) -> String {

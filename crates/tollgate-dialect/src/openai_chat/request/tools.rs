@@ -86,7 +86,7 @@ pub fn available<'r, 'a>(
     let (kept, missing) = sort_out(&request.tools, own);
     if kept.is_empty() {
         return match missing.first() {
-            Some(first) => Err(no_such_tool(first, out)),
+            Some(first) => Err(no_such_tool(first, out.target.label)),
             None => Ok(None),
         };
     }
@@ -97,20 +97,25 @@ pub fn available<'r, 'a>(
     for tool in &missing {
         out.change(ChangeKind::Dropped, &tool.name);
     }
+    Ok(Some((kept, note_of(&missing).into_iter().collect())))
+}
+
+/// The sentence for the system prompt about tools that are not there.
+pub fn note_of(missing: &[Missing]) -> Option<String> {
     let names: Vec<&str> = missing.iter().map(|tool| tool.name.as_str()).collect();
     let note =
         || format!("These tools are not available in this session, whatever else you were told: {}.", names.join(", "));
-    Ok(Some((kept, (!names.is_empty()).then(note).into_iter().collect())))
+    (!names.is_empty()).then(note)
 }
 
 /// A tool that only its maker can run, and who that is.
-struct Missing {
-    name: String,
+pub struct Missing {
+    pub name: String,
     home: &'static str,
 }
 
 /// Tools that a model can be given, and those that it cannot.
-fn sort_out<'r, 'a>(tools: &'r [Tool<'a>], own: fn(&str) -> bool) -> (Vec<&'r Tool<'a>>, Vec<Missing>) {
+pub fn sort_out<'r, 'a>(tools: &'r [Tool<'a>], own: fn(&str) -> bool) -> (Vec<&'r Tool<'a>>, Vec<Missing>) {
     let mut kept = Vec::with_capacity(tools.len());
     let mut missing = Vec::new();
     for tool in tools {
@@ -135,9 +140,8 @@ pub fn documented(kind: &Text<'_>) -> Option<&'static ClientTool> {
     CLIENT_TOOLS.iter().find(|tool| kind.escaped().starts_with(tool.kind))
 }
 
-fn no_such_tool(Missing { name, home }: &Missing, out: &Out<'_>) -> Unsupported {
+pub fn no_such_tool(Missing { name, home }: &Missing, label: &str) -> Unsupported {
     let what = name.replace('_', " ");
-    let label = out.target.label;
     Unsupported {
         param: "tools".into(),
         message: format!(

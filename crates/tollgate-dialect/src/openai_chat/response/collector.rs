@@ -6,7 +6,7 @@ use crate::json::{Text, Writer};
 use crate::openai_chat::{finish, usage};
 use crate::usage::Usage;
 
-use super::chat_id;
+use super::{chat_id, extra_content, google_signature};
 
 pub struct Collector {
     head: AnswerHead,
@@ -15,6 +15,8 @@ pub struct Collector {
     thinking: Text<'static>,
     refusal: Text<'static>,
     calls: Vec<Call>,
+    /// Google's signature of the call that comes next.
+    signature: Option<Text<'static>>,
     usage: Usage,
     reason: StopReason,
 }
@@ -24,6 +26,7 @@ struct Call {
     id: Text<'static>,
     name: Text<'static>,
     arguments: Text<'static>,
+    signature: Option<Text<'static>>,
     /// The arguments are free text.
     freeform: bool,
 }
@@ -37,6 +40,7 @@ impl Collector {
             thinking: Text::EMPTY,
             refusal: Text::EMPTY,
             calls: Vec::new(),
+            signature: None,
             usage: Usage::default(),
             reason: StopReason::EndTurn,
         }
@@ -57,6 +61,7 @@ impl Collector {
                 id: id.clone().into_owned(),
                 name: name.clone().into_owned(),
                 arguments: Text::EMPTY,
+                signature: self.signature.take(),
                 freeform: false,
             }),
             Event::Freeform { slot, id, name, input } => self.calls.push(Call {
@@ -64,6 +69,7 @@ impl Collector {
                 id: id.clone().into_owned(),
                 name: name.clone().into_owned(),
                 arguments: input.clone().into_owned(),
+                signature: None,
                 freeform: true,
             }),
             Event::ToolInput { slot, json } => {
@@ -72,12 +78,9 @@ impl Collector {
                 }
             }
             Event::Finish { reason, .. } => self.reason = *reason,
+            Event::ThinkingState(state) => self.signature = google_signature(state),
             // Chat has no place for these.
-            Event::ThinkingState(_)
-            | Event::Redacted(_)
-            | Event::ToolEnd { .. }
-            | Event::Server(_)
-            | Event::Citation(_) => {}
+            Event::Redacted(_) | Event::ToolEnd { .. } | Event::Server(_) | Event::Citation(_) => {}
         }
     }
 
@@ -113,7 +116,11 @@ impl Collector {
                 }
                 let arguments = if call.arguments.is_empty() { &Text::literal("{}") } else { &call.arguments };
                 writer.open_object().key("id").text(&call.id).key("type").str("function").key("function").open_object();
-                writer.key("name").text(&call.name).key("arguments").text(arguments).close_object().close_object();
+                writer.key("name").text(&call.name).key("arguments").text(arguments).close_object();
+                if let Some(signature) = &call.signature {
+                    writer.out.extend_from_slice(extra_content(signature).as_bytes());
+                }
+                writer.close_object();
             }
             writer.close_array();
         }

@@ -4,7 +4,7 @@ use crate::AnswerHead;
 use crate::error::PublicError;
 use crate::event::{Event, StopReason};
 use crate::json::{Text, Writer};
-use crate::openai_chat::response::{chat_id, error_object};
+use crate::openai_chat::response::{chat_id, error_object, extra_content, google_signature};
 use crate::openai_chat::{finish, usage};
 use crate::usage::Usage;
 
@@ -16,6 +16,8 @@ pub struct Encoder {
     suffix: &'static [u8],
     /// The slots of the calls; a call's place is its index.
     slots: Vec<u32>,
+    /// Google's signature of the call that comes next.
+    signature: Option<Text<'static>>,
     usage: Usage,
     reason: StopReason,
 }
@@ -33,6 +35,7 @@ impl Encoder {
             prefix: Vec::new(),
             suffix,
             slots: Vec::new(),
+            signature: None,
             usage: Usage::default(),
             reason: StopReason::EndTurn,
         }
@@ -91,6 +94,7 @@ impl Encoder {
             Event::ToolStart { slot, id, name } => {
                 let index = self.slots.len();
                 self.slots.push(*slot);
+                let state = self.signature.take().map(|signature| extra_content(&signature)).unwrap_or_default();
                 self.delta(out, |out| {
                     let head = format!("{{\"tool_calls\":[{{\"index\":{index},\"id\":\"");
                     let pieces = [
@@ -98,7 +102,9 @@ impl Encoder {
                         id.escaped(),
                         "\",\"type\":\"function\",\"function\":{\"name\":\"",
                         name.escaped(),
-                        "\",\"arguments\":\"\"}}]}",
+                        "\",\"arguments\":\"\"}",
+                        &state,
+                        "}]}",
                     ];
                     pieces.iter().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
                 });
@@ -128,12 +134,9 @@ impl Encoder {
                 }
             }
             Event::Finish { reason, .. } => self.reason = *reason,
+            Event::ThinkingState(state) => self.signature = google_signature(state),
             // Chat has no place for these.
-            Event::ThinkingState(_)
-            | Event::Redacted(_)
-            | Event::ToolEnd { .. }
-            | Event::Server(_)
-            | Event::Citation(_) => {}
+            Event::Redacted(_) | Event::ToolEnd { .. } | Event::Server(_) | Event::Citation(_) => {}
         }
     }
 

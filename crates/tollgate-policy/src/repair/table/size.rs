@@ -106,7 +106,13 @@ pub const ROWS: &[Row] = &[
         sent: |r| !WANTS_STREAM.iter().any(|w| r.words.contains(w)),
         teaches: |r, _| {
             let asked = r.sent.max_tokens?;
-            numbers(&r.words).filter(|n| *n < asked && *n >= 16).max().map(Fact::MaxOutputTokens)
+            let numbers = numbers(&r.words).filter(|n| *n >= 16);
+            // Google names the first number that is too much.
+            let most = match r.words.contains("(exclusive)") {
+                true => numbers.filter(|n| *n <= asked).map(|n| n - 1).min(),
+                false => numbers.filter(|n| *n < asked).max(),
+            };
+            most.map(Fact::MaxOutputTokens)
         },
         repair: "limits are cut to the most that is given",
         reports: "max_tokens_cap",
@@ -121,6 +127,10 @@ pub const ROWS: &[Row] = &[
                 "Groq",
             ),
             ("max_tokens: 32,000 > 8,192, which is the maximum allowed number of output tokens", "Anthropic"),
+            (
+                "Unable to submit request because it has a maxOutputTokens value of 32000 but the supported range is from 1 (inclusive) to 8193 (exclusive). Update the value and try again.",
+                "Gemini, Vertex AI",
+            ),
         ],
     },
     Row {

@@ -60,12 +60,16 @@ pub fn prepare(mut config: Config, then: &Capture, to: &To<'_>) -> Result<Sendin
         // The path that the client took may name its model.
         None => (then.record.path.clone(), body.into_owned()),
         Some(name) => {
-            let path = match Dialect::of_name(&then.record.dialect) {
-                Some(Dialect::Messages) => "/v1/messages",
-                Some(Dialect::Responses) => "/v1/responses",
-                Some(Dialect::Chat) | None => "/v1/chat/completions",
-            };
-            (path.into(), for_model(&body, name))
+            let in_body = |path: &str| (path.to_string(), for_model(&body, name));
+            match Dialect::of_name(&then.record.dialect) {
+                Some(Dialect::Messages) => in_body("/v1/messages"),
+                Some(Dialect::Chat) | None => in_body("/v1/chat/completions"),
+                Some(Dialect::Responses) => in_body("/v1/responses"),
+                Some(Dialect::Gemini) => {
+                    let method = then.record.path.rsplit(':').next().unwrap_or("generateContent");
+                    (format!("/v1beta/models/{name}:{method}"), body.into_owned())
+                }
+            }
         }
     };
     let mut headers = then.headers.clone();

@@ -46,8 +46,8 @@ impl<'a> Object<'a> {
         writer.out
     }
 
-    /// Changes the object that `parents` lead to. Only if `creates`, missing objects are made; what is there and is no object
-    /// is left alone.
+    /// Changes the object that `parents` lead to. Only if `creates`, objects that are missing or null are made; what else is
+    /// there and is no object is left alone.
     pub fn within(
         &mut self,
         parents: &[String],
@@ -60,6 +60,8 @@ impl<'a> Object<'a> {
                 return false;
             }
             self.members.push((Text::plain(parent), Json::EMPTY_OBJECT));
+        } else if creates {
+            self.replace_if(parent, &Json::EMPTY_OBJECT, |old| old.is_null());
         }
         let mut changed = false;
         for (key, value) in &mut self.members {

@@ -117,7 +117,7 @@ fn cap(cx: &Context<'_>, entry: &Entry, path: Path, place: &str) -> Option<Actio
 }
 
 impl Path {
-    fn parse(text: &str) -> Option<Path> {
+    pub fn parse(text: &str) -> Option<Path> {
         let mut parents: Vec<String> = text.split('.').map(str::to_string).collect();
         if parents.iter().any(String::is_empty) {
             return None;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tollgate_dialect::Dialect;
-use tollgate_dialect::quirks::{ReasoningControl, TokenField};
+use tollgate_dialect::quirks::{GeminiThinking, ReasoningControl, TokenField};
 
 use super::Files;
 use crate::config::Config;
@@ -425,4 +425,39 @@ fn a_file_of_two_thousand_models_loads() {
         ));
     }
     assert_eq!(Files::new(&yaml).good().0.deployments.len(), 2000);
+}
+
+#[test]
+fn gemini_is_asked_in_its_own_dialect_unless_the_address_or_a_word_says_chat() {
+    let files = Files::new(
+        "model_list:
+  - model_name: own
+    litellm_params: {model: gemini/gemini-3-pro, api_key: k}
+  - model_name: based
+    litellm_params: {model: gemini/gemini-2.5-pro, api_base: 'https://generativelanguage.googleapis.com/v1beta', api_key: k}
+  - model_name: chat
+    litellm_params: {model: gemini/gemini-3-pro, endpoint: chat, api_key: k}
+  - model_name: by-address
+    litellm_params: {model: openai/gemini-3-pro, api_base: 'https://generativelanguage.googleapis.com/v1beta/openai/', api_key: k}
+",
+    );
+    let (config, problems) = files.good();
+    assert!(problems.is_empty(), "{problems:?}");
+    let of = |name: &str| {
+        let d = to(&config, name)[0];
+        let (header, _) = d.credential.as_ref().expect("a key");
+        (d.dialect, d.url(&d.dialect.path_for(&d.model, true)), header.as_str().to_owned())
+    };
+    let stream = |model: &str| {
+        format!("https://generativelanguage.googleapis.com/v1beta/models/{model}:streamGenerateContent?alt=sse")
+    };
+    assert_eq!(of("own"), (Dialect::Gemini, stream("gemini-3-pro"), "x-goog-api-key".into()));
+    assert_eq!(of("based"), (Dialect::Gemini, stream("gemini-2.5-pro"), "x-goog-api-key".into()));
+    let chat = "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions";
+    for name in ["chat", "by-address"] {
+        assert_eq!(of(name), (Dialect::Chat, chat.into(), "authorization".into()), "{name}");
+    }
+    let (new, old) = (&to(&config, "own")[0].quirks, &to(&config, "based")[0].quirks);
+    assert_eq!((new.gemini.ids, new.gemini.thinking, new.thought_signatures), (true, GeminiThinking::Level, true));
+    assert_eq!((old.gemini.ids, old.gemini.thinking, old.thinking_always), (false, GeminiThinking::Budget, true));
 }

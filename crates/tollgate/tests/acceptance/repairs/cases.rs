@@ -166,7 +166,7 @@ fn mark() -> Value {
 }
 
 pub fn cases() -> Vec<Case> {
-    [size(), choice(), schemas(), tool_forms(), reasoning(), conversation(), content(), parameters()].concat()
+    [size(), gemini(), choice(), schemas(), tool_forms(), reasoning(), conversation(), content(), parameters()].concat()
 }
 
 fn size() -> Vec<Case> {
@@ -187,6 +187,34 @@ fn size() -> Vec<Case> {
             .words(3),
         claude_to_chat("stream_options", hi(json!({"stream": true})), |b, _| !b["stream_options"].is_null()),
         chat("stream_options", hi(json!({"stream": true})), |b, _| !b["stream_options"].is_null()).words(1),
+    ]
+}
+
+/// A Gemini model of which nothing is known, asked by a chat client: everything that begins so is taken for the newest.
+fn gemini() -> Vec<Case> {
+    let model = || json!({"model": "gemini/some-model"});
+    let asked = |row, body, refuses| chat(row, body, refuses).params(model());
+    let signed = |row, body, refuses| {
+        chat(row, body, refuses).params(crate::stage::merged(model(), json!({"quirks": {"thought_signatures": true}})))
+    };
+    let image = json!([{"type": "text", "text": "see"}, image()]);
+    let format = json!({"response_format": {"type": "json_object"}});
+    vec![
+        asked("max_tokens_cap", hi(json!({"max_tokens": 32000})), |b, _| {
+            b["generationConfig"]["maxOutputTokens"].as_u64() > Some(8192)
+        })
+        .words(4),
+        signed("gemini_ids", called("call_1", json!({}), json!("done")), |b, _| has(b, "\"id\"")),
+        asked("gemini_signatures", called("call_1", json!({}), json!("done")), |b, _| !has(b, "thoughtSignature")),
+        asked("gemini_thinking_level", hi(json!({"reasoning_effort": "low"})), |b, _| has(b, "thinkingLevel")),
+        asked("gemini_format_with_tools", with_tools(format), |b, _| has(b, "responseMimeType")),
+        asked("gemini_json_schema", with_tools(json!({})), |b, _| has(b, "parametersJsonSchema")),
+        signed("gemini_media_in_results", called("call_1", json!({}), image), |b, _| {
+            list(b, "contents")
+                .iter()
+                .flat_map(|c| list(c, "parts"))
+                .any(|p| p["functionResponse"].get("parts").is_some())
+        }),
     ]
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{ChangeKind, Unsupported};
+use crate::gemini::signature;
 use crate::json::{Json, Text, Writer};
 use crate::names::{safe_id, safe_tool_name};
 use crate::openai_chat::request::arguments;
@@ -226,7 +227,8 @@ impl<'r> Assistant<'r> {
         }
         let signature = self.before_calls[at].and_then(|thinking| thinking.signature.as_ref());
         let own = signature.and_then(|signature| own_state(out, signature)).filter(Json::is_object);
-        own.or_else(|| (at == 0).then_some(NO_SIGNATURE))
+        own.or_else(|| self.calls[at].state.as_ref().map(|signature| signature::state(signature, false)))
+            .or_else(|| (at == 0).then_some(NO_SIGNATURE))
     }
 }
 

@@ -1,0 +1,75 @@
+//! Edits inside the conversation: signatures and ids of calls.
+
+use crate::Target;
+use crate::anthropic_messages::forward::edit::Edits;
+use crate::anthropic_messages::wire::Members;
+use crate::error::{Change, ChangeKind};
+use crate::gemini::signature::{CARRIED, NONE};
+use crate::gemini::wire::{Raw, camel, word};
+use crate::scan::items;
+
+use super::find;
+
+pub fn edit<'b>(contents: Raw<'b>, target: &Target<'_>, edits: &mut Edits<'b>, changes: &mut Vec<Change>) {
+    let mut lane = Contents { target, edits, changes };
+    for content in list(contents).into_iter().filter_map(|content| Members::parse(content.get())) {
+        let model = word(find(&content, "role")) == "model";
+        let mut first = model;
+        for part in find(&content, "parts").map(list).unwrap_or_default() {
+            lane.part(part, &mut first);
+        }
+    }
+}
+
+/// A list, or the one thing that stands in its place.
+fn list(raw: Raw<'_>) -> Vec<Raw<'_>> {
+    items(raw.get()).unwrap_or_else(|| vec![raw])
+}
+
+struct Contents<'e, 'b, 't> {
+    target: &'t Target<'t>,
+    edits: &'e mut Edits<'b>,
+    changes: &'e mut Vec<Change>,
+}
+
+impl<'b> Contents<'_, 'b, '_> {
+    /// `first`: no call of this content came yet, and it is the model's.
+    fn part(&mut self, whole: Raw<'b>, first: &mut bool) {
+        let Some(part) = Members::parse(whole.get()) else { return };
+        let call = find(&part, "functionCall");
+        if !self.target.quirks.gemini.ids {
+            for with_id in [call, find(&part, "functionResponse")].into_iter().flatten() {
+                self.drop(with_id, "id");
+            }
+        }
+        let needed = call.is_some() && std::mem::take(first) && self.target.quirks.thought_signatures;
+        let given = find(&part, "thoughtSignature").filter(|raw| raw.get() != "\"\"");
+        // Another maker's thoughts are nothing that Google could read.
+        let foreign = given.is_some_and(|raw| word(Some(raw)).starts_with(CARRIED));
+        match given {
+            Some(_) if foreign && !needed => self.drop(whole, "thoughtSignature"),
+            Some(signature) if foreign => self.edits.replace(signature.get(), format!("\"{}\"", NONE.escaped())),
+            Some(_) => return,
+            None if needed => {
+                self.edits.add_member(whole.get(), &format!("\"thoughtSignature\":\"{}\"", NONE.escaped()));
+            }
+            None => return,
+        }
+        self.note(Change::new(ChangeKind::Repaired, "thoughtSignature"));
+    }
+
+    fn drop(&mut self, object: Raw<'b>, name: &str) {
+        let Some(members) = Members::parse(object.get()) else { return };
+        let drop: Vec<bool> = members.0.iter().map(|(key, _)| camel(key.escaped()) == name).collect();
+        if drop.contains(&true) {
+            self.edits.drop_members(&members, &drop);
+            self.note(Change::dropped(name));
+        }
+    }
+
+    fn note(&mut self, change: Change) {
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
+    }
+}
