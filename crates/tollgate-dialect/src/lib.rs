@@ -12,6 +12,7 @@ pub mod frame;
 pub mod json;
 pub mod names;
 mod openai_chat;
+pub mod operation;
 mod overflow;
 pub mod quirks;
 pub mod request;
