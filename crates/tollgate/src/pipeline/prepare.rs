@@ -74,9 +74,7 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
     } else {
         translate(job, &target, same_dialect)?
     };
-    if !(deployment.defaults.is_empty() && deployment.extra_body.is_empty() && deployment.drop_always.is_empty()) {
-        configure(&mut prepared, deployment);
-    }
+    configure(&mut prepared, deployment);
     Ok(prepared)
 }
 
@@ -154,8 +152,11 @@ fn upstream_stream(inbound: &Inbound, deployment: &Deployment, known: &Known) ->
 
 /// What the deployment's configuration says about the body: defaults where the request has nothing, `extra_body` in any case,
 /// and `additional_drop_params` never. Additions go to the front, so that the conversation's bytes keep their place.
-fn configure(prepared: &mut Prepared, deployment: &Deployment) {
+pub(super) fn configure(prepared: &mut Prepared, deployment: &Deployment) {
     let (defaults, extra, dropped) = (&deployment.defaults, &deployment.extra_body, &deployment.drop_always);
+    if defaults.is_empty() && extra.is_empty() && dropped.is_empty() {
+        return;
+    }
     let Ok(fields) = serde_json::from_slice::<Fields<'_>>(&prepared.body) else { return };
     let mut out = Writer::with_capacity(prepared.body.len() + 256);
     out.open_object();
