@@ -18,6 +18,7 @@ mod connection;
 mod demo;
 mod faults;
 mod messages;
+mod operations;
 mod places;
 mod plan;
 mod prompt;

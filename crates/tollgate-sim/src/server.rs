@@ -26,7 +26,7 @@ use crate::{chat, messages};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
-    /// `POST …/chat/completions`.
+    /// `POST …/chat/completions`, and the other endpoints of OpenAI's API.
     Chat,
     /// `POST …/v1/messages` and `…/v1/messages/count_tokens`.
     Messages,

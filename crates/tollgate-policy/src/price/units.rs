@@ -43,7 +43,8 @@ impl Price {
     /// Nano-dollars for all that an answer took, fractions of units included. Rounded once, half a nano-dollar upwards.
     pub fn cost_of(&self, took: &Took) -> u64 {
         let (input, output) = (took.input.unwrap_or(0), took.output.unwrap_or(0));
-        let plain_input = input.saturating_sub(took.cached).saturating_sub(took.input_image).saturating_sub(took.input_audio);
+        let plain_input =
+            input.saturating_sub(took.cached).saturating_sub(took.input_image).saturating_sub(took.input_audio);
         let plain_output = output.saturating_sub(took.output_image).saturating_sub(took.output_audio);
         let units = &self.units;
         let sum: u128 = [

@@ -303,7 +303,9 @@ impl Driver {
             Some(rest) if !placed.verdict.is_usable() => Duration::from_millis(rest.until_ms.saturating_sub(now_ms)),
             _ => Duration::ZERO,
         };
-        let may_serve = |placed: &&Placed| !matches!(placed.verdict, Verdict::TooSmall | Verdict::Unable) && !tries.done.contains(&placed.index);
+        let may_serve = |placed: &&Placed| {
+            !matches!(placed.verdict, Verdict::TooSmall | Verdict::Unable) && !tries.done.contains(&placed.index)
+        };
         let again = placed.iter().filter(may_serve);
         let shortest = again.map(wait).min().filter(|wait| *wait <= LONGEST_WAIT)?;
         let least = shortest.max(self.live.config.routing.shortest_pause);

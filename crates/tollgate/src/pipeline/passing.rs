@@ -40,18 +40,18 @@ impl Passing<'_> {
     pub async fn run(mut self, answer: http::Response<Tapped>) -> Result<Option<Whole>, Failed> {
         let (parts, mut body) = answer.into_parts();
         let headers = &parts.headers;
+        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+        let is_sound = self.operation == Operation::Speech && !kind.contains("json");
         let first = loop {
             match self.next(&mut body).await? {
-                Some(chunk) if chunk.is_empty() => {}
+                // Some servers send blanks until the answer is there.
+                Some(chunk) if chunk.is_empty() || (!is_sound && chunk.iter().all(u8::is_ascii_whitespace)) => {}
                 Some(chunk) => break chunk,
                 None => return Err(Failure::Broken("the upstream sent an empty answer".into()).into()),
             }
         };
         self.record.first_byte();
-        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
-        let begins = first.iter().find(|b| !b.is_ascii_whitespace());
-        let is_sound = self.operation == Operation::Speech && !kind.contains("json");
-        match begins {
+        match first.iter().find(|b| !b.is_ascii_whitespace()) {
             Some(b'{' | b'[') if !is_sound => self.piece(headers, body, first).await,
             _ if kind.contains("text/html") => Err(Failure::Broken(format!(
                 "the upstream answered with an HTML page where an answer of the model was due; is api_base {} right",
