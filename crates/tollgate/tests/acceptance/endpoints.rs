@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tollgate_policy::access::{Budget, Limits};
 use tollgate_policy::window::Window;
-use tollgate_sim::{Ending, Faults, Match, Step};
+use tollgate_sim::{Ending, Faults, Match, Piece, Reply, Step};
 use tollgate_store::access::Author;
 use tollgate_store::database::Database;
 use tollgate_store::entity::VirtualKey;
@@ -158,15 +158,21 @@ fn sound_comes_back_byte_for_byte_with_its_type_and_length() {
 }
 
 #[test]
-fn sound_that_breaks_off_never_looks_complete() {
+fn sound_that_breaks_off_never_looks_complete_whether_or_not_its_length_was_told() {
     isolated(|| async {
-        let cut = Faults { cut_after: Some((1, Ending::Close)), ..Faults::default() };
-        let fleet = fleet(vec![Step::text("").faults(cut)]).await;
-        let call = speech();
-        let headers = [("x-api-key", MASTER_KEY), ("content-type", JSON)];
-        let url = fleet.gateway.url(call.path);
-        let answer = crate::support::http::try_send(Method::POST, &url, &headers, call.body).await;
-        assert!(answer.is_err(), "{answer:?}");
+        let pieces = || vec![Piece::text("ID3 sound"), Piece::text(" and more")];
+        let untold = Step::new(Reply::Raw { content_type: "audio/mpeg".into(), pieces: pieces() });
+        for (step, whole) in [(Step::text(""), 14), (untold, 18)] {
+            let fleet = fleet(vec![step.clone()]).await;
+            assert_eq!(ask(&fleet, &speech()).await.body.len(), whole);
+            let cut = Faults { cut_after: Some((1, Ending::Close)), ..Faults::default() };
+            fleet.sims[0].replace_script([step.faults(cut)]);
+            let call = speech();
+            let headers = [("x-api-key", MASTER_KEY), ("content-type", JSON)];
+            let url = fleet.gateway.url(call.path);
+            let answer = crate::support::http::try_send(Method::POST, &url, &headers, call.body).await;
+            assert!(answer.is_err(), "{answer:?}");
+        }
     });
 }
 
