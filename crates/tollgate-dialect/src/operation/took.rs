@@ -106,7 +106,11 @@ pub fn is_complete(event: &str) -> bool {
 /// The text that an event or an answer of completions brings, in bytes.
 pub fn text_bytes(answer: &str) -> u64 {
     let choices = member(answer, "choices").and_then(items).unwrap_or_default();
-    choices.iter().filter_map(|choice| member(choice.get(), "text")).map(|text| text.len() as u64 - 2).sum()
+    choices
+        .iter()
+        .filter_map(|choice| member(choice.get(), "text"))
+        .map(|text| text.len().saturating_sub(2) as u64)
+        .sum()
 }
 
 /// The answer with whole counts of tokens, where it has others; `None`: it has none such. No other byte changes.
@@ -121,11 +125,11 @@ pub fn rounded(answer: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(answer.len());
     let mut done = 0;
     for (range, count) in edits {
-        out.extend_from_slice(answer[done..base + range.start].as_bytes());
+        out.extend_from_slice(&answer.as_bytes()[done..base + range.start]);
         out.extend_from_slice(count.to_string().as_bytes());
         done = base + range.end;
     }
-    out.extend_from_slice(answer[done..].as_bytes());
+    out.extend_from_slice(&answer.as_bytes()[done..]);
     Some(out)
 }
 

@@ -58,6 +58,8 @@ pub async fn read(
             inbound::understand(live, Dialect::Chat, path_model.or(usual), &parts, body)?
         }
     };
+    // Sound is no stream of events, in which signs of life could stand.
+    inbound.stream &= operation != Operation::Speech;
     // Captures and their replay know conversations only.
     inbound.capture = None;
     inbound.operation = Some(asked);

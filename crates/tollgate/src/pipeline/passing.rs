@@ -14,7 +14,7 @@ use super::attempt::Whole;
 use super::exchange::Failed;
 use super::line::Line;
 use super::recorder::Recorder;
-use super::relay::{MAX_PIECE, next_data};
+use super::relay::{MAX_PIECE, may_be_events, next_data};
 use super::tap::Tapped;
 use super::{limits, reply};
 use crate::config::model::Deployment;
@@ -58,7 +58,9 @@ impl Passing<'_> {
                 self.deployment.shown_url()
             ))
             .into()),
-            _ if self.stream || kind.contains("text/event-stream") => self.events(headers, body, first).await,
+            _ if kind.contains("text/event-stream") || (self.stream && may_be_events(&first)) => {
+                self.events(headers, body, first).await
+            }
             _ if is_sound || self.operation == Operation::Transcriptions => self.bytes(headers, body, first).await,
             _ => Err(Failure::Broken("the upstream's answer is no JSON".into()).into()),
         }

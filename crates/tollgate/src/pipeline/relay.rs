@@ -413,7 +413,7 @@ fn broken_off() -> Failure {
 }
 
 /// Whether a stream of events can begin so. What does not is words for people, of a proxy in between for example.
-fn may_be_events(first: &[u8]) -> bool {
+pub(super) fn may_be_events(first: &[u8]) -> bool {
     let first = first.trim_ascii_start();
     let first = first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(first);
     let mut fields = [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].into_iter();

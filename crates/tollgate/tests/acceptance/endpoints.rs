@@ -271,6 +271,10 @@ fn streams_pass_as_they_are_but_for_fractional_counts() {
         has(&text, r#""usage":{"input_tokens":11,"output_tokens":1056,"total_tokens":1067}"#);
         let heard = of_form("/v1/audio/transcriptions", "file", &[("stream", "true")]);
         has(&ask(&fleet, &heard).await.text(), "event: transcript.text.done");
+        // Models that do not stream answer in one piece all the same.
+        fleet.sims[0].replace_script([Step::http(200, "text/plain", "hello")]);
+        let answer = ask(&fleet, &heard).await;
+        assert_eq!((answer.text().as_str(), answer.header("content-type")), ("hello", Some("text/plain")));
     });
 }
 
