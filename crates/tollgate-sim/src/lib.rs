@@ -19,6 +19,7 @@ mod demo;
 mod faults;
 mod gemini;
 mod messages;
+mod operations;
 mod places;
 mod plan;
 mod prompt;

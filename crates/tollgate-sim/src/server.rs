@@ -26,7 +26,7 @@ use crate::{chat, gemini, messages};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
-    /// `POST …/chat/completions`.
+    /// `POST …/chat/completions`, and the other endpoints of OpenAI's API.
     Chat,
     /// `POST …/responses`.
     Responses,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Json;
 use tollgate_policy::health::Limits;
-use tollgate_policy::price::Price;
+use tollgate_policy::price::{Price, Units};
 
 use super::capabilities::{of_model, overlay};
 use super::context::Context;
@@ -153,7 +153,6 @@ fn one(
     let known = of_model(&target.row.name, &target.model, &overlay);
     let (request_defaults, extra_body) = body_params(params);
     if let Some(info) = info {
-        mode(info);
         info.finish(&MODEL_INFO);
     }
     let Target { row, model, dialect, either_api, base_url, .. } = target;
@@ -196,6 +195,7 @@ fn check_rules(info: &Section<'_, '_>) -> CheckRules {
     let standard = CheckRules::default();
     CheckRules {
         in_background: !info.bool("disable_background_health_check").unwrap_or(false),
+        possible: converses(info),
         model: info.text("health_check_model").filter(|model| !model.trim().is_empty()),
         timeout: info.seconds("health_check_timeout").unwrap_or(standard.timeout),
     }
@@ -208,17 +208,9 @@ fn without_provider(params: &Section<'_, '_>, own_model: &str, model: String) ->
     model.strip_prefix(prefix).unwrap_or(&model).to_string()
 }
 
-fn mode(info: &Section<'_, '_>) {
-    let served = ["chat", "completion", "responses"];
-    if info.text("mode").is_some_and(|mode| !served.contains(&mode.as_str())) {
-        let at = info.entry("mode").map_or(info.at, |entry| entry.node.at);
-        info.cx.warning(
-            at,
-            &info.path_of("mode"),
-            "only chat models are served yet",
-            "requests to this route will fail at the provider",
-        );
-    }
+/// A check asks as a chat client would.
+fn converses(info: &Section<'_, '_>) -> bool {
+    info.text("mode").is_none_or(|mode| ["chat", "responses"].contains(&mode.as_str()))
 }
 
 fn timeouts(params: &Section<'_, '_>, defaults: &Defaults) -> Timeouts {
@@ -244,7 +236,28 @@ fn price(params: &Section<'_, '_>, info: Option<&Section<'_, '_>>) -> Option<Pri
     let read = of("cache_read_input_token_cost");
     let write = of("cache_creation_input_token_cost");
     let long = of("cache_creation_input_token_cost_above_1hr");
-    if input.is_none() && output.is_none() {
+    // Per second LiteLLM takes the output's price where there is one (1.109.1, `cost_per_second`), and images likewise.
+    let either = |output: &str, input: &str| {
+        let (output, input) = (of(output), of(input));
+        output.filter(|price| *price > 0).or(input)
+    };
+    let others = [
+        either("output_cost_per_image", "input_cost_per_image"),
+        of("input_cost_per_query"),
+        either("output_cost_per_second", "input_cost_per_second"),
+        of("input_cost_per_character"),
+    ];
+    let units = Units {
+        input_image_token: of("input_cost_per_image_token"),
+        input_audio_token: of("input_cost_per_audio_token"),
+        output_image_token: of("output_cost_per_image_token"),
+        output_audio_token: of("output_cost_per_audio_token"),
+        image: others[0].unwrap_or(0),
+        query: others[1].unwrap_or(0),
+        second: others[2].unwrap_or(0),
+        character: others[3].unwrap_or(0),
+    };
+    if input.is_none() && output.is_none() && others.iter().all(Option::is_none) {
         return None;
     }
     let plain = Price::new(input.unwrap_or(0), output.unwrap_or(0));
@@ -253,6 +266,7 @@ fn price(params: &Section<'_, '_>, info: Option<&Section<'_, '_>>) -> Option<Pri
         cache_read: read.unwrap_or(plain.cache_read),
         cache_write,
         cache_write_long: long.unwrap_or(cache_write),
+        units,
         ..plain
     })
 }

@@ -117,9 +117,11 @@ impl Deployment {
         }
     }
 
-    /// The model that a health check asks for; `None`: a wildcard stands for no model in particular.
+    /// The model that a health check asks for; `None`: a wildcard stands for no model in particular,
+    /// and a model that does not converse cannot be asked.
     pub fn checked_model(&self) -> Option<&str> {
-        self.check.model.as_deref().or(Some(&*self.model)).filter(|model| !model.contains('*'))
+        let model = self.check.model.as_deref().unwrap_or(&self.model);
+        (self.check.possible && !model.contains('*')).then_some(model)
     }
 
     /// The address of a path such as [`Dialect::path_for`], with a query that `api_base` may have.
@@ -189,6 +191,8 @@ impl Default for Timeouts {
 pub struct CheckRules {
     /// Not with `disable_background_health_check`.
     pub in_background: bool,
+    /// `mode` is one of conversation.
+    pub possible: bool,
     /// `health_check_model`, as the provider calls it.
     pub model: Option<String>,
     /// `health_check_timeout`: for the whole check.
@@ -198,7 +202,7 @@ pub struct CheckRules {
 impl Default for CheckRules {
     fn default() -> Self {
         // LiteLLM 1.109.1: HEALTH_CHECK_TIMEOUT_SECONDS 60.
-        CheckRules { in_background: true, model: None, timeout: Duration::from_secs(60) }
+        CheckRules { in_background: true, possible: true, model: None, timeout: Duration::from_secs(60) }
     }
 }
 

@@ -7,6 +7,7 @@
 mod budgets;
 mod calls;
 mod cli;
+mod endpoints;
 mod explain;
 mod failures;
 mod gemini;
