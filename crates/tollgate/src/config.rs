@@ -3,11 +3,13 @@
 //! Read in this order: `load` (files to a [`Config`]), `deployment` (one entry of `model_list`), `settings` (everything beside
 //! it), `model` (what comes out).
 
+mod azure;
 mod capabilities;
 mod capture;
 mod context;
 mod credential;
 mod deployment;
+pub mod entra;
 mod known;
 mod limits;
 mod load;
