@@ -22,10 +22,15 @@ const SCOPES: [&str; 2] = ["https://cognitiveservices.azure.com", "https://ai.az
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
     ClientSecret(String),
-    Password { username: String, password: String },
+    Password {
+        username: String,
+        password: String,
+    },
     /// The token of the workload's own issuer.
     Workload(String),
-    AppService { header: String },
+    AppService {
+        header: String,
+    },
     Imds,
 }
 
@@ -168,7 +173,9 @@ impl Azure {
             return Err(refused(401, "invalid_client", &words));
         }
         let good_for = lock(&self.tokens).good_for.as_secs();
-        Ok(json!({"token_type": "Bearer", "expires_in": good_for, "ext_expires_in": good_for, "access_token": self.issue()}))
+        Ok(
+            json!({"token_type": "Bearer", "expires_in": good_for, "ext_expires_in": good_for, "access_token": self.issue()}),
+        )
     }
 
     fn managed(&self, head: &Parts, version: &str, header: &str, value: &str) -> Result<Value, Refusal> {

@@ -200,9 +200,7 @@ fn dialect(named: &Named, row: &Provider, address: Option<&Address>, messages_li
         row.messages_path().is_some_and(|end| path.trim_end_matches("/v1/messages").ends_with(&format!("/{end}")));
     let bare = path.trim_end_matches('/').is_empty();
     let claude_in_foundry = row.is_azure() && row.has_messages() && bare && named.model.contains("claude");
-    if ends_in_messages
-        || claude_in_foundry
-        || (messages_listed && (row.has_messages() || row.name == "openai_like")) {
+    if ends_in_messages || claude_in_foundry || (messages_listed && (row.has_messages() || row.name == "openai_like")) {
         return Dialect::Messages;
     }
     row.dialect()

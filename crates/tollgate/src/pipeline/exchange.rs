@@ -191,9 +191,9 @@ impl Driver {
         };
         let (status, words) = match &failed.failure {
             AttemptFailure::Refused(error) => (Some(error.status), error.message.clone()),
-            AttemptFailure::Unreachable(words) | AttemptFailure::Broken(words) | AttemptFailure::NoToken { words, .. } => {
-                (None, words.clone())
-            }
+            AttemptFailure::Unreachable(words)
+            | AttemptFailure::Broken(words)
+            | AttemptFailure::NoToken { words, .. } => (None, words.clone()),
             AttemptFailure::TimedOut(_) => (None, String::new()),
         };
         let asked = tollgate_policy::failover::asked_rest(&failed.failure);
@@ -222,7 +222,8 @@ impl Driver {
         let progress = Progress::of(&mut request);
         let limit = first_byte(deployment, prepared.stream);
         let app = self.app.clone();
-        let answer = self.line.patient(limit, passthrough, app.client.send_as(deployment.entra.as_ref(), request)).await;
+        let answer =
+            self.line.patient(limit, passthrough, app.client.send_as(deployment.entra.as_ref(), request)).await;
         let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
         if let Some(spent) = limits::spent_for(answer.headers(), SystemTime::now()) {
             live.abilities[index].health().spent(self.app.now_ms(), spent);

@@ -23,7 +23,10 @@ fn every_form_of_an_azure_address_leads_to_its_api() {
         ("api_base: https://r.openai.azure.com/, api_version: 2024-10-21", classic),
         ("azure_endpoint: https://r.openai.azure.com, api_version: 2024-10-21", classic),
         ("api_base: https://r.openai.azure.com/openai, api_version: 2024-10-21", classic),
-        ("api_base: 'https://r.openai.azure.com/openai/deployments/gpt/chat/completions?api-version=2024-10-21'", classic),
+        (
+            "api_base: 'https://r.openai.azure.com/openai/deployments/gpt/chat/completions?api-version=2024-10-21'",
+            classic,
+        ),
         ("api_base: https://r.openai.azure.com/openai/v1/", v1),
         ("api_base: https://r.openai.azure.com/openai/v1, api_version: 2024-10-21", v1),
         (
@@ -41,7 +44,11 @@ fn every_form_of_an_azure_address_leads_to_its_api() {
     let foundry = "https://r.services.ai.azure.com";
     let of_foundry = [
         (foundry.to_string(), "grok", format!("{foundry}/openai/v1/chat/completions")),
-        (format!("{foundry}/models"), "grok", format!("{foundry}/models/chat/completions?api-version=2024-05-01-preview")),
+        (
+            format!("{foundry}/models"),
+            "grok",
+            format!("{foundry}/models/chat/completions?api-version=2024-05-01-preview"),
+        ),
         (foundry.to_string(), "claude-opus-5", format!("{foundry}/anthropic/v1/messages")),
         (format!("{foundry}/anthropic/v1/messages"), "mine", format!("{foundry}/anthropic/v1/messages")),
     ];
@@ -68,15 +75,13 @@ fn only_what_belongs_to_a_deployment_stands_below_it() {
 
 #[test]
 fn the_base_model_says_what_a_deployment_of_any_name_can_do() {
-    let of = |more: &str| {
-        let (config, _) =
-            files(&format!("{{model: azure/team-a, api_base: https://r.openai.azure.com, api_key: k{more}}}")).good();
-        (config.deployments[0].context_window, config.deployments[0].max_output_tokens)
+    let quirks = |params: &str| {
+        let (config, _) = files(&format!("{{api_base: https://r.openai.azure.com, api_key: k, {params}}}")).good();
+        config.deployments[0].quirks.clone()
     };
-    let facts = crate::registry::embedded().model("azure", "gpt-5");
-    assert!(facts.context_window.is_some());
-    assert_eq!(of(", base_model: azure/gpt-5"), (facts.context_window, facts.max_output_tokens));
-    assert_eq!(of(""), (None, None));
+    let known = quirks("model: azure/gpt-5");
+    assert_eq!(quirks("model: azure/team-a, base_model: azure/gpt-5"), known);
+    assert_ne!(quirks("model: azure/team-a"), known);
 }
 
 fn entra(files: &Files) -> Entra {
@@ -137,9 +142,8 @@ fn s27_what_is_missing_to_sign_in_is_said_with_its_place() {
     let message = |files: Files| files.bad().remove(0);
     assert_eq!(
         message(files(&format!("{{{AZURE}, client_secret: canary}}"))),
-        "config.yaml:3:90: model_list[0].litellm_params.tenant_id: the client secret is not whole: there is no `tenant_id` (or AZURE_TENANT_ID) and no `client_id` (or AZURE_CLIENT_ID)
+        "config.yaml:2:5: model_list[0].litellm_params.tenant_id: the client secret is not whole: there is no `tenant_id` (or AZURE_TENANT_ID) and no `client_id` (or AZURE_CLIENT_ID)
     hint: write them into `litellm_params` or set the variables; docs/azure.md"
-            .replace(":3:90:", ":2:5:")
     );
     assert!(message(files(&format!("{{{AZURE}}}"))).contains("there is no key for azure"));
     assert!(message(files(&format!("{{{AZURE}}}"))).contains("enable_azure_ad_token_refresh: true"));

@@ -219,10 +219,8 @@ fn azures_addresses_work_and_providers_of_later_versions_say_so() {
     let errors: Vec<String> = classic.bad().into_iter().filter(|line| !line.contains("warning")).collect();
     assert_eq!(
         errors,
-        [
-            "config.yaml:10:14: model_list[1].litellm_params.model: the provider bedrock arrives in a later version
-    hint: take this deployment out until then; `tollgate check` names every such deployment",
-        ]
+        ["config.yaml:10:14: model_list[1].litellm_params.model: the provider bedrock arrives in a later version
+    hint: take this deployment out until then; `tollgate check` names every such deployment",]
     );
 }
 

@@ -117,14 +117,10 @@ async fn request(source: &Source, scope: &str) -> Result<(Request<Full<Bytes>>, 
     }
 }
 
-fn form(
-    url: &str,
-    client_id: &str,
-    scope: &str,
-    fields: &[(&str, &str)],
-) -> Result<Request<Full<Bytes>>, NoToken> {
+fn form(url: &str, client_id: &str, scope: &str, fields: &[(&str, &str)]) -> Result<Request<Full<Bytes>>, NoToken> {
     let own = [("client_id", client_id), ("scope", scope)];
-    let pairs: Vec<String> = fields.iter().chain(&own).map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+    let pairs: Vec<String> =
+        fields.iter().chain(&own).map(|(name, value)| format!("{name}={}", escaped(value))).collect();
     let request = Request::post(url)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
         .header(ACCEPT, HeaderValue::from_static("application/json"))
@@ -172,7 +168,10 @@ fn token(answer: &Value) -> Result<Token, NoToken> {
         let left = (UNIX_EPOCH + Duration::from_secs(on?)).duration_since(SystemTime::now());
         Some(left.unwrap_or_default())
     });
-    Ok(Token { secret: Secret::new(secret), ends: Instant::now() + good_for.unwrap_or(UNSAID).min(Duration::from_secs(30 * 86_400)) })
+    Ok(Token {
+        secret: Secret::new(secret),
+        ends: Instant::now() + good_for.unwrap_or(UNSAID).min(Duration::from_secs(30 * 86_400)),
+    })
 }
 
 /// `{"error", "error_description"}`, where the description goes on with trace ids in further lines.

@@ -7,9 +7,14 @@ fn lasting(seconds: u64) -> State {
 
 #[tokio::test(start_paused = true)]
 async fn s27_a_token_is_due_for_replacement_before_its_last_five_minutes_begin() {
-    for (seconds, good, due) in
-        [(3600, true, false), (361, true, false), (360, true, true), (301, true, true), (11, true, true), (10, false, true)]
-    {
+    for (seconds, good, due) in [
+        (3600, true, false),
+        (361, true, false),
+        (360, true, true),
+        (301, true, true),
+        (11, true, true),
+        (10, false, true),
+    ] {
         let (state, now) = (lasting(seconds), Instant::now());
         assert_eq!(state.good(now).is_some(), good, "{seconds}");
         assert_eq!(state.is_to_be_replaced(now), due, "{seconds}");
