@@ -199,7 +199,7 @@ fn s27_az_login_gives_the_bearer() {
         );
         std::fs::write(&program, script).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+        let path = format!("{}:{}", dir.path().display(), std::env::var_os("PATH").unwrap().display());
         let setup = chain(vec![("PATH", path), ("AZURE_TOKEN_CREDENTIALS", "dev".into())]);
         signs_in(azure, setup).await;
     });
