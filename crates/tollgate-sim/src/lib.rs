@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod azure;
 mod chat;
 mod connection;
 mod demo;
@@ -29,6 +30,7 @@ mod rule;
 mod script;
 mod server;
 
+pub use azure::{API_VERSION, Azure, Identity};
 pub use chat::{Strictness as ChatStrictness, Words};
 pub use demo::coding_agent;
 pub use faults::{Ending, Faults, Piece, Shape};

@@ -69,6 +69,12 @@ impl Call<'_> {
     pub fn plan(&self) -> Result<Plan, Refusal> {
         let path = self.head.uri.path().trim_end_matches('/');
         let config = &self.state.config;
+        if let Some(azure) = &config.azure {
+            if let Some(answer) = azure.token_endpoint(self.head, self.bytes) {
+                return answer.map(|token| Plan::json(200, &token));
+            }
+            azure.front(self.head)?;
+        }
         let plays = |provider| config.providers.contains(&provider);
         if self.head.method == Method::POST && path.ends_with("/chat/completions") && plays(Provider::Chat) {
             chat::check_key(&self.head.headers, config.key.as_deref())?;

@@ -11,6 +11,7 @@ use tollgate_policy::price::{Price, Units};
 use super::capabilities::{of_model, overlay};
 use super::context::Context;
 use super::credential::{credential, headers};
+use super::entra::{SignIn, sign_in};
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
 use super::model::{CheckRules, Deployment, ForceStream, Timeouts};
 use super::section::Section;
@@ -21,6 +22,8 @@ use super::yaml::{Map, Node, Value};
 #[derive(Debug, Default)]
 pub struct Defaults {
     pub drop_params: bool,
+    /// `litellm_settings.enable_azure_ad_token_refresh`: Azure's deployments without a key sign in.
+    pub entra: bool,
     pub num_retries: u32,
     pub timeout: Option<Duration>,
     pub stream_timeout: Option<Duration>,
@@ -147,15 +150,23 @@ fn one(
         return None;
     }
     let names_key = params.entry("api_key").is_some();
-    let credential = credential(params, &target);
+    let (credential, entra) = match sign_in(params, &target, defaults.entra) {
+        SignIn::Key => (credential(params, &target), None),
+        SignIn::Token(token) => (Some((http::header::AUTHORIZATION, token)), None),
+        SignIn::Entra(entra) => (None, Some(entra)),
+        SignIn::Wrong => (None, None),
+    };
     let headers = headers(params, organization);
-    let overlay = overlay(params, info, &target.row.name, &target.model);
-    let known = of_model(&target.row.name, &target.model, &overlay);
+    // A deployment on Azure may be called anything.
+    let base_model = params.text("base_model").or_else(|| info.and_then(|info| info.text("base_model")));
+    let facts_of = base_model.as_deref().filter(|_| target.row.is_azure()).unwrap_or(&target.model);
+    let overlay = overlay(params, info, &target.row.name, facts_of);
+    let known = of_model(&target.row.name, facts_of, &overlay);
     let (request_defaults, extra_body) = body_params(params);
     if let Some(info) = info {
         info.finish(&MODEL_INFO);
     }
-    let Target { row, model, dialect, either_api, base_url, .. } = target;
+    let Target { row, model, dialect, either_api, base_url, paths, .. } = target;
     Some(Deployment {
         id: id.unwrap_or_default(),
         group,
@@ -167,6 +178,8 @@ fn one(
         base_url,
         credential_missing: names_key && credential.is_none(),
         credential,
+        entra,
+        paths,
         headers,
         quirks: known.quirks,
         overlay,

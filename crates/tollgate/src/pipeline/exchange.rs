@@ -195,7 +195,9 @@ impl Driver {
         };
         let (status, words) = match &failed.failure {
             AttemptFailure::Refused(error) => (Some(error.status), error.message.clone()),
-            AttemptFailure::Unreachable(why) | AttemptFailure::Broken(why) => (None, why.clone()),
+            AttemptFailure::Unreachable(words)
+            | AttemptFailure::Broken(words)
+            | AttemptFailure::NoToken { words, .. } => (None, words.clone()),
             AttemptFailure::TimedOut(_) => (None, String::new()),
         };
         let asked = tollgate_policy::failover::asked_rest(&failed.failure);
@@ -254,14 +256,15 @@ impl Driver {
         let progress = Progress::of(&mut request);
         let limit = first_byte(deployment, stream);
         let app = self.app.clone();
-        let answer = self.line.patient(limit, passthrough, app.client.send(request)).await;
+        let answer =
+            self.line.patient(limit, passthrough, app.client.send_as(deployment.entra.as_ref(), request)).await;
         let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
         if let Some(spent) = limits::spent_for(answer.headers(), SystemTime::now()) {
             live.abilities[index].health().spent(self.app.now_ms(), spent);
         }
         let answer = self.recorder.tapped(answer);
         if !answer.status().is_success() {
-            return Err(self.refusal(dialect, answer, passthrough).await.into());
+            return Err(self.refusal(deployment, dialect, answer, passthrough).await.into());
         }
         Ok(answer)
     }
@@ -272,11 +275,18 @@ impl Driver {
     }
 
     /// Reads an error answer: at most a megabyte, for at most ten seconds.
-    async fn refusal(&mut self, dialect: Dialect, answer: http::Response<Tapped>, same_dialect: bool) -> Failed {
+    async fn refusal(
+        &mut self,
+        deployment: &Deployment,
+        dialect: Dialect,
+        answer: http::Response<Tapped>,
+        same_dialect: bool,
+    ) -> Failed {
         let (parts, body) = answer.into_parts();
         let reading = http_body_util::Limited::new(body, 1024 * 1024).collect();
         let read = self.line.patient(Duration::from_secs(10), same_dialect, reading).await;
         let bytes = read.ok().and_then(Result::ok).map(|whole| whole.to_bytes()).unwrap_or_default();
+        let bytes = self.app.client.without_tokens(deployment.entra.as_ref(), bytes);
         let mut error = decode_error(dialect, parts.status.as_u16(), &bytes);
         if parts.status.is_redirection() {
             let target = parts.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("elsewhere");
