@@ -60,7 +60,8 @@ pub enum Event<'a> {
 pub enum ThinkingState<'a> {
     /// Made by Anthropic: goes to the client as it is.
     Signature(Text<'a>),
-    /// `reasoning_details` in the OpenRouter form: a JSON array, goes back unmodified.
+    /// Another provider's own state, which goes back unmodified: OpenRouter's `reasoning_details`, a JSON array; Google's
+    /// `extra_content` and OpenAI's `{id, encrypted_content}`, objects.
     Details(Json<'a>),
 }
 

@@ -1,7 +1,7 @@
 //! Opaque state of one provider carried through another's client, versioned and authenticated.
 //!
-//! A client of Anthropic Messages gives back every thinking block with its `signature`, whatever that holds. So the state of
-//! another provider travels there, as an envelope: `tg1.` and the base64url of
+//! A client of Anthropic Messages gives back every thinking block with its `signature`, whatever that holds, and a client of
+//! OpenAI Responses the `encrypted_content` of its reasoning. So the state of another provider travels there, as an envelope: `tg1.` and the base64url of
 //! version byte, 16-byte tag, length of the family, family, details. The tag is HMAC-SHA256 over all that follows it.
 //! It is not encrypted: what it holds was the client's to see in any case.
 

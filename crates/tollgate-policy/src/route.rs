@@ -47,7 +47,7 @@ pub struct Alias {
     pub hidden: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RouteTable {
     exact: HashMap<String, Vec<usize>>,
     /// Most specific first, `*` left out.
@@ -59,7 +59,7 @@ pub struct RouteTable {
     names: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Wildcard {
     pattern: String,
     glob: Glob,
@@ -122,6 +122,14 @@ impl RouteTable {
             table.aliases.insert(alias.name.clone(), alias);
         }
         table
+    }
+
+    /// The same aliases and catch-all over other deployments.
+    #[must_use]
+    pub fn regrouped<'g>(&self, groups: impl IntoIterator<Item = &'g str>) -> RouteTable {
+        let mut aliases: Vec<Alias> = self.aliases.values().cloned().collect();
+        aliases.sort_by_key(|alias| (self.names.iter().position(|name| *name == alias.name), alias.name.clone()));
+        RouteTable::new(groups, aliases, self.catch_all.clone())
     }
 
     fn add(&mut self, group: &str, index: usize) {

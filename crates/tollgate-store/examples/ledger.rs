@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use tollgate_policy::access::ScopeKind;
 use tollgate_policy::budget::{Estimate, Pot};
 use tollgate_policy::window::Window;
-use tollgate_store::database::Database;
+use tollgate_store::database::{Database, Kind};
 use tollgate_store::ledger::apply::Applier;
 use tollgate_store::ledger::{Begun, Charge, Counted, Entry, Payer, Status, Tokens};
 use tollgate_store::meter::{Asking, Meter, Settings};
@@ -27,7 +27,11 @@ const DAY_MS: u64 = 86_400_000;
 const DAYS: u64 = 30;
 const KEYS: u64 = 200;
 const MODELS: u64 = 5;
-const BATCH: u64 = 2_000;
+const PARTIES: u64 = 2 * KEYS * MODELS;
+/// Rows that go the way of a gateway's, and in one transaction of it; rows that the database makes in one.
+const GATEWAYS_WAY: u64 = 200_000;
+const BATCH: u64 = 256;
+const BULK: u64 = 250_000;
 const USAGE: &str = "ledger fill PLACE ROWS | ledger ask PLACE JOURNAL | ledger postgres PID";
 
 #[tokio::main]
@@ -53,16 +57,75 @@ async fn open(place: &str) -> Result<Database, Failure> {
     })
 }
 
+/// The first rows go the way of a gateway's, which is measured. The others are made in the database, and then summed up as these are:
+/// all parties are there by then.
 async fn fill(database: Database, rows: u64) -> Result<(), Failure> {
+    let first = rows.min(GATEWAYS_WAY);
     let begun = Instant::now();
-    let mut applier = Applier::new(database, TimeZone::UTC);
-    for first in (0..rows).step_by(BATCH as usize) {
-        let entries: Vec<Entry> = (first..rows.min(first + BATCH)).map(|number| entry(number, rows)).collect();
+    let mut applier = Applier::new(database.clone(), TimeZone::UTC);
+    for start in (0..first).step_by(BATCH as usize) {
+        let entries: Vec<Entry> = (start..first.min(start + BATCH)).map(|number| entry(number, rows)).collect();
         applier.apply("measured", &entries).await?;
     }
-    let seconds = begun.elapsed().as_secs_f64();
-    println!("| {rows} rows written | {:.0} a second |", rows as f64 / seconds);
+    println!("| {first} rows written | {:.0} a second |", first as f64 / begun.elapsed().as_secs_f64());
+    make_rows(&database, first, rows).await?;
+    println!("| {rows} rows there | after {:.0} s |", begun.elapsed().as_secs_f64());
     Ok(())
+}
+
+async fn make_rows(database: &Database, first: u64, rows: u64) -> Result<(), Failure> {
+    let mut connection = database.pool.acquire().await?;
+    for statement in [
+        "CREATE TEMPORARY TABLE numbered AS SELECT id, ROW_NUMBER() OVER (ORDER BY id) - 1 AS n FROM parties",
+        "CREATE INDEX numbered_by_n ON numbered (n)",
+    ] {
+        sqlx::query(statement).execute(&mut *connection).await?;
+    }
+    let step = DAYS * DAY_MS / rows.max(1);
+    for start in (first..rows).step_by(BULK as usize) {
+        let (last, mixed) = (rows.min(start + BULK) - 1, "(i * 7919 + i / 1000)");
+        let insert = format!(
+            "WITH RECURSIVE numbers (i) AS \
+             (SELECT CAST({start} AS BIGINT) UNION ALL SELECT i + 1 FROM numbers WHERE i < {last}) \
+             INSERT INTO ledger (at_ms, charge, request_id, party, status, input_tokens, output_tokens, \
+             cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nanos, estimated, duration_ms, \
+             first_token_ms, attempts, tags) \
+             SELECT {START_MS} + i * {step}, '0123456789abcdef-' || i, 'req_0191' || (1000000000000000 + i), p.id, \
+             CASE WHEN i % 50 = 0 THEN 'failed' ELSE 'answered' END, 1000 + {mixed} % 5000, {mixed} % 900, \
+             {mixed} % 3000, 0, 0, 1000000 + {mixed} % 1000000, 0, {mixed} % 30000, {mixed} % 2000, 1, \
+             '[\"tag-' || (i % 7) || '\"]' FROM numbers JOIN numbered p ON p.n = {mixed} % {PARTIES}"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(insert)).execute(&mut *connection).await?;
+    }
+    for (name, key, of, hours) in [
+        ("usage_hours", "hour_ms, party", "party", 1),
+        ("usage_days", "day_ms, party", "party", 24),
+        ("tag_hours", "hour_ms, tag", "SUBSTR(tags, 3, LENGTH(tags) - 4)", 1),
+        ("tag_days", "day_ms, tag", "SUBSTR(tags, 3, LENGTH(tags) - 4)", 24),
+    ] {
+        let (long, from) = (hours * 3_600_000, START_MS + first * step);
+        let sum_up = sum_up(name, key, of, long, from);
+        sqlx::query(sqlx::AssertSqlSafe(sum_up)).execute(&mut *connection).await?;
+    }
+    if database.kind == Kind::Postgres {
+        // As its own housekeeping would have done long before.
+        sqlx::query("VACUUM ANALYZE").execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn sum_up(name: &str, key: &str, of: &str, long: u64, from: u64) -> String {
+    let columns =
+        ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "cost_nanos"];
+    let add = columns.map(|column| format!("{column} = {name}.{column} + excluded.{column}"));
+    format!(
+        "INSERT INTO {name} ({key}, status, requests, {}) \
+         SELECT (at_ms / {long}) * {long}, {of}, status, COUNT(*), {} FROM ledger WHERE at_ms >= {from} GROUP BY 1, 2, 3 \
+         ON CONFLICT ({key}, status) DO UPDATE SET requests = {name}.requests + excluded.requests, {}",
+        columns.join(", "),
+        columns.map(|column| format!("CAST(SUM({column}) AS BIGINT)")).join(", "),
+        add.join(", ")
+    )
 }
 
 fn entry(number: u64, rows: u64) -> Entry {

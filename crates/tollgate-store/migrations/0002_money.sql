@@ -94,7 +94,7 @@ CREATE TABLE ledger (
 CREATE INDEX ledger_by_request ON ledger (request_id);
 CREATE INDEX ledger_by_party ON ledger (party, at_ms);
 
--- The ledger summed up by the hour, written with it.
+-- The ledger summed up by the hour and by the day of the configured time zone, written with it.
 CREATE TABLE usage_hours (
     hour_ms            BIGINT NOT NULL,
     party              BIGINT NOT NULL,
@@ -109,6 +109,21 @@ CREATE TABLE usage_hours (
     PRIMARY KEY (hour_ms, party, status)
 );
 CREATE INDEX usage_hours_by_party ON usage_hours (party, hour_ms);
+
+CREATE TABLE usage_days (
+    day_ms             BIGINT NOT NULL,
+    party              BIGINT NOT NULL,
+    status             TEXT   NOT NULL,
+    requests           BIGINT NOT NULL,
+    input_tokens       BIGINT NOT NULL,
+    output_tokens      BIGINT NOT NULL,
+    cache_read_tokens  BIGINT NOT NULL,
+    cache_write_tokens BIGINT NOT NULL,
+    reasoning_tokens   BIGINT NOT NULL,
+    cost_nanos         BIGINT NOT NULL,
+    PRIMARY KEY (day_ms, party, status)
+);
+CREATE INDEX usage_days_by_party ON usage_days (party, day_ms);
 
 -- The same by the requests' tags; a request with two tags counts for both.
 CREATE TABLE tag_hours (
@@ -125,3 +140,18 @@ CREATE TABLE tag_hours (
     PRIMARY KEY (hour_ms, tag, status)
 );
 CREATE INDEX tag_hours_by_tag ON tag_hours (tag, hour_ms);
+
+CREATE TABLE tag_days (
+    day_ms             BIGINT NOT NULL,
+    tag                TEXT   NOT NULL,
+    status             TEXT   NOT NULL,
+    requests           BIGINT NOT NULL,
+    input_tokens       BIGINT NOT NULL,
+    output_tokens      BIGINT NOT NULL,
+    cache_read_tokens  BIGINT NOT NULL,
+    cache_write_tokens BIGINT NOT NULL,
+    reasoning_tokens   BIGINT NOT NULL,
+    cost_nanos         BIGINT NOT NULL,
+    PRIMARY KEY (day_ms, tag, status)
+);
+CREATE INDEX tag_days_by_tag ON tag_days (tag, day_ms);

@@ -1,7 +1,7 @@
-//! Questions about usage. Sums are read from hours, never from rows; rows are read a page at a time, from the hours that have any.
+//! Questions about usage. Sums are read from hours and days, never from rows; rows are read a page at a time, from the hours that have any.
 
-mod days;
 mod export;
+mod parts;
 mod rows;
 mod statement;
 mod sums;
@@ -68,8 +68,6 @@ pub enum UsageError {
     Store(#[from] crate::database::StoreError),
     #[error("usage by tag can be asked for by day and status only: it is summed up for each tag alone")]
     TagsStandAlone,
-    #[error("usage can be asked for of {most} days at most, by day", most = days::MOST)]
-    TooManyDays,
     #[error("a page of usage cannot be continued from `{0}`")]
     NoCursor(String),
     #[error("usage cannot be written as Parquet: {0}")]

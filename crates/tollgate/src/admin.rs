@@ -3,6 +3,8 @@
 //! A request is an object of fields. A handler takes those that it knows, one by one ([`field`]); of each, absent keeps what is
 //! there, null clears it. What no handler knows is kept with the entity and shown again. Read `routes.rs` first.
 
+mod access_group;
+mod audit;
 mod budget;
 mod customer;
 pub(crate) mod desk;
@@ -10,12 +12,14 @@ pub(crate) mod error;
 pub(crate) mod field;
 mod key;
 mod limits;
+mod model;
 mod money;
 mod organisation;
 mod permit;
 pub(crate) mod query;
 pub(crate) mod routes;
 mod row;
+mod spend;
 mod team;
 mod time;
 mod user;

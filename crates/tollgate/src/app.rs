@@ -208,7 +208,7 @@ impl App {
     /// The database is open. Once in the life of an App.
     pub fn set_store(&self, store: Store) {
         let _ = self.store.set(store);
-        self.regroup();
+        self.remodel();
     }
 
     /// Access groups are those of the configuration and of the database.
@@ -225,8 +225,23 @@ impl App {
 
     /// Puts a new configuration in force. Requests under way finish with the old one.
     pub fn reload(&self, config: Config) {
+        self.put(config, &mut lock(&self.lasting));
+    }
+
+    /// Models were added, changed or taken away while the gateway runs.
+    pub fn remodel(&self) {
+        // Held from reading to writing, so that a file that is read again meanwhile is not undone.
+        let mut lasting = lock(&self.lasting);
+        self.put(self.live().config.clone(), &mut lasting);
+    }
+
+    fn put(&self, config: Config, lasting: &mut Lasting) {
+        let config = match self.store() {
+            Some(store) => store.with_models(config),
+            None => config,
+        };
         self.limiter.configure(limits(&config));
-        self.live.store(Arc::new(Live::new(config, &mut lock(&self.lasting), self.clock)));
+        self.live.store(Arc::new(Live::new(config, lasting, self.clock)));
         self.regroup();
     }
 

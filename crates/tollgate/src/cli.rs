@@ -6,10 +6,12 @@ mod clock;
 mod demo;
 mod explain;
 mod gateway;
+mod manage;
 mod probe;
 mod replay;
 mod run;
 mod serve;
+mod transfer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ A gateway for a team:               tollgate serve --config config.yaml --port 4
 Is my configuration right?          tollgate check config.yaml
 What does this error mean?          tollgate explain \"prompt is too long: 214315 tokens > 200000\"
 What can this model do?             tollgate probe kimi-k2.5 --config config.yaml
+A key for a colleague:              tollgate key create --alias ada --max-budget 20 --budget-duration 30d
 What if it went elsewhere?          tollgate replay req_… --config config.yaml --deployment ID
 
 A configuration is LiteLLM's config.yaml, unchanged:
@@ -58,6 +61,20 @@ enum Command {
     Env(EnvArgs),
     /// Send a captured request again, to the same or another deployment, and show what became different
     Replay(replay::ReplayArgs),
+    /// Make, list, show, change and revoke virtual keys of a running gateway
+    Key(manage::Manage),
+    /// The same for teams
+    Team(manage::Manage),
+    /// The same for users
+    User(manage::Manage),
+    /// The same for named budgets
+    Budget(manage::Manage),
+    /// Take over keys, teams, users, budgets and what they spent
+    Import(transfer::Import),
+    /// Write the SQLite database to a file, also while the gateway runs
+    Backup(transfer::Backup),
+    /// Put a backup in the place of the SQLite database, while no gateway runs
+    Restore(transfer::Restore),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
 }
@@ -159,6 +176,13 @@ pub fn main() -> ExitCode {
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Env(args)) => run::env(&args),
         Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Key(manage)) => manage.run(&manage::KEY),
+        Some(Command::Team(manage)) => manage.run(&manage::TEAM),
+        Some(Command::User(manage)) => manage.run(&manage::USER),
+        Some(Command::Budget(manage)) => manage.run(&manage::BUDGET),
+        Some(Command::Import(import)) => import.run(),
+        Some(Command::Backup(backup)) => backup.run(),
+        Some(Command::Restore(restore)) => restore.run(),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 //! Read in this order: `load` (files to a [`Config`]), `deployment` (one entry of `model_list`), `settings` (everything beside
 //! it), `model` (what comes out).
 
+pub mod added;
 mod capabilities;
 mod capture;
 mod context;
@@ -12,7 +13,7 @@ mod known;
 mod limits;
 mod load;
 pub mod model;
-mod problem;
+pub mod problem;
 mod redis;
 pub mod rewrite;
 pub mod routing;

@@ -4,6 +4,7 @@
 //! within a second what others changed.
 
 mod end_users;
+mod models;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,8 +22,10 @@ use tollgate_store::meter::{self, Meter};
 use tollgate_store::vault::Vault;
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::added::Added;
+use crate::config::{self, Config, Problem};
 use end_users::EndUsers;
+pub use models::entry;
 
 /// How soon a change by another replica is noticed.
 const LISTEN_EVERY: Duration = Duration::from_secs(1);
@@ -37,6 +40,7 @@ pub struct Store {
     pub vault: Option<Vault>,
     /// Those of the database.
     groups: ArcSwap<AccessGroups>,
+    models: ArcSwap<Vec<Added>>,
     connected: AtomicBool,
 }
 
@@ -69,7 +73,9 @@ impl Store {
         };
         let meter = Meter::open(database.clone(), settings)
             .map_err(|error| CannotOpen::Journal(journal.display().to_string(), error))?;
-        let vault = config.salt_key.as_ref().or(config.master_key.as_ref()).map(|secret| Vault::new(secret.expose()));
+        let vault: Option<Vault> =
+            config.salt_key.as_ref().or(config.master_key.as_ref()).map(|secret| Vault::new(secret.expose()));
+        let models = models::stored(&database, vault.as_ref()).await.map_err(cannot)?;
         Ok(Store {
             database,
             meter,
@@ -77,6 +83,7 @@ impl Store {
             end_users: EndUsers::default(),
             vault,
             groups: ArcSwap::from_pointee(groups),
+            models: ArcSwap::from_pointee(models),
             connected: AtomicBool::new(true),
         })
     }
@@ -103,6 +110,13 @@ impl Store {
         groups
     }
 
+    /// A configuration with the models that were added while the gateway ran.
+    pub fn with_models(&self, config: Config) -> Config {
+        let (config, problems) = config.with_added(&self.models.load(), &config::env);
+        problems.iter().for_each(Problem::log);
+        config
+    }
+
     /// Takes notice of every change so far, of this process and of others.
     pub async fn catch_up(&self, app: &App) -> Result<(), StoreError> {
         let changed = self.callers.catch_up().await?;
@@ -110,6 +124,10 @@ impl Store {
         if concerns(&changed, EntityKind::AccessGroup) {
             self.groups.store(Arc::new(stored_groups(&self.database).await?));
             app.regroup();
+        }
+        if concerns(&changed, EntityKind::Model) {
+            self.models.store(Arc::new(models::stored(&self.database, self.vault.as_ref()).await?));
+            app.remodel();
         }
         Ok(())
     }

@@ -37,6 +37,7 @@ struct Purse {
     unsure: bool,
     /// The database had no more to give.
     dry_until_ms: u64,
+    /// When something was last reserved from it: a caller that is refused for another pot must not keep this lease from the others.
     used_at_ms: u64,
 }
 
@@ -85,7 +86,7 @@ pub struct Leased {
 }
 
 impl Purse {
-    fn new(pot: &Capped) -> Purse {
+    fn new(pot: &Capped, now_ms: u64) -> Purse {
         Purse {
             cap_nanos: pot.cap_nanos,
             end_ms: pot.end_ms,
@@ -95,7 +96,7 @@ impl Purse {
             seen: None,
             unsure: false,
             dry_until_ms: 0,
-            used_at_ms: 0,
+            used_at_ms: now_ms,
         }
     }
 
@@ -147,7 +148,10 @@ impl Book {
         };
         let nanos = estimate.nanos(output_tokens);
         for pot in pots {
-            self.change(&pot.key, |purse| purse.held_nanos = purse.held_nanos.saturating_add(nanos));
+            self.change(&pot.key, |purse| {
+                purse.held_nanos = purse.held_nanos.saturating_add(nanos);
+                purse.used_at_ms = now_ms;
+            });
         }
         Answer::Held { nanos, output_tokens }
     }
@@ -285,9 +289,7 @@ impl Book {
     }
 
     fn purse(&mut self, pot: &Capped, now_ms: u64) -> &mut Purse {
-        let purse = self.purses.entry(pot.key.clone()).or_insert_with(|| Purse::new(pot));
-        purse.used_at_ms = now_ms;
-        purse
+        self.purses.entry(pot.key.clone()).or_insert_with(|| Purse::new(pot, now_ms))
     }
 
     fn change(&mut self, key: &PotKey, change: impl FnOnce(&mut Purse)) {

@@ -253,6 +253,17 @@ fn idle_leases_go_back_and_their_pots_are_forgotten_later() {
 }
 
 #[test]
+fn a_lease_that_is_only_asked_for_is_idle() {
+    let (rich, poor) = (capped("rich", 1000), capped("poor", 1000));
+    let mut book = book(&rich, 100, standing(0, 0, 2));
+    let visit = book.visit(&poor, 50, 0);
+    book.visited(&visit, Leased { nanos: 0, standing: standing(1000, 0, 2) }, 900, 1000);
+    denied(book.reserve(&[rich.clone(), poor], &Estimate::flat(50), Stance::CanAsk, 999));
+    let returned: Vec<PotKey> = book.return_idle(1000, 1000).into_iter().map(|visit| visit.key).collect();
+    assert_eq!(returned, [rich.key]);
+}
+
+#[test]
 fn a_denial_says_whose_budget_how_much_and_how_long() {
     let pot = Capped { key: PotKey { model: "gpt-*".into(), ..key("abc", 0) }, cap_nanos: 10 * DOLLAR, end_ms: None };
     let denial = Denial { pot, spent_nanos: 9_500_000_000, held_nanos: DOLLAR / 4, asked_nanos: DOLLAR };

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::tz::TimeZone;
 use sqlx::{Any, AnyConnection, Transaction};
 use tollgate_policy::budget::PotKey;
-use tollgate_policy::window::hour_of;
+use tollgate_policy::window::{Window, hour_of};
 
 use super::opening::{end, name, open};
 use super::party::{self, Parties};
@@ -76,7 +76,7 @@ impl Applier {
         let parties = self.parties.write(&mut transaction, &all).await?;
         let added = add_rows(&mut transaction, &all).await?;
         let fresh: Vec<&Entry> = all.into_iter().filter(|entry| added.contains(&entry.begun.charge)).collect();
-        add_hours(&mut transaction, &fresh, &self.zone).await?;
+        add_usage(&mut transaction, &fresh, &self.zone).await?;
         let sums = sums(entries, &added);
         add_balances(&mut transaction, &sums).await?;
         let mut applied = Applied { added: added.len(), ..Applied::default() };
@@ -197,38 +197,62 @@ fn counts(tokens: &Tokens) -> [i64; 5] {
 /// Requests, tokens of each kind, cost.
 type Sums = [i64; 7];
 
-async fn add_hours(connection: &mut AnyConnection, entries: &[&Entry], zone: &TimeZone) -> Result<(), StoreError> {
+/// Into hours and days, of parties and of tags.
+async fn add_usage(connection: &mut AnyConnection, entries: &[&Entry], zone: &TimeZone) -> Result<(), StoreError> {
     let mut by_party: BTreeMap<(i64, i64, &str), Sums> = BTreeMap::new();
     let mut by_tag: BTreeMap<(i64, &str, &str), Sums> = BTreeMap::new();
     for Entry { begun, charge } in entries {
         let [input, output, read, write, reasoning] = counts(&charge.tokens);
         let row = [1, input, output, read, write, reasoning, charge.cost_nanos as i64];
-        let add = |sums: &mut Sums| sums.iter_mut().zip(row).for_each(|(sum, more)| *sum += more);
         let (hour, status) = (hour_of(begun.at_ms, zone) as i64, charge.status.word());
-        add(by_party.entry((hour, party::id(&begun.payer, &begun.model, charge), status)).or_default());
-        begun.tags.iter().for_each(|tag| add(by_tag.entry((hour, tag, status)).or_default()));
+        add(by_party.entry((hour, party::id(&begun.payer, &begun.model, charge), status)).or_default(), &row);
+        begun.tags.iter().for_each(|tag| add(by_tag.entry((hour, tag, status)).or_default(), &row));
     }
-    let rows: Vec<_> = by_party.into_iter().collect();
-    for chunk in chunks(&rows) {
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(upsert("usage_hours", "party", chunk.len())));
-        for ((hour, party, status), sums) in chunk {
-            query = sums.iter().fold(query.bind(*hour).bind(*party).bind(*status), |query, sum| query.bind(*sum));
-        }
-        query.execute(&mut *connection).await?;
+    add_sums(connection, "usage_hours (hour_ms, party", &by_party).await?;
+    add_sums(connection, "usage_days (day_ms, party", &of_days(&by_party, zone)).await?;
+    add_sums(connection, "tag_hours (hour_ms, tag", &by_tag).await?;
+    add_sums(connection, "tag_days (day_ms, tag", &of_days(&by_tag, zone)).await
+}
+
+fn add(sums: &mut Sums, more: &Sums) {
+    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+}
+
+/// Days are made of whole hours.
+fn of_days<'a, T: Ord + Copy>(
+    hours: &BTreeMap<(i64, T, &'a str), Sums>,
+    zone: &TimeZone,
+) -> BTreeMap<(i64, T, &'a str), Sums> {
+    let mut days = BTreeMap::new();
+    for ((hour, of, status), sums) in hours {
+        let day = Window::Day.span(*hour as u64, zone).start_ms as i64;
+        add(days.entry((day, *of, *status)).or_default(), sums);
     }
-    let rows: Vec<_> = by_tag.into_iter().collect();
+    days
+}
+
+/// `table`: its name and the first two columns of its key, the third of which is the status.
+async fn add_sums<'a, T>(
+    connection: &mut AnyConnection,
+    table: &str,
+    sums: &BTreeMap<(i64, T, &'a str), Sums>,
+) -> Result<(), StoreError>
+where
+    T: Copy + sqlx::Encode<'a, Any> + sqlx::Type<Any>,
+{
+    let rows: Vec<_> = sums.iter().collect();
     for chunk in chunks(&rows) {
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(upsert("tag_hours", "tag", chunk.len())));
-        for ((hour, tag, status), sums) in chunk {
-            query = sums.iter().fold(query.bind(*hour).bind(*tag).bind(*status), |query, sum| query.bind(*sum));
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(upsert(table, chunk.len())));
+        for ((time, of, status), sums) in chunk {
+            query = sums.iter().fold(query.bind(*time).bind(*of).bind(*status), |query, sum| query.bind(*sum));
         }
         query.execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-fn upsert(table: &str, of: &str, rows: usize) -> String {
-    let columns = [
+fn upsert(table: &str, rows: usize) -> String {
+    const COLUMNS: [&str; 7] = [
         "requests",
         "input_tokens",
         "output_tokens",
@@ -237,10 +261,12 @@ fn upsert(table: &str, of: &str, rows: usize) -> String {
         "reasoning_tokens",
         "cost_nanos",
     ];
-    let sums: Vec<String> = columns.iter().map(|c| format!("{c} = {table}.{c} + excluded.{c}")).collect();
+    let (name, key) = table.split_once(" (").unwrap_or((table, ""));
+    let sums: Vec<String> =
+        COLUMNS.iter().map(|column| format!("{column} = {name}.{column} + excluded.{column}")).collect();
     format!(
-        "INSERT INTO {table} (hour_ms, {of}, status, {}) VALUES {} ON CONFLICT (hour_ms, {of}, status) DO UPDATE SET {}",
-        columns.join(", "),
+        "INSERT INTO {name} ({key}, status, {}) VALUES {} ON CONFLICT ({key}, status) DO UPDATE SET {}",
+        COLUMNS.join(", "),
         places(rows, 10),
         sums.join(", ")
     )

@@ -114,15 +114,10 @@ async fn sum(
     let of = whose(key.kind);
     let select = format!(
         "SELECT p.model, CAST(SUM(u.cost_nanos) AS BIGINT) FROM {table} JOIN parties p ON p.id = u.party \
-         WHERE {of} AND {time} >= $3 AND {time} < $4 GROUP BY p.model"
+         WHERE {of} AND {time} >= $2 AND {time} < $3 GROUP BY p.model"
     );
-    let (first, second) = match key.kind {
-        ScopeKind::Member => key.id.split_once('/').unwrap_or((&key.id, "")),
-        _ => (key.id.as_ref(), ""),
-    };
     let rows: Vec<(String, i64)> = sqlx::query_as(sqlx::AssertSqlSafe(select))
-        .bind(first)
-        .bind(second)
+        .bind(key.id.as_ref())
         .bind(within.start)
         .bind(within.end)
         .fetch_all(connection)
@@ -131,18 +126,18 @@ async fn sum(
     Ok(rows.iter().filter(|(name, _)| key.model.is_empty() || model.matches(name)).map(|(_, nanos)| nanos).sum())
 }
 
-/// Which parties are of a scope: `$1` is its id, `$2` the second part of a member's. Every place is used whatever the kind.
+/// Which parties are of a scope, whose id is `$1`.
 fn whose(kind: ScopeKind) -> &'static str {
     match kind {
-        ScopeKind::Gateway => "CAST($1 AS TEXT) IS NOT NULL AND CAST($2 AS TEXT) IS NOT NULL",
-        ScopeKind::Organisation => "p.organisation_id = $1 AND CAST($2 AS TEXT) IS NOT NULL",
-        ScopeKind::Team => "p.team_id = $1 AND CAST($2 AS TEXT) IS NOT NULL",
-        ScopeKind::User => "p.user_id = $1 AND CAST($2 AS TEXT) IS NOT NULL",
-        ScopeKind::Member => "p.team_id = $1 AND p.user_id = $2",
-        ScopeKind::Key => "p.key_hash = $1 AND CAST($2 AS TEXT) IS NOT NULL",
-        ScopeKind::EndUser => "p.end_user = $1 AND CAST($2 AS TEXT) IS NOT NULL",
-        ScopeKind::Deployment => "p.deployment = $1 AND CAST($2 AS TEXT) IS NOT NULL",
+        ScopeKind::Gateway => "CAST($1 AS TEXT) IS NOT NULL",
+        ScopeKind::Organisation => "p.organisation_id = $1",
+        ScopeKind::Team => "p.team_id = $1",
+        ScopeKind::User => "p.user_id = $1",
+        ScopeKind::Member => "p.team_id || '/' || p.user_id = $1",
+        ScopeKind::Key => "p.key_hash = $1",
+        ScopeKind::EndUser => "p.end_user = $1",
+        ScopeKind::Deployment => "p.deployment = $1",
         // Tags have hours of their own.
-        ScopeKind::Tag => "CAST($1 AS TEXT) IS NULL AND CAST($2 AS TEXT) IS NULL",
+        ScopeKind::Tag => "CAST($1 AS TEXT) IS NULL",
     }
 }

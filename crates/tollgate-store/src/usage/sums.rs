@@ -1,12 +1,11 @@
-//! Sums over hours, by whatever requests have in common.
+//! Sums over hours and days, by whatever requests have in common.
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use tollgate_policy::window::hour_of;
 
-use super::days::days;
+use super::parts::{Part, parts};
 use super::statement::Statement;
 use super::{Filter, UsageError};
 use crate::database::Database;
@@ -34,7 +33,7 @@ pub enum By {
 impl By {
     fn column(self) -> &'static str {
         match self {
-            By::Day => "CAST(d.start_ms AS TEXT)",
+            By::Day => "CAST(u.day_ms AS TEXT)",
             By::Key => "p.key_hash",
             By::Team => "p.team_id",
             By::User => "p.user_id",
@@ -96,51 +95,35 @@ pub async fn sums(database: &Database, zone: &TimeZone, question: &SumQuestion) 
 /// `None`: the range is empty.
 fn statement(question: &SumQuestion, zone: &TimeZone) -> Result<Option<Statement>, UsageError> {
     let SumQuestion { by, filter, .. } = question;
-    let (from_ms, to_ms) = (question.from_ms, question.to_ms.min(i64::MAX as u64));
-    if from_ms >= to_ms {
-        return Ok(None);
-    }
     let of_parties = by.iter().any(|by| by.is_of_a_party()) || filter.names_parties();
     let of_tags = by.contains(&By::Tag) || filter.tag.is_some();
     if of_tags && of_parties {
         return Err(UsageError::TagsStandAlone);
     }
-    let mut statement = Statement::default();
-    if by.contains(&By::Day) {
-        statement.push("WITH days (start_ms, end_ms) AS (VALUES ");
-        for (index, (start_ms, end_ms)) in days(from_ms, to_ms, zone)?.into_iter().enumerate() {
-            statement.push(if index == 0 { "(" } else { ", (" });
-            statement.number(start_ms as i64);
-            statement.push(", ");
-            statement.number(end_ms as i64);
-            statement.push(")");
-        }
-        statement.push(") ");
+    let parts = parts(question.from_ms, question.to_ms, zone);
+    if parts.is_empty() {
+        return Ok(None);
     }
     let columns: Vec<&str> = by.iter().map(|by| by.column()).collect();
-    statement.push("SELECT ");
-    for column in &columns {
-        statement.push(&format!("{column}, "));
-    }
+    let mut statement = Statement::new("SELECT ");
+    columns.iter().for_each(|column| statement.push(&format!("{column}, ")));
     statement.push(
         "CAST(COALESCE(SUM(u.requests), 0) AS BIGINT), \
          CAST(COALESCE(SUM(CASE WHEN u.status = 'failed' THEN u.requests ELSE 0 END), 0) AS BIGINT), \
          CAST(COALESCE(SUM(u.input_tokens), 0) AS BIGINT), CAST(COALESCE(SUM(u.output_tokens), 0) AS BIGINT), \
          CAST(COALESCE(SUM(u.cache_read_tokens), 0) AS BIGINT), CAST(COALESCE(SUM(u.cache_write_tokens), 0) AS BIGINT), \
          CAST(COALESCE(SUM(u.reasoning_tokens), 0) AS BIGINT), CAST(COALESCE(SUM(u.cost_nanos), 0) AS BIGINT) AS cost \
-         FROM ",
+         FROM (",
     );
-    statement.push(if of_tags { "tag_hours u" } else { "usage_hours u" });
+    for (index, part) in parts.iter().enumerate() {
+        statement.push(if index == 0 { "" } else { " UNION ALL " });
+        select_part(&mut statement, part, of_tags);
+    }
+    statement.push(") u");
     if of_parties {
         statement.push(" JOIN parties p ON p.id = u.party");
     }
-    if by.contains(&By::Day) {
-        statement.push(" JOIN days d ON u.hour_ms >= d.start_ms AND u.hour_ms < d.end_ms");
-    }
-    statement.push(" WHERE u.hour_ms >= ");
-    statement.number(hour_of(from_ms, zone) as i64);
-    statement.push(" AND u.hour_ms < ");
-    statement.number(to_ms as i64);
+    statement.push(" WHERE 1 = 1");
     filter.restrict(&mut statement);
     if let Some(tag) = &filter.tag {
         statement.push(" AND u.tag = ");
@@ -156,6 +139,28 @@ fn statement(question: &SumQuestion, zone: &TimeZone) -> Result<Option<Statement
         statement.number(i64::from(most));
     }
     Ok(Some(statement))
+}
+
+fn select_part(statement: &mut Statement, part: &Part, of_tags: bool) {
+    statement.push("SELECT ");
+    match part.day_ms {
+        Some(day_ms) => statement.number(day_ms as i64),
+        None => statement.push("day_ms"),
+    }
+    let of = if of_tags { "tag" } else { "party" };
+    let (table, time) = match (of_tags, part.day_ms) {
+        (false, None) => ("usage_days", "day_ms"),
+        (false, Some(_)) => ("usage_hours", "hour_ms"),
+        (true, None) => ("tag_days", "day_ms"),
+        (true, Some(_)) => ("tag_hours", "hour_ms"),
+    };
+    statement.push(&format!(
+        " AS day_ms, {of}, status, requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, \
+         reasoning_tokens, cost_nanos FROM {table} WHERE {time} >= "
+    ));
+    statement.number(part.from_ms as i64);
+    statement.push(&format!(" AND {time} < "));
+    statement.number(part.to_ms as i64);
 }
 
 fn line(row: &AnyRow, by: usize) -> Result<Line, sqlx::Error> {

@@ -14,6 +14,7 @@ use crate::stage::{DOLLAR, NOON, Stage, cost, key_budget, pot, reserve};
 crate::contract! {
     a_balance_has_what_is_spent_and_what_is_held
     spending_from_before_counts_and_is_brought_in_once
+    a_pot_of_any_kind_opens_with_what_its_scope_spent
     a_reset_makes_all_windows_as_new
     a_soft_budget_is_told_of_once_per_window
     old_rows_go_and_their_hours_stay
@@ -58,6 +59,33 @@ async fn spending_from_before_counts_and_is_brought_in_once(stage: &Stage) {
     assert!(reserve(&meter, from_ref(&day), Estimate::flat(201), NOON).await.is_err());
     assert!(reserve(&meter, &[day], Estimate::flat(200), NOON).await.is_ok());
     assert!(reserve(&meter, &pots, Estimate::flat(1000), NOON + 40 * 86_400_000).await.is_ok());
+}
+
+async fn a_pot_of_any_kind_opens_with_what_its_scope_spent(stage: &Stage) {
+    let meter = stage.gateway();
+    reserve(&meter, &[], Estimate::flat(100), NOON).await.unwrap().settle(cost(100));
+    meter.flush().await;
+    // Whose the request was: see `reserve` and `cost`.
+    for (kind, id, spent) in [
+        (ScopeKind::Gateway, "gateway", 100),
+        (ScopeKind::Key, "k", 100),
+        (ScopeKind::Team, "t", 100),
+        (ScopeKind::Member, "t/u", 100),
+        (ScopeKind::User, "u", 100),
+        (ScopeKind::Organisation, "o", 100),
+        (ScopeKind::EndUser, "e", 100),
+        (ScopeKind::Tag, "blue", 100),
+        (ScopeKind::Deployment, "d1", 100),
+        (ScopeKind::Key, "other", 0),
+        (ScopeKind::Tag, "red", 0),
+    ] {
+        let balance = meter.balance(&pot(kind, id, Window::Month, 1), NOON).await.unwrap();
+        assert_eq!(balance.spent_nanos, spent, "{kind:?} {id}");
+    }
+    for (model, spent) in [("gpt-*", 100), ("gpt-x", 100), ("claude-*", 0)] {
+        let pot = Pot { model: model.into(), ..key_budget(1) };
+        assert_eq!(meter.balance(&pot, NOON).await.unwrap().spent_nanos, spent, "{model}");
+    }
 }
 
 async fn a_reset_makes_all_windows_as_new(stage: &Stage) {

@@ -69,7 +69,8 @@ pub fn key_budget(max_nanos: u64) -> Pot {
 }
 
 pub async fn reserve(meter: &Meter, pots: &[Pot], estimate: Estimate, at_ms: u64) -> Result<Reservation, Denied> {
-    let payer = Payer { key_hash: "k".into(), team_id: "t".into(), ..Payer::default() };
+    let (key_hash, team_id, user_id) = ("k".into(), "t".into(), "u".into());
+    let payer = Payer { key_hash, team_id, user_id, organisation_id: "o".into(), end_user: "e".into() };
     let (request_id, model, tags) = ("req_1".to_string(), "gpt-x".to_string(), vec!["blue".to_string()]);
     meter.reserve(Asking { request_id, payer, model, tags, pots, estimate }, at_ms).await
 }

@@ -111,8 +111,11 @@ async fn days_are_those_of_the_zone(stage: &Stage) {
         lines(sums(&stage.database, &zone, &question).await.unwrap()),
         [(of(&["1795717800000"]), 2, 320), (of(&["1795631400000"]), 1, 1)]
     );
-    let too_long = SumQuestion { to_ms: 4_000 * 86_400_000, ..all(&[By::Day]) };
-    assert!(matches!(sums(&stage.database, &zone, &too_long).await, Err(UsageError::TooManyDays)));
+    // Hours of the second day alone, and of both.
+    let last = SumQuestion { from_ms: midnight + HOUR, to_ms: midnight + 86_400_000, ..all(&[By::Day]) };
+    assert_eq!(lines(sums(&stage.database, &zone, &last).await.unwrap()), [(of(&["1795717800000"]), 1, 300)]);
+    let around = SumQuestion { from_ms: midnight - HOUR, to_ms: midnight + 1, ..all(&[]) };
+    assert_eq!(lines(sums(&stage.database, &zone, &around).await.unwrap()), [(of(&[]), 2, 21)]);
 }
 
 async fn tags_stand_alone(stage: &Stage) {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tollgate_dialect::error::{ErrorKind, PublicError};
 use tollgate_store::database::StoreError;
 use tollgate_store::entity::{Column, EntityKind};
+use tollgate_store::usage::UsageError;
 use tollgate_store::vault::VaultError;
 
 use crate::failure::Failure;
@@ -18,6 +19,8 @@ pub enum ApiError {
         param: String,
         message: String,
     },
+    /// What was spent could not be read as it was asked for.
+    Usage(UsageError),
     NotFound {
         kind: EntityKind,
         /// `None` for keys.
@@ -101,6 +104,11 @@ impl ApiError {
             ),
             ApiError::Vault(error) => told(400, "bad_request_error", error.to_string()),
             ApiError::Store(error) => store(error),
+            ApiError::Usage(UsageError::Store(error)) => store(error),
+            ApiError::Usage(UsageError::Parquet(_) | UsageError::Json(_)) => {
+                told(500, "internal_server_error", "the usage cannot be read".to_string())
+            }
+            ApiError::Usage(error) => told(400, "bad_request_error", error.to_string()),
             ApiError::NoDatabase => told(
                 503,
                 "no_db_connection",
@@ -155,6 +163,12 @@ pub fn told(failure: &Failure) -> Told {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         ApiError::Store(error)
+    }
+}
+
+impl From<UsageError> for ApiError {
+    fn from(error: UsageError) -> ApiError {
+        ApiError::Usage(error)
     }
 }
 

@@ -190,9 +190,9 @@ impl Fields {
         }
     }
 
-    /// What was sent, for answers that echo it.
-    pub fn echo(&self) -> Map<String, Value> {
-        self.0.clone()
+    /// As it was sent, for answers that echo it.
+    pub fn peek(&self, name: &str) -> Value {
+        self.0.get(name).cloned().unwrap_or(Value::Null)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What stands behind the question mark.
 
 use super::error::ApiError;
-use super::time;
 use crate::http::percent_decode;
 
 #[derive(Clone, Debug, Default)]
@@ -65,11 +64,5 @@ impl Query {
             Some("desc") => Ok(true),
             Some(_) => Err(ApiError::invalid("sort_order", "must be asc or desc")),
         }
-    }
-
-    /// Milliseconds since 1970.
-    pub fn moment(&self, name: &str) -> Result<Option<u64>, ApiError> {
-        let wrong = || ApiError::invalid(name, "must be a date or a time, such as 2026-12-31 or 2026-12-31 23:59:59");
-        self.text(name).map(|text| time::parse(text).ok_or_else(wrong)).transpose()
     }
 }

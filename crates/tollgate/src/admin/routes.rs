@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::desk::{Asked, Desk};
 use super::error::ApiError;
-use super::{budget, customer, key, organisation, team, user};
+use super::{access_group, audit, budget, customer, key, model, organisation, spend, team, user};
 
 type Answering<'d> = Pin<Box<dyn Future<Output = Result<Value, ApiError>> + Send + 'd>>;
 type Handler = for<'d> fn(&'d Desk, Asked) -> Answering<'d>;
@@ -86,6 +86,36 @@ pub static ROUTES: &[Route] = routes![
     POST "/organization/member_add" => organisation::member_add,
     PATCH "/organization/member_update" => organisation::member_update,
     DELETE "/organization/member_delete" => organisation::member_delete,
+    POST "/model/new" => model::create,
+    POST "/model/update" => model::update,
+    PATCH "/model/{model_id}/update" => model::patch,
+    POST "/model/delete" => model::delete,
+    GET "/model/info" => model::info,
+    GET "/v2/model/info" => model::pages,
+    GET "/model_group/info" => model::group_info,
+    POST "/access_group/new" => access_group::create,
+    GET "/access_group/list" => access_group::list,
+    GET "/access_group/{access_group}/info" => access_group::info,
+    PUT "/access_group/{access_group}/update" => access_group::update,
+    DELETE "/access_group/{access_group}/delete" => access_group::delete,
+    POST "/access_group" => access_group::create_by_id,
+    GET "/access_group" => access_group::list_by_id,
+    GET "/access_group/{id}" => access_group::info_by_id,
+    PUT "/access_group/{id}" => access_group::update_by_id,
+    DELETE "/access_group/{id}" => access_group::delete_by_id,
+    GET "/spend/logs" => spend::logs,
+    GET "/spend/logs/v2" => spend::pages,
+    GET "/spend/tags" => spend::tags,
+    GET "/global/spend" => spend::global,
+    GET "/global/spend/report" => spend::report,
+    GET "/global/spend/tags" => spend::tags,
+    POST "/global/spend/reset" => spend::reset,
+    GET "/user/daily/activity" => spend::of_users,
+    GET "/team/daily/activity" => spend::of_teams,
+    GET "/tag/daily/activity" => spend::of_tags,
+    GET "/organization/daily/activity" => spend::of_organisations,
+    GET "/customer/daily/activity" => spend::of_customers,
+    GET "/audit" => audit::list,
 ];
 
 /// A path of this API.

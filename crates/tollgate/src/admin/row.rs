@@ -13,6 +13,12 @@ pub fn begin(fields: Value) -> Map<String, Value> {
     }
 }
 
+/// LiteLLM's word for a provider of the registry.
+pub fn provider(name: &str) -> &str {
+    // What is only compatible with it is `openai` with an `api_base` there.
+    if name == "openai_like" { "openai" } else { name }
+}
+
 pub fn stamps(row: &mut Map<String, Value>, stamps: &Stamps) {
     row.insert("created_at".into(), time::iso_or_null((stamps.created_at_ms > 0).then_some(stamps.created_at_ms)));
     row.insert("created_by".into(), json!(stamps.created_by));

@@ -6,7 +6,7 @@ use std::process::{ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::client_env::{Access, ClientEnv, client_env, served};
+use super::client_env::{Access, ClientEnv, client_env};
 use super::{CliError, Client, EnvArgs, RunArgs, data_dir, environment, gateway, serve};
 use crate::app::App;
 use crate::config::model::Config;
@@ -16,10 +16,9 @@ use crate::{server, telemetry};
 /// Starts a client and ends with its exit code: against the running gateway that `TOLLGATE_BASE_URL` names, if no configuration is
 /// given, else against a private one.
 pub fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
-    served(args.client)?;
     match (&args.config, environment("TOLLGATE_BASE_URL")) {
         (None, Some(base_url)) => {
-            let env = of_running_gateway(args.client, args.model.as_deref(), &base_url)?;
+            let env = of_running_gateway(args.client, args.model.as_deref(), &base_url);
             let status = serve::runtime(Some(1))?.block_on(start(&env, &args.args))?;
             Ok(exit_code(status))
         }
@@ -48,7 +47,7 @@ fn run_private(args: &RunArgs) -> Result<ExitCode, CliError> {
         tokio::spawn(server::serve(app.clone(), listener, std::future::pending()));
         let base_url = format!("http://127.0.0.1:{port}");
         let env =
-            client_env(args.client, &Access { base_url: &base_url, key: &key, model: Some(&model), context_window })?;
+            client_env(args.client, &Access { base_url: &base_url, key: &key, model: Some(&model), context_window });
         let status = start(&env, &args.args).await?;
         report(&app, log.as_ref());
         Ok(exit_code(status))
@@ -57,12 +56,12 @@ fn run_private(args: &RunArgs) -> Result<ExitCode, CliError> {
 
 /// Prints the variables for a gateway that runs already.
 pub fn env(args: &EnvArgs) -> Result<ExitCode, CliError> {
-    let env = of_running_gateway(args.client, args.model.as_deref(), &gateway::base_url())?;
+    let env = of_running_gateway(args.client, args.model.as_deref(), &gateway::base_url());
     print!("{}", env.script(args.shell));
     Ok(ExitCode::SUCCESS)
 }
 
-fn of_running_gateway(client: Client, model: Option<&str>, base_url: &str) -> Result<ClientEnv, CliError> {
+fn of_running_gateway(client: Client, model: Option<&str>, base_url: &str) -> ClientEnv {
     let key = gateway::key();
     if key.is_none() {
         eprintln!(
@@ -98,7 +97,7 @@ fn context_window(config: &Config, model: &str) -> Option<u64> {
 
 async fn start(env: &ClientEnv, args: &[String]) -> Result<ExitStatus, CliError> {
     let mut command = tokio::process::Command::new(env.program);
-    command.args(args).stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    command.args(&env.args).args(args).stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
     for name in env.unset {
         command.env_remove(name);
     }

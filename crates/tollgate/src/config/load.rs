@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tollgate_policy::authorise::AccessGroups;
@@ -176,6 +177,8 @@ fn config(cx: &Context<'_>, root: Map) -> Config {
     let access_groups = access_groups(&deployments);
     check_mentions(cx, &routes, &read.mentions, models.len(), deployments.len());
     Config {
+        own: deployments.len(),
+        defaults: Arc::new(read.defaults),
         deployments,
         routes,
         master_key: read.master_key,
@@ -209,7 +212,7 @@ fn check_mentions(cx: &Context<'_>, routes: &RouteTable, mentions: &[Mention], m
     }
 }
 
-fn access_groups(deployments: &[Deployment]) -> AccessGroups {
+pub fn access_groups(deployments: &[Deployment]) -> AccessGroups {
     let mut groups = AccessGroups::new();
     for deployment in deployments {
         for group in &deployment.access_groups {
@@ -223,7 +226,7 @@ fn access_groups(deployments: &[Deployment]) -> AccessGroups {
 }
 
 /// Within a route the first of these that any deployment has decides the shares of all: `weight`, `rpm`, `tpm`.
-fn share(deployments: &mut [Deployment]) {
+pub fn share(deployments: &mut [Deployment]) {
     let mut by_group: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, deployment) in deployments.iter().enumerate() {
         by_group.entry(deployment.group.clone()).or_default().push(index);

@@ -2,6 +2,7 @@
 //! environment or a file after this.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
@@ -20,13 +21,18 @@ use tollgate_policy::route::RouteTable;
 use tollgate_store::limiter::WithoutRedis;
 use tollgate_store::shared::Address;
 
+use super::deployment::Defaults;
 use super::rewrite::RewriteRule;
 use super::routing::Routing;
 use super::secret::Secret;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     pub deployments: Vec<Deployment>,
+    /// So many of them are of the files; those after them were added while the gateway ran.
+    pub own: usize,
+    /// What holds for deployments that do not say otherwise.
+    pub defaults: Arc<Defaults>,
     /// Client-visible names to indexes of `deployments`.
     pub routes: RouteTable,
     pub master_key: Option<Secret>,
@@ -44,7 +50,7 @@ pub struct Config {
     pub environment: BTreeMap<String, Secret>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Deployment {
     /// `model_info.id`, or a stable hash of the parameters.
     pub id: String,
@@ -239,7 +245,7 @@ pub enum MidStream {
     Continue,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub catch_all: CatchAll,
     pub rewrite: Vec<RewriteRule>,

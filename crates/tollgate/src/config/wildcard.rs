@@ -1,6 +1,7 @@
 //! Routes to whole providers: `model_name: "*"` with `model: "*"`, and a start without any file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tollgate_policy::route::{CatchAll, RouteTable};
 
@@ -72,6 +73,8 @@ pub fn from_environment(env: Env<'_>) -> Outcome {
                 database,
                 salt_key,
                 access_groups: Default::default(),
+                own: deployments.len(),
+                defaults: Arc::new(usual()),
                 deployments,
                 routes,
                 master_key,
@@ -95,15 +98,14 @@ fn everything(cx: &Context<'_>, at: Pos) -> Vec<Deployment> {
             .chain(registry.bare_patterns(&row.name).map(|pattern| (pattern.to_string(), pattern)))
             .collect();
         for (group, model) in routes {
-            deployments.extend(deployment::read(
-                cx,
-                &entry(at, &group, &row.name, model),
-                0,
-                &Defaults { num_retries: 2, ..Defaults::default() },
-            ));
+            deployments.extend(deployment::read(cx, &entry(at, &group, &row.name, model), 0, &usual()));
         }
     }
     deployments
+}
+
+fn usual() -> Defaults {
+    Defaults { num_retries: 2, ..Defaults::default() }
 }
 
 fn is_ready(cx: &Context<'_>, row: &Provider) -> bool {

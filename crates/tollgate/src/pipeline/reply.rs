@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use tollgate_dialect::error::PublicError;
+use tollgate_dialect::error::{ErrorKind, PublicError};
 use tollgate_dialect::{Dialect, encode_error, status_of};
 use tollgate_store::record::bounded;
 
@@ -117,6 +118,9 @@ pub async fn from_driver(driver: Driver) -> Reply {
     reply
 }
 
+/// Codex gives up at once on a 429 that names no time, and waits where one does (0.169.0).
+const CODEX_WAITS: Duration = Duration::from_secs(5);
+
 /// What the client is told of a failure. Vendors like to quote the key they refuse, so our credentials are taken out.
 pub fn public(failure: &Failure, config: &Config) -> PublicError {
     let mut public = failure.public();
@@ -139,7 +143,10 @@ fn credentials(config: &Config) -> impl Iterator<Item = &str> {
 
 /// An error as a whole answer.
 pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut Recorder) -> Whole {
-    let public = public(failure, config);
+    let mut public = public(failure, config);
+    if dialect == Dialect::Responses && public.kind == ErrorKind::RateLimited && public.should_retry != Some(false) {
+        public.retry_after.get_or_insert(CODEX_WAITS);
+    }
     let unmodified = failure
         .unmodified()
         .filter(|(_, body)| !credentials(config).any(|secret| memchr::memmem::find(body, secret.as_bytes()).is_some()));

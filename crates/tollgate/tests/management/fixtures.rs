@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::stage::{Stage, on_both};
-use crate::support::stage::MASTER_KEY;
+use crate::support::stage::{MASTER_KEY, PROVIDER_KEY};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,7 +43,10 @@ fn ok() -> u16 {
 
 async fn play(stage: &Stage, page: &str) {
     let page: Page = serde_json::from_str(page).expect("a page of fixtures");
-    let mut saved = BTreeMap::new();
+    let mut saved = BTreeMap::from([
+        ("sim".to_string(), format!("{}/v1", stage.sim.base_url())),
+        ("provider_key".to_string(), PROVIDER_KEY.to_string()),
+    ]);
     for step in page.steps {
         let does = &step.does;
         let by = step.by.map_or(MASTER_KEY.to_string(), |by| filled(&by, &saved));
@@ -111,4 +114,9 @@ fn the_documented_requests_for_customers_work_unchanged() {
 #[test]
 fn the_documented_requests_for_organisations_work_unchanged() {
     on_both(|stage| async move { play(&stage, include_str!("fixtures/organisations.json")).await });
+}
+
+#[test]
+fn the_documented_requests_for_models_and_access_groups_work_unchanged_and_the_audit_log_has_every_change() {
+    on_both(|stage| async move { play(&stage, include_str!("fixtures/models.json")).await });
 }

@@ -1,11 +1,15 @@
 //! The management API over real HTTP, on both databases: what LiteLLM's documentation sends works unchanged.
 
+mod cli;
 mod fixtures;
+mod models;
 #[path = "../../../tollgate-store/tests/support/postgres.rs"]
 mod postgres;
 mod rights;
+mod s21;
 mod s25;
 mod s30;
+mod spend;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

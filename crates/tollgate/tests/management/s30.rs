@@ -149,3 +149,27 @@ fn what_a_key_spent_is_shown_and_set_back_and_then_it_may_spend_again() {
         panic!("the key may not spend again");
     });
 }
+
+#[test]
+fn s30_budgets_of_members_and_customers_block_and_null_frees() {
+    on_both(|stage| async move {
+        stage.admin("POST /team/new", json!({"team_id": "t", "members": ["u"]})).await;
+        let key = stage.key(json!({"team_id": "t", "user_id": "u"})).await;
+        let member = |budget: Value| json!({"team_id": "t", "user_id": "u", "max_budget_in_team": budget});
+        let customer = |budget: Value| json!({"user_id": "c", "max_budget": budget});
+        stage.admin("POST /customer/new", json!({"user_id": "c"})).await;
+        let body =
+            json!({"model": "m", "max_tokens": 20, "user": "c", "messages": [{"role": "user", "content": "hello"}]});
+        let ask = async || stage.call(&key, "POST /v1/chat/completions", &body).await.status.as_u16();
+        assert_eq!(ask().await, 200);
+        for (update, fields) in
+            [("POST /team/member_update", &member as &dyn Fn(Value) -> Value), ("POST /customer/update", &customer)]
+        {
+            stage.admin(update, fields(json!(1))).await;
+            assert_eq!(ask().await, 402, "{update}");
+            let freed = stage.admin(update, fields(Value::Null)).await;
+            assert_eq!(freed["max_budget"], Value::Null, "{freed}");
+            assert_eq!(ask().await, 200, "{update}");
+        }
+    });
+}

@@ -18,7 +18,6 @@ pub enum Store {
 pub struct Stage {
     pub sim: Sim,
     pub gateway: Gateway,
-    pub store: Store,
 }
 
 /// A dollar for each token of input and output.
@@ -55,7 +54,7 @@ impl Stage {
         };
         let config = merged(config(&models), json!({"general_settings": general}));
         let gateway = Gateway::start(&merged(config, more).to_string(), &[]).await;
-        Stage { sim, gateway, store }
+        Stage { sim, gateway }
     }
 
     /// `request`: a method and a path.

@@ -14,4 +14,5 @@ mod documents;
 mod errors;
 mod headers;
 mod models;
+mod responses;
 mod tools;

@@ -51,6 +51,12 @@ impl Gateway {
         self.become_ready().await;
     }
 
+    /// Starts it again after [`Gateway::stop`].
+    pub async fn restart_stopped(&mut self) {
+        self.child = launch(self.dir.path(), self.port, &[], &[]);
+        self.become_ready().await;
+    }
+
     async fn become_ready(&mut self) {
         if timeout(READY_WITHIN, self.ready()).await.is_err() {
             panic!("the gateway is not ready after {READY_WITHIN:?}:\n{}", self.log());

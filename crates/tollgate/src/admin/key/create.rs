@@ -1,6 +1,6 @@
 //! Making a key, and for whom one may make one.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tollgate_policy::access::ScopeKind;
 use tollgate_store::entity::{EntityKind, Membership, NamedBudget, Team, VirtualKey};
 
@@ -16,7 +16,7 @@ use crate::admin::time;
 impl Desk {
     /// Makes the key that the fields describe. The answer is the only one that has it in clear.
     pub async fn make_key(&self, mut fields: Fields) -> Result<Row, ApiError> {
-        let asked = fields.echo();
+        let duration = fields.peek("duration");
         let secret = NewKey::new(fields.text("key")?.value())?;
         let spend = fields.nanos("spend")?.value();
         let mut key = VirtualKey {
@@ -42,9 +42,7 @@ impl Desk {
         let mut row = self.one_key_row(&key).await?;
         row.insert("key".into(), json!(secret.clear));
         row.insert("token_id".into(), json!(key.hash));
-        for name in ["duration"] {
-            row.insert(name.into(), asked.get(name).cloned().unwrap_or(Value::Null));
-        }
+        row.insert("duration".into(), duration);
         Ok(row)
     }
 

@@ -54,7 +54,7 @@ async fn wanted(desk: &Desk, asked: &Asked) -> Result<Query, ApiError> {
     let reach = desk.reach().await?;
     let mut query = visible(&reach);
     if let Some(user) = asked.query.text("user_id") {
-        if !(reach.own().is_some_and(|own| own.user.as_deref() == Some(user))) {
+        if reach.own().is_none_or(|own| own.user.as_deref() != Some(user)) {
             reach.check(Right::See, Subject::User(user))?;
         }
         let of = desk.database.find::<Membership>(Column::UserId, user).await?;

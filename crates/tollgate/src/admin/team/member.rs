@@ -173,13 +173,22 @@ pub async fn update(desk: &Desk, mut asked: Asked) -> Result<Value, ApiError> {
     desk.reach().await?.check(Right::Change, Subject::Team(&team_id))?;
     let mut fields = asked.fields;
     let role = fields.choice("role", &ROLES)?;
+    let spend = fields.nanos("spend")?.value();
+    if spend.is_some() && !desk.is_admin() {
+        return Err(ApiError::Forbidden("only an administrator may say what a member has spent".to_string()));
+    }
     let id = Membership::id_of(&team_id, &user.id);
     let membership = desk.rewrite::<Membership>(&id, |membership| {
         role.put(&mut membership.role);
         read(&mut fields, membership)
     });
     let membership = membership.await?;
-    let mut shown = row::begin(self::row(desk, &membership, 0));
+    if let Some(nanos) = spend {
+        desk.set_spent(ScopeKind::Member, &id, nanos).await?;
+    }
+    let window = limits::window_of(&membership.limits, None);
+    let spent = desk.spent_by(Account { kind: ScopeKind::Member, id: &id, window }).await?;
+    let mut shown = row::begin(self::row(desk, &membership, spent));
     shown.insert("user_email".into(), json!(user.email));
     shown.insert("max_budget_in_team".into(), shown.get("max_budget").cloned().unwrap_or(Value::Null));
     Ok(Value::Object(shown))

@@ -138,3 +138,17 @@ fn s05_a_stream_is_forced_or_put_together_in_every_pairing() {
         }
     }
 }
+
+#[test]
+fn s26_a_responses_client_is_told_how_long_to_wait_even_if_the_upstream_does_not_say() {
+    isolated(|| async {
+        let limited = |kind: &str| json!({"error": {"message": "no more", "type": kind, "code": kind}});
+        for (kind, wait) in [("rate_limit_exceeded", Some("5")), ("insufficient_quota", None)] {
+            let fleet =
+                Fleet::start(vec![deployment(Provider::Chat, Step::json(429, &limited(kind)))], json!({})).await;
+            let answer = ask(&fleet, None, true).await;
+            assert_eq!(answer.json()["error"]["code"], kind, "{}", answer.text());
+            assert_eq!(answer.header("retry-after"), wait, "{kind}");
+        }
+    });
+}
