@@ -14,6 +14,7 @@ pub mod json;
 pub mod names;
 mod openai_chat;
 mod openai_responses;
+pub mod operation;
 mod overflow;
 pub mod quirks;
 pub mod request;

@@ -69,6 +69,8 @@ pub struct Quirks {
     // ---- tools
     /// False: no tools at all.
     pub tools: bool,
+    /// Of the kinds of tools that the Responses API has, only functions are taken.
+    pub plain_tools: bool,
     pub tool_choice: ToolChoiceForms,
     /// False: a forced choice is refused while the model thinks, and only then.
     pub forced_tool_while_thinking: bool,
@@ -219,6 +221,7 @@ impl Default for Quirks {
             user_field: Some("user".into()),
             prompt_cache_key: false,
             tools: true,
+            plain_tools: false,
             tool_choice: ToolChoiceForms::All,
             forced_tool_while_thinking: true,
             parallel_tool_calls: true,

@@ -79,12 +79,14 @@ pub enum Verdict {
     Barred(RestReason),
     /// The prompt does not fit into its window: not to be asked.
     TooSmall,
+    /// It does not serve what is asked for: not to be asked.
+    Unable,
 }
 
 impl Verdict {
     /// It may be asked, if only as a last resort.
     pub fn is_usable(self) -> bool {
-        !matches!(self, Verdict::Barred(_) | Verdict::TooSmall)
+        !matches!(self, Verdict::Barred(_) | Verdict::TooSmall | Verdict::Unable)
     }
 
     /// It can serve now.
@@ -107,6 +109,7 @@ impl std::fmt::Display for Verdict {
             Verdict::Resting(reason) => write!(f, "rests ({}): a last resort", reason.word()),
             Verdict::Barred(reason) => write!(f, "rests ({}): not asked", reason.word()),
             Verdict::TooSmall => f.write_str("the prompt is too long for it: not asked"),
+            Verdict::Unable => f.write_str("does not serve this endpoint: not asked"),
         }
     }
 }

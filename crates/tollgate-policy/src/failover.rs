@@ -15,6 +15,8 @@ pub enum Failure {
     Refused(UpstreamError),
     /// The answer was none: HTML, garbage, an end before the end.
     Broken(String),
+    /// Nothing was sent: no token could be had to sign in with. `temporary`: it may be another time.
+    NoToken { words: String, temporary: bool },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +99,7 @@ pub fn treatment(failure: &Failure) -> Treatment {
         Failure::Unreachable(_) => return row(ServiceUnavailable, true, true, general),
         Failure::TimedOut(_) => return row(Timeout, true, true, general),
         Failure::Broken(_) => return row(InternalServer, true, true, general),
+        Failure::NoToken { temporary, .. } => return row(Authentication, true, *temporary, general),
         Failure::Refused(error) => error,
     };
     let again = error.temporary || error.retry_after.is_some();
@@ -122,6 +125,7 @@ pub fn reason(failure: &Failure) -> &'static str {
         Failure::TimedOut(Phase::FirstByte) => return "first_byte_timeout",
         Failure::TimedOut(Phase::Idle) => return "idle_timeout",
         Failure::Broken(_) => return "broken_answer",
+        Failure::NoToken { .. } => return "no_token",
         Failure::Refused(error) => error,
     };
     match error.kind {

@@ -134,7 +134,9 @@ impl RestFailure {
     fn of(failure: &Failure) -> RestFailure {
         let (status, words) = match failure {
             Failure::Refused(error) => (Some(error.status), error.message.clone()),
-            Failure::Unreachable(why) | Failure::Broken(why) => (None, why.clone()),
+            Failure::Unreachable(words) | Failure::Broken(words) | Failure::NoToken { words, .. } => {
+                (None, words.clone())
+            }
             Failure::TimedOut(phase) => (None, format!("timed out ({phase:?})")),
         };
         RestFailure::new(status, &words)

@@ -7,6 +7,9 @@ use tollgate_dialect::usage::Usage;
 
 #[cfg(test)]
 mod tests;
+mod units;
+
+pub use units::Units;
 
 const FEMTO_DIGITS: i32 = 15;
 const NANO_DIGITS: i32 = 9;
@@ -24,12 +27,14 @@ pub struct Price {
     pub cache_write: u64,
     /// Written to a cache for an hour.
     pub cache_write_long: u64,
+    /// Of what is no plain token.
+    pub units: Units,
 }
 
 impl Price {
     /// Cached input costs what fresh input costs until told otherwise: too much rather than too little.
     pub fn new(input: u64, output: u64) -> Price {
-        Price { input, output, cache_read: input, cache_write: input, cache_write_long: input }
+        Price { input, output, cache_read: input, cache_write: input, cache_write_long: input, units: Units::default() }
     }
 
     /// Of each kind the higher price.
@@ -41,6 +46,7 @@ impl Price {
             cache_read: self.cache_read.max(other.cache_read),
             cache_write: self.cache_write.max(other.cache_write),
             cache_write_long: self.cache_write_long.max(other.cache_write_long),
+            units: self.units.or_higher(&other.units),
         }
     }
 

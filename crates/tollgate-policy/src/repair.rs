@@ -61,6 +61,8 @@ pub enum Fact {
     PlainMessages,
 
     // ---- tools
+    /// Only functions, of all kinds of tools that Responses has.
+    PlainTools,
     /// `tool_choice` may only be `auto` or `none`.
     NoForcedTool,
     /// The same, while the model thinks.
@@ -179,6 +181,7 @@ impl Fact {
             Fact::NoImages => "images",
             Fact::NoMediaInResults => "media_in_tool_result",
             Fact::PlainMessages => "message_fields",
+            Fact::PlainTools => "plain_tools",
             Fact::NoForcedTool | Fact::NoForcedToolWhileThinking => "tool_choice",
             Fact::NoNamedTool => "tool_choice_named",
             Fact::ToolNames(_) => "tool_names",
@@ -216,6 +219,7 @@ impl Fact {
     pub fn apply(&self, quirks: &mut Quirks, max_output_tokens: &mut Option<u64>) {
         match self {
             Fact::Api(api) => quirks.api = Some(*api),
+            Fact::PlainTools => quirks.plain_tools = true,
             Fact::TokenField(field) => quirks.token_field = *field,
             Fact::MaxOutputTokens(cap) => {
                 *max_output_tokens = Some(max_output_tokens.map_or(*cap, |known| known.min(*cap)));

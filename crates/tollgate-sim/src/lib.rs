@@ -13,12 +13,14 @@
 //! # }
 //! ```
 
+mod azure;
 mod chat;
 mod connection;
 mod demo;
 mod faults;
 mod gemini;
 mod messages;
+mod operations;
 mod places;
 mod plan;
 mod prompt;
@@ -28,6 +30,7 @@ mod rule;
 mod script;
 mod server;
 
+pub use azure::{API_VERSION, Azure, Identity};
 pub use chat::{Strictness as ChatStrictness, Words};
 pub use demo::coding_agent;
 pub use faults::{Ending, Faults, Piece, Shape};

@@ -5,6 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::faults::{Content, Faults, Frame, Piece, Shape};
+use crate::operations::Operation;
 use crate::places::Place;
 use crate::refusal::Refusal;
 use crate::script::{Answer, Match, Reply, Step, Uses};
@@ -68,6 +69,12 @@ impl Call<'_> {
     pub fn plan(&self) -> Result<Plan, Refusal> {
         let path = self.head.uri.path().trim_end_matches('/');
         let config = &self.state.config;
+        if let Some(azure) = &config.azure {
+            if let Some(answer) = azure.token_endpoint(self.head, self.bytes) {
+                return answer.map(|token| Plan::json(200, &token));
+            }
+            azure.front(self.head)?;
+        }
         let plays = |provider| config.providers.contains(&provider);
         if self.head.method == Method::POST && path.ends_with("/chat/completions") && plays(Provider::Chat) {
             chat::check_key(&self.head.headers, config.key.as_deref())?;
@@ -84,6 +91,12 @@ impl Call<'_> {
             config.rules.iter().try_for_each(|rule| rule.check(&body, &self.head.headers, refusal))?;
             responses::check(&body)?;
             return self.play_step(&body, Provider::Responses, refusal);
+        }
+        let operation = Operation::at(path).filter(|_| self.head.method == Method::POST && plays(Provider::Chat));
+        if let Some(operation) = operation {
+            chat::check_key(&self.head.headers, config.key.as_deref())?;
+            let body = operation.read(&self.head.headers, self.bytes)?;
+            return self.play_step(&body, Provider::Chat, |status, words| Refusal::chat(status, words, None, None));
         }
         if self.head.method == Method::POST && plays(Provider::Messages) {
             let counting = path.ends_with("/v1/messages/count_tokens");
@@ -180,8 +193,17 @@ impl Call<'_> {
     fn answer(&self, body: &Value, provider: Provider, answer: Answer, faults: &Faults) -> Plan {
         let stream = match faults.shape {
             Some(shape) => shape == Shape::Sse,
-            None => body["stream"] == true,
+            None => body["stream"] == true || body["stream"] == "true",
         };
+        if let Some(operation) = Operation::at(self.head.uri.path()) {
+            if stream {
+                return stream_plan(Box::new(operation.frames(body).into_iter()));
+            }
+            let (kind, bytes) = operation.whole(body);
+            let mut plan = Plan::new(200, kind, Content::Pieces(Vec::new()));
+            plan.set_body(bytes);
+            return plan;
+        }
         let prompts = &self.state.prompts;
         let gemini = &self.state.config.gemini;
         match (provider, stream) {

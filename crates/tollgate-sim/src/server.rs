@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use crate::azure::Azure;
 use crate::connection::{Body, Reset, Socket, body};
 use crate::faults::{Ending, play};
 use crate::places::Places;
@@ -26,7 +27,7 @@ use crate::{chat, gemini, messages};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
-    /// `POST …/chat/completions`.
+    /// `POST …/chat/completions`, and the other endpoints of OpenAI's API.
     Chat,
     /// `POST …/responses`.
     Responses,
@@ -52,6 +53,8 @@ pub struct SimConfig {
     pub steps: Vec<Step>,
     /// So many calls at once are answered; one more gets a 429 with these words.
     pub at_once: Option<(usize, String)>,
+    /// Azure's front before the providers, and its token endpoints.
+    pub azure: Option<Azure>,
 }
 
 impl Default for SimConfig {
@@ -66,6 +69,7 @@ impl Default for SimConfig {
             models: vec!["sim-1".to_owned()],
             steps: Vec::new(),
             at_once: None,
+            azure: None,
         }
     }
 }
@@ -92,6 +96,12 @@ impl SimConfig {
     #[must_use]
     pub fn at_once(mut self, most: usize, words: &str) -> Self {
         self.at_once = Some((most, words.to_owned()));
+        self
+    }
+
+    #[must_use]
+    pub fn azure(mut self, azure: &Azure) -> Self {
+        self.azure = Some(azure.clone());
         self
     }
 

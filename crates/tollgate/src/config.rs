@@ -4,11 +4,13 @@
 //! it), `model` (what comes out).
 
 pub mod added;
+mod azure;
 mod capabilities;
 mod capture;
 mod context;
 mod credential;
 mod deployment;
+pub mod entra;
 mod known;
 mod limits;
 mod load;

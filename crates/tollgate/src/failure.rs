@@ -346,6 +346,15 @@ fn attempt(failure: &AttemptFailure, deployment: &str, provider: &str, timeouts:
             )
         }
         AttemptFailure::Broken(why) => PublicError::new(502, ErrorKind::Api, format!("{deployment}: {why}.")),
+        // Never 401: a client would log its user out, and it is ours to mend.
+        AttemptFailure::NoToken { words, temporary } => PublicError {
+            should_retry: (!temporary).then_some(false),
+            ..PublicError::new(
+                502,
+                ErrorKind::Api,
+                format!("{deployment}: the gateway got no Entra ID token for {provider}: {words}"),
+            )
+        },
         AttemptFailure::Refused(error) => refused(error, deployment, provider),
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::Method;
 use tollgate_dialect::Dialect;
+use tollgate_dialect::operation::Operation;
 
 use crate::admin::routes::{self, Found};
 
@@ -13,6 +14,11 @@ pub enum Endpoint {
     /// A model call in the client's dialect. `model`: from the path, where it stands there.
     Generate {
         dialect: Dialect,
+        model: Option<String>,
+    },
+    /// Another endpoint of OpenAI's API, which passes as it is.
+    Operate {
+        operation: Operation,
         model: Option<String>,
     },
     /// The same for a count of tokens.
@@ -69,15 +75,10 @@ pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         "/metrics" => (Method::GET, Endpoint::Metrics),
         "/tollgate/requests" => (Method::GET, Endpoint::Requests),
         "/api/hello" | "" => (Method::GET, Endpoint::Hello),
-        "/completions"
-        | "/embeddings"
-        | "/images/generations"
-        | "/images/edits"
-        | "/audio/transcriptions"
-        | "/audio/speech"
-        | "/moderations"
-        | "/rerank" => (Method::POST, Endpoint::NotServed),
-        other => return nested(method, other),
+        other => match Operation::at(other) {
+            Some(operation) => (Method::POST, Endpoint::Operate { operation, model: None }),
+            None => return nested(method, other),
+        },
     };
     if *method == Method::HEAD && allowed == Method::GET {
         return Ok(found);
@@ -104,9 +105,16 @@ fn nested(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         return Ok(Endpoint::NotServed);
     }
     for prefix in ["/openai/deployments/", "/engines/"] {
-        if let Some(model) = path.strip_prefix(prefix).and_then(|rest| rest.strip_suffix("/chat/completions")) {
+        let Some(rest) = path.strip_prefix(prefix) else { continue };
+        if let Some(model) = rest.strip_suffix("/chat/completions") {
             let found = Endpoint::Generate { dialect: Dialect::Chat, model: Some(percent_decode(model)) };
             return only(Method::POST, method, found);
+        }
+        for operation in Operation::ALL {
+            if let Some(model) = rest.strip_suffix(operation.path()).filter(|model| !model.is_empty()) {
+                let found = Endpoint::Operate { operation, model: Some(percent_decode(model)) };
+                return only(Method::POST, method, found);
+            }
         }
     }
     match routes::find(method, path) {
@@ -222,6 +230,19 @@ mod tests {
         );
         assert_eq!(at(Method::GET, "/v1beta/models"), Ok(Endpoint::Models));
         assert_eq!(at(Method::GET, "/v1beta/models/m"), Ok(Endpoint::Model("m".into())));
+    }
+
+    #[test]
+    fn every_endpoint_of_openai_also_has_the_model_in_its_path() {
+        for operation in Operation::ALL {
+            for path in [format!("/v1{}", operation.path()), operation.path().to_string()] {
+                assert_eq!(at(Method::POST, &path), Ok(Endpoint::Operate { operation, model: None }), "{path}");
+            }
+            for prefix in ["/openai/deployments", "/engines", "/v1/engines"] {
+                let found = at(Method::POST, &format!("{prefix}/a%2Fb{}", operation.path()));
+                assert_eq!(found, Ok(Endpoint::Operate { operation, model: Some("a/b".into()) }));
+            }
+        }
     }
 
     #[test]

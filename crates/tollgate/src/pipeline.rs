@@ -25,6 +25,8 @@ pub(crate) mod inbound;
 mod limits;
 mod line;
 mod manage;
+mod operation;
+mod passing;
 pub(crate) mod prepare;
 mod rate_headers;
 mod recorder;
@@ -63,6 +65,7 @@ pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Reque
     let found = endpoint(request.method(), request.uri().path());
     let dialect = match &found {
         Ok(Endpoint::Generate { dialect, .. }) => *dialect,
+        Ok(Endpoint::Operate { .. }) => Dialect::Chat,
         Ok(Endpoint::CountTokens { dialect, .. }) => *dialect,
         _ => authenticate::dialect_of(request.headers(), request.uri().path()),
     };
@@ -94,8 +97,12 @@ async fn answer(
     let path = shown(request.uri().path()).into_owned();
     caller.may(live, &path, None)?;
     match endpoint {
-        Endpoint::Generate { dialect, model } => {
-            let mut inbound = inbound::read(live, dialect, model, request).await?;
+        Endpoint::Generate { .. } | Endpoint::Operate { .. } => {
+            let mut inbound = match endpoint {
+                Endpoint::Operate { operation, model } => operation::read(live, operation, model, request).await?,
+                Endpoint::Generate { dialect, model } => inbound::read(live, dialect, model, request).await?,
+                _ => return Err(Failure::Internal("no call of a model")),
+            };
             inbound.tenant = caller.tenant;
             record.requested(&inbound);
             record.capture(live, inbound.capture.take());

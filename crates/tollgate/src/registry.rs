@@ -45,7 +45,6 @@ pub struct Provider {
     dialect: RowDialect,
     pub base_url: Option<String>,
     pub path_if_bare: Option<String>,
-    pub api_base_path: Option<String>,
     /// The chat endpoint of a provider whose own dialect is another.
     pub chat_url: Option<String>,
     pub messages_url: Option<String>,
@@ -57,6 +56,8 @@ pub struct Provider {
     pub key_optional: bool,
     auth: Auth,
     messages_auth: Option<Auth>,
+    entra_scope: Option<String>,
+    messages_entra_scope: Option<String>,
     pub quirks: toml::Table,
     pub source: String,
 }
@@ -98,6 +99,16 @@ impl Provider {
             Dialect::Chat if self.dialect() != Dialect::Chat => Auth::Bearer,
             _ => self.auth,
         }
+    }
+
+    pub fn is_azure(&self) -> bool {
+        self.entra_scope.is_some()
+    }
+
+    /// For a token of Entra ID; `None`: the provider takes none. Only Azure does.
+    pub fn entra_scope(&self, dialect: Dialect) -> Option<&str> {
+        let of_messages = self.messages_entra_scope.as_deref().filter(|_| dialect == Dialect::Messages);
+        of_messages.or(self.entra_scope.as_deref())
     }
 
     /// Variables that may hold the key, the likeliest first. `prefix` is the name under which the row was asked for.

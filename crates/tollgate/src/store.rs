@@ -5,6 +5,7 @@
 
 mod end_users;
 mod models;
+pub mod upkeep;
 
 use std::path::Path;
 use std::sync::Arc;

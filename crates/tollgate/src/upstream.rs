@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,13 +17,17 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tollgate_policy::failover::{Failure, Phase};
 use tower_service::Service;
 
+mod credential;
+
 /// Fixed, for TCP and TLS together: a provider that takes longer to accept a connection is as good as away. The SDKs of
 /// OpenAI and Anthropic wait as long. Shorter than what opens an answer, so that another can still be asked unseen.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_CONNECTIONS_LIVE: Duration = Duration::from_secs(60);
 
+#[derive(Clone)]
 pub struct Client {
     inner: legacy::Client<InTime<HttpsConnector<HttpConnector>>, Full<Bytes>>,
+    tokens: Arc<credential::Tokens>,
 }
 
 impl Client {
@@ -50,7 +55,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_CONNECTIONS_LIVE)
             .build(InTime(connector));
-        Client { inner }
+        Client { inner, tokens: Arc::default() }
     }
 
     /// Sends one request and waits for the head of the answer. Dropping the future closes the connection.

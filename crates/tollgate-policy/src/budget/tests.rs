@@ -52,6 +52,7 @@ fn an_estimate_is_the_most_a_request_can_cost() {
         cache_read: 300_000_000,
         cache_write: 3_750_000_000,
         cache_write_long: 6_000_000_000,
+        ..Price::default()
     };
     // 1,000 × $3/M + 100 × $15/M = $0.003 + $0.0015.
     assert_eq!(Estimate::new(&price, 1000, CacheWrites::No, 100, 1).whole_nanos(), 4_500_000);

@@ -122,6 +122,7 @@ impl CredentialHealth {
         let done = treatment(failed.failure);
         let kind = match failed.failure {
             Failure::Refused(error) => Some(error.kind),
+            Failure::NoToken { temporary: false, .. } => Some(ErrorKind::Authentication),
             _ => None,
         };
         let said = scope(failed.failure) == Scope::Account;

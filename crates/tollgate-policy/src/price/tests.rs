@@ -43,6 +43,7 @@ fn every_kind_of_token_has_its_own_price() {
         cache_read: 300_000_000,
         cache_write: 3_750_000_000,
         cache_write_long: 6_000_000_000,
+        ..Price::default()
     };
     let usage = Usage {
         input: Some(1000),

@@ -144,7 +144,7 @@ const MESSAGES: &str = r#"{"model":"m","max_tokens":32000,"temperature":1.5,"top
         {"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[]}]},
         {"role":"assistant","content":"so"}]}"#;
 
-const RESPONSES: &str = r#"{"model":"x","include":["reasoning.encrypted_content"],"input":[{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"},
+const RESPONSES: &str = r#"{"model":"x","tools":[{"type":"namespace"}],"include":["reasoning.encrypted_content"],"input":[{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"},
     {"role":"assistant","content":"so"}]}"#;
 const GEMINI: &str = r#"{"generationConfig":{"maxOutputTokens":32000,"thinkingConfig":{"thinkingLevel":"LOW"},"responseMimeType":"application/json"},
     "tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":{"type":"object","additionalProperties":false}}]}],

@@ -24,7 +24,7 @@ async fn what_a_killed_gateway_had_settled_and_held_is_in_the_ledger_once(stage:
         said = (said.0 + held, said.1 + settled);
     }
     let meter = stage.gateway();
-    within(20, || journals(&stage.journal()) == 1).await;
+    within(60, || journals(&stage.journal()) == 1).await;
     meter.close().await;
     let answered = stage.number("SELECT COUNT(*) FROM ledger WHERE status = 'answered'").await;
     let interrupted = stage.number("SELECT COUNT(*) FROM ledger WHERE status = 'interrupted'").await;
@@ -69,7 +69,7 @@ async fn a_journal_that_is_read_twice_is_applied_once(stage: &Stage) {
     copy(&own, &stage.journal().join("died"));
     meter.close().await;
     let meter = stage.gateway();
-    within(20, || journals(&stage.journal()) == 1).await;
+    within(60, || journals(&stage.journal()) == 1).await;
     meter.close().await;
     assert_eq!(stage.number("SELECT COUNT(*) FROM ledger").await, 3);
     assert_eq!(stage.spent(&pots[0]).await, 321);

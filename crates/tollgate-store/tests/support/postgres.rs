@@ -61,6 +61,17 @@ pub fn url_of(maintenance_url: &str, database: &str) -> String {
     format!("{server}/{database}{mark}{options}")
 }
 
+/// Runs the statements of a file.
+pub fn run_file(database: &str, file: &Path) {
+    let done = Command::new("psql")
+        .env("PATH", path_with_postgres().expect("PostgreSQL is installed"))
+        .args(["-qX", "-v", "ON_ERROR_STOP=1", "-d", database, "-f"])
+        .arg(file)
+        .output()
+        .expect("psql runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
 /// Starts a server that runs as long as process `watched`, unless one does already.
 ///
 /// # Errors

@@ -63,7 +63,13 @@ fn key(params: &Section<'_, '_>, target: &Target) -> Option<String> {
     }
     let found = target.key_variables.iter().find_map(|name| cx.variable(name));
     if found.is_none() && target.key_required {
-        let hint = format!("set {} or write `api_key: os.environ/NAME`", target.key_variables.join(" or "));
+        let mut hint = format!("set {} or write `api_key: os.environ/NAME`", target.key_variables.join(" or "));
+        if target.row.is_azure() {
+            hint.push_str(
+                "; or sign in with Entra ID: `tenant_id`, `client_id` and `client_secret`, or for a managed identity, a \
+                 workload identity or `az login` `litellm_settings.enable_azure_ad_token_refresh: true` (docs/azure.md)",
+            );
+        }
         cx.error(params.at, &path, format!("there is no key for {}", target.row.name), hint);
     }
     found.map(|key| key.trim().to_string())

@@ -6,11 +6,12 @@ use std::time::Duration;
 use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Json;
 use tollgate_policy::health::Limits;
-use tollgate_policy::price::Price;
+use tollgate_policy::price::{Price, Units};
 
 use super::capabilities::{of_model, overlay};
 use super::context::Context;
 use super::credential::{credential, headers};
+use super::entra::{SignIn, sign_in};
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
 use super::model::{CheckRules, Deployment, ForceStream, Timeouts};
 use super::section::Section;
@@ -21,6 +22,8 @@ use super::yaml::{Map, Node, Value};
 #[derive(Debug, Default)]
 pub struct Defaults {
     pub drop_params: bool,
+    /// `litellm_settings.enable_azure_ad_token_refresh`: Azure's deployments without a key sign in.
+    pub entra: bool,
     pub num_retries: u32,
     pub timeout: Option<Duration>,
     pub stream_timeout: Option<Duration>,
@@ -147,16 +150,23 @@ fn one(
         return None;
     }
     let names_key = params.entry("api_key").is_some();
-    let credential = credential(params, &target);
+    let (credential, entra) = match sign_in(params, &target, defaults.entra) {
+        SignIn::Key => (credential(params, &target), None),
+        SignIn::Token(token) => (Some((http::header::AUTHORIZATION, token)), None),
+        SignIn::Entra(entra) => (None, Some(entra)),
+        SignIn::Wrong => (None, None),
+    };
     let headers = headers(params, organization);
-    let overlay = overlay(params, info, &target.row.name, &target.model);
-    let known = of_model(&target.row.name, &target.model, &overlay);
+    // A deployment on Azure may be called anything.
+    let base_model = params.text("base_model").or_else(|| info.and_then(|info| info.text("base_model")));
+    let facts_of = base_model.as_deref().filter(|_| target.row.is_azure()).unwrap_or(&target.model);
+    let overlay = overlay(params, info, &target.row.name, facts_of);
+    let known = of_model(&target.row.name, facts_of, &overlay);
     let (request_defaults, extra_body) = body_params(params);
     if let Some(info) = info {
-        mode(info);
         info.finish(&MODEL_INFO);
     }
-    let Target { row, model, dialect, either_api, base_url, .. } = target;
+    let Target { row, model, dialect, either_api, base_url, paths, .. } = target;
     Some(Deployment {
         id: id.unwrap_or_default(),
         group,
@@ -168,6 +178,8 @@ fn one(
         base_url,
         credential_missing: names_key && credential.is_none(),
         credential,
+        entra,
+        paths,
         headers,
         quirks: known.quirks,
         overlay,
@@ -196,6 +208,7 @@ fn check_rules(info: &Section<'_, '_>) -> CheckRules {
     let standard = CheckRules::default();
     CheckRules {
         in_background: !info.bool("disable_background_health_check").unwrap_or(false),
+        possible: converses(info),
         model: info.text("health_check_model").filter(|model| !model.trim().is_empty()),
         timeout: info.seconds("health_check_timeout").unwrap_or(standard.timeout),
     }
@@ -208,17 +221,9 @@ fn without_provider(params: &Section<'_, '_>, own_model: &str, model: String) ->
     model.strip_prefix(prefix).unwrap_or(&model).to_string()
 }
 
-fn mode(info: &Section<'_, '_>) {
-    let served = ["chat", "completion", "responses"];
-    if info.text("mode").is_some_and(|mode| !served.contains(&mode.as_str())) {
-        let at = info.entry("mode").map_or(info.at, |entry| entry.node.at);
-        info.cx.warning(
-            at,
-            &info.path_of("mode"),
-            "only chat models are served yet",
-            "requests to this route will fail at the provider",
-        );
-    }
+/// A check asks as a chat client would.
+fn converses(info: &Section<'_, '_>) -> bool {
+    info.text("mode").is_none_or(|mode| ["chat", "responses"].contains(&mode.as_str()))
 }
 
 fn timeouts(params: &Section<'_, '_>, defaults: &Defaults) -> Timeouts {
@@ -244,7 +249,28 @@ fn price(params: &Section<'_, '_>, info: Option<&Section<'_, '_>>) -> Option<Pri
     let read = of("cache_read_input_token_cost");
     let write = of("cache_creation_input_token_cost");
     let long = of("cache_creation_input_token_cost_above_1hr");
-    if input.is_none() && output.is_none() {
+    // Per second LiteLLM takes the output's price where there is one (1.109.1, `cost_per_second`), and images likewise.
+    let either = |output: &str, input: &str| {
+        let (output, input) = (of(output), of(input));
+        output.filter(|price| *price > 0).or(input)
+    };
+    let others = [
+        either("output_cost_per_image", "input_cost_per_image"),
+        of("input_cost_per_query"),
+        either("output_cost_per_second", "input_cost_per_second"),
+        of("input_cost_per_character"),
+    ];
+    let units = Units {
+        input_image_token: of("input_cost_per_image_token"),
+        input_audio_token: of("input_cost_per_audio_token"),
+        output_image_token: of("output_cost_per_image_token"),
+        output_audio_token: of("output_cost_per_audio_token"),
+        image: others[0].unwrap_or(0),
+        query: others[1].unwrap_or(0),
+        second: others[2].unwrap_or(0),
+        character: others[3].unwrap_or(0),
+    };
+    if input.is_none() && output.is_none() && others.iter().all(Option::is_none) {
         return None;
     }
     let plain = Price::new(input.unwrap_or(0), output.unwrap_or(0));
@@ -253,6 +279,7 @@ fn price(params: &Section<'_, '_>, info: Option<&Section<'_, '_>>) -> Option<Pri
         cache_read: read.unwrap_or(plain.cache_read),
         cache_write,
         cache_write_long: long.unwrap_or(cache_write),
+        units,
         ..plain
     })
 }

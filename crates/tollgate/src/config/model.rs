@@ -22,6 +22,7 @@ use tollgate_store::limiter::WithoutRedis;
 use tollgate_store::shared::Address;
 
 use super::deployment::Defaults;
+use super::entra::Entra;
 use super::rewrite::RewriteRule;
 use super::routing::Routing;
 use super::secret::Secret;
@@ -69,6 +70,9 @@ pub struct Deployment {
     pub base_url: Uri,
     /// The credential's header, value included. `None`: the provider takes none.
     pub credential: Option<(HeaderName, Secret)>,
+    /// In place of a `credential`: where the tokens come from.
+    pub entra: Option<Entra>,
+    pub paths: Paths,
     /// The configuration names a key that is not there, of a provider that may work without one.
     pub credential_missing: bool,
     /// Further headers, from the registry, `headers:` and `extra_headers:`.
@@ -117,16 +121,25 @@ impl Deployment {
         }
     }
 
-    /// The model that a health check asks for; `None`: a wildcard stands for no model in particular.
+    /// The model that a health check asks for; `None`: a wildcard stands for no model in particular,
+    /// and a model that does not converse cannot be asked.
     pub fn checked_model(&self) -> Option<&str> {
-        self.check.model.as_deref().or(Some(&*self.model)).filter(|model| !model.contains('*'))
+        let model = self.check.model.as_deref().unwrap_or(&self.model);
+        (self.check.possible && !model.contains('*')).then_some(model)
     }
 
     /// The address of a path such as [`Dialect::path_for`], with a query that `api_base` may have.
     pub fn url(&self, path: &str) -> String {
         let whole = self.base_url.to_string();
         let (base, query) = whole.split_once('?').map_or((whole.as_str(), None), |(base, query)| (base, Some(query)));
-        let url = format!("{}{path}", base.trim_end_matches('/'));
+        let mut url = base.trim_end_matches('/').to_string();
+        if let Paths::OfDeployment(name) = &self.paths
+            && OF_DEPLOYMENT.contains(&path)
+        {
+            url.push_str("/deployments/");
+            url.push_str(name);
+        }
+        url.push_str(path);
         let join = if path.contains('?') { '&' } else { '?' };
         query.map_or(url.clone(), |query| format!("{url}{join}{query}"))
     }
@@ -139,7 +152,8 @@ impl Deployment {
         let headers = headers.filter_map(|(_, value)| value.to_str().ok());
         let query = self.base_url.query().unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
         let others = headers.chain(query.map(|(_, value)| value)).filter(|value| value.len() >= 8);
-        key.into_iter().chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text))
+        let entra = self.entra.iter().flat_map(Entra::secrets).filter(|secret| secret.len() >= 4);
+        key.into_iter().chain(entra).chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text))
     }
 
     /// For messages to people: the address without user names, passwords and queries.
@@ -152,6 +166,27 @@ impl Deployment {
         )
     }
 }
+
+/// How the paths of a provider's API follow its address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Paths {
+    #[default]
+    Plain,
+    /// Azure's classic API: those of [`OF_DEPLOYMENT`] stand below the deployment of this name.
+    OfDeployment(String),
+}
+
+/// The other paths of the classic API stand beside the deployments (openai-python 3.52.0, `lib/azure.py`).
+const OF_DEPLOYMENT: [&str; 8] = [
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/audio/transcriptions",
+    "/audio/translations",
+    "/audio/speech",
+    "/images/generations",
+    "/images/edits",
+];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ForceStream {
@@ -189,6 +224,8 @@ impl Default for Timeouts {
 pub struct CheckRules {
     /// Not with `disable_background_health_check`.
     pub in_background: bool,
+    /// `mode` is one of conversation.
+    pub possible: bool,
     /// `health_check_model`, as the provider calls it.
     pub model: Option<String>,
     /// `health_check_timeout`: for the whole check.
@@ -198,7 +235,7 @@ pub struct CheckRules {
 impl Default for CheckRules {
     fn default() -> Self {
         // LiteLLM 1.109.1: HEALTH_CHECK_TIMEOUT_SECONDS 60.
-        CheckRules { in_background: true, model: None, timeout: Duration::from_secs(60) }
+        CheckRules { in_background: true, possible: true, model: None, timeout: Duration::from_secs(60) }
     }
 }
 

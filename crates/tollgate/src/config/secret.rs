@@ -1,7 +1,7 @@
 //! A string that must not be printed.
 
 /// Shows as `[redacted]` wherever it is formatted; [`Secret::expose`] is the only way to its text.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {

@@ -133,7 +133,7 @@ impl<'c, 'e> Section<'c, 'e> {
         self.parsed(key, "a number of seconds, 0 or more", |text| Duration::try_from_secs_f64(text.parse().ok()?).ok())
     }
 
-    /// Femto-dollars per token.
+    /// Femto-dollars per token, image, second or other unit.
     pub fn price(&self, key: &str) -> Option<u64> {
         self.parsed(key, "a price in dollars per token, such as 0.000003", |text| price::per_token(text).ok())
     }

@@ -103,6 +103,7 @@ fn litellm(root: &Section<'_, '_>, read: &mut Read) {
     defaults.num_retries = NUM_RETRIES;
     let Some(section) = root.section("litellm_settings") else { return };
     defaults.drop_params = section.bool("drop_params").unwrap_or(false);
+    defaults.entra = section.bool("enable_azure_ad_token_refresh").unwrap_or(false);
     defaults.timeout = section.seconds("request_timeout");
     defaults.num_retries = section.small_count("num_retries").unwrap_or(NUM_RETRIES);
     if let Some(aliases) = section.section("model_alias_map") {

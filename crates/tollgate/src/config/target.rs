@@ -6,6 +6,8 @@ use tollgate_policy::nearest::nearest;
 
 use crate::registry::{self, Auth, Known, Provider};
 
+use super::azure;
+use super::model::Paths;
 use super::problem::Pos;
 use super::section::Section;
 
@@ -17,6 +19,7 @@ pub struct Target {
     /// Nothing says which of OpenAI's two APIs is meant.
     pub either_api: bool,
     pub base_url: Uri,
+    pub paths: Paths,
     pub auth: Auth,
     /// Where a key is looked for when the configuration gives none.
     pub key_variables: Vec<String>,
@@ -53,7 +56,15 @@ pub fn find(params: &Section<'_, '_>, messages_listed: bool, api: Option<Dialect
     if let (None, Dialect::Chat, Some(api)) = (endpoint, dialect, api) {
         dialect = api;
     }
-    let base_url = base_url(params, row, dialect, address.as_ref())?;
+    let (base_url, paths) = match &address {
+        Some(address) if row.is_azure() => {
+            named.model = azure::deployment_name(&named.model).to_string();
+            let (query, at, key) = (address.uri.query(), address.at, address.key);
+            let given = azure::Given { url: trimmed(&address.uri, dialect), query, at, key };
+            azure::base_url(params, &given, dialect, &named.model)?
+        }
+        _ => (base_url(params, row, dialect, address.as_ref())?, Paths::Plain),
+    };
 
     let mut key_variables = row.key_variables(if row.name == named.row.name { &named.prefix } else { &row.name });
     if row.name != named.row.name {
@@ -69,6 +80,7 @@ pub fn find(params: &Section<'_, '_>, messages_listed: bool, api: Option<Dialect
         dialect,
         either_api: dialect == Dialect::Chat && endpoint.is_none() && api.is_none(),
         base_url,
+        paths,
         key_variables,
         key_required: !row.key_optional && at_home,
     })
@@ -146,7 +158,7 @@ struct Address {
 }
 
 fn address(params: &Section<'_, '_>, provider: &str) -> Option<Address> {
-    for key in ["api_base", "base_url"] {
+    for key in ["api_base", "base_url", "azure_endpoint"] {
         if let Some(text) = params.text(key) {
             let at = params.entry(key).map_or(params.at, |entry| entry.node.at);
             return parse_address(params, &text, at, key);
@@ -204,7 +216,9 @@ fn dialect(named: &Named, row: &Provider, address: Option<&Address>, messages_li
     let path = address.map_or("", |address| address.uri.path());
     let ends_in_messages =
         row.messages_path().is_some_and(|end| path.trim_end_matches("/v1/messages").ends_with(&format!("/{end}")));
-    if ends_in_messages || (messages_listed && (row.has_messages() || row.name == "openai_like")) {
+    let bare = path.trim_end_matches('/').is_empty();
+    let claude_in_foundry = row.is_azure() && row.has_messages() && bare && named.model.contains("claude");
+    if ends_in_messages || claude_in_foundry || (messages_listed && (row.has_messages() || row.name == "openai_like")) {
         return Dialect::Messages;
     }
     let ends_in_chat = row.chat_url.as_deref().and_then(path_of).is_some_and(|end| path.contains(end));
@@ -243,14 +257,6 @@ fn base_url(params: &Section<'_, '_>, row: &Provider, dialect: Dialect, address:
     let mut url = trimmed(&given.uri, dialect);
     if let Some(path) = row.path_if_bare.as_deref().filter(|_| dialect == Dialect::Chat && given.uri.path() == "/") {
         url.push_str(path);
-    }
-    if let Some(path) = row.api_base_path.as_deref().filter(|path| dialect == Dialect::Chat && !url.contains(*path)) {
-        let hint =
-            format!("write `api_base: https://RESOURCE.openai.azure.com{path}` to use the v1 API of the same resource");
-        let message =
-            format!("this API of {} arrives in a later version: only addresses with {path} work yet", row.name);
-        params.cx.error(given.at, &params.path_of(given.key), message, hint);
-        return None;
     }
     let query = given.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     Some(format!("{url}{query}").parse().expect("a shortened address is an address"))

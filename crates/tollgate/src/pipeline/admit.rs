@@ -75,8 +75,13 @@ impl Admitting<'_> {
 
 /// As the first deployment counts. What cannot be counted is refused or corrected later.
 pub fn expected_input(live: &Live, inbound: &Inbound, route: &Route) -> u64 {
-    let Ok(request) = decode_request(inbound.dialect, &inbound.body) else { return 0 };
-    let ours = tokens::count_quickly(&request).tokens;
+    let ours = match &inbound.operation {
+        Some(asked) => asked.input_tokens(&inbound.body),
+        None => match decode_request(inbound.dialect, &inbound.body) {
+            Ok(request) => tokens::count_quickly(&request).tokens,
+            Err(_) => return 0,
+        },
+    };
     route.deployments.first().map_or(ours, |&index| live.abilities[index].calibration.calibrated(ours))
 }
 

@@ -77,7 +77,8 @@ impl Driver {
             ..AnswerHead::default()
         };
         let mut line = Line::new(inbound.dialect, inbound.stream, commit_after, head, live.seal.clone());
-        line.said = (settings.mid_stream == MidStream::Continue && inbound.stream).then(Said::default);
+        let continues = settings.mid_stream == MidStream::Continue && inbound.operation.is_none();
+        line.said = (continues && inbound.stream).then(Said::default);
         let upstream_streams = inbound.stream;
         Driver {
             app,
@@ -116,7 +117,11 @@ impl Driver {
             Err(failure) if self.line.committed() => {
                 let public = super::reply::public(&failure, &self.live.config);
                 let id = self.recorder.id.clone();
-                self.line.encode(|encoder, out| encoder.fail(&public, &id, out));
+                if self.line.bare {
+                    self.line.cut();
+                } else {
+                    self.line.encode(|encoder, out| encoder.fail(&public, &id, out));
+                }
                 self.recorder.status.get_or_insert(200);
                 self.recorder.reason = failure.reason();
                 self.recorder.error = Some(public.message);
@@ -182,8 +187,12 @@ impl Driver {
             Some((key, true)) => Session { key: Some(key), last: last.as_deref() },
             _ => Session::default(),
         };
-        let fitting = fit::fitting(&self.app, &live, &leg.route, &self.inbound)
-            .map_err(|failure| LegFailed { failure, trouble: Some(Trouble::ContextWindow) })?;
+        let (fitting, otherwise) = match &self.inbound.operation {
+            Some(asked) => (asked.able(&live, &leg.route), Trouble::General),
+            None => (fit::fitting(&self.app, &live, &leg.route, &self.inbound), Trouble::ContextWindow),
+        };
+        let fitting = fitting.map_err(|failure| LegFailed { failure, trouble: Some(otherwise) })?;
+        let unfit = if self.inbound.operation.is_some() { Verdict::Unable } else { Verdict::TooSmall };
         if let Some(&first) = leg.route.deployments.first() {
             live.abilities[first].retries().deposit();
         }
@@ -192,8 +201,8 @@ impl Driver {
         let mut failed: Option<(Failure, Treatment)> = None;
         loop {
             let mut placed = leg.route.ranked(&self.app, &live, session);
-            for too_small in placed.iter_mut().filter(|placed| !fitting.contains(&placed.index)) {
-                too_small.verdict = Verdict::TooSmall;
+            for placed in placed.iter_mut().filter(|placed| !fitting.contains(&placed.index)) {
+                placed.verdict = unfit;
             }
             if !std::mem::replace(&mut shown, true) {
                 let at_ms = self.recorder.elapsed_ms();
@@ -296,7 +305,9 @@ impl Driver {
             Some(rest) if !placed.verdict.is_usable() => Duration::from_millis(rest.until_ms.saturating_sub(now_ms)),
             _ => Duration::ZERO,
         };
-        let may_serve = |placed: &&Placed| placed.verdict != Verdict::TooSmall && !tries.done.contains(&placed.index);
+        let may_serve = |placed: &&Placed| {
+            !matches!(placed.verdict, Verdict::TooSmall | Verdict::Unable) && !tries.done.contains(&placed.index)
+        };
         let again = placed.iter().filter(may_serve);
         let shortest = again.map(wait).min().filter(|wait| *wait <= LONGEST_WAIT)?;
         let least = shortest.max(self.live.config.routing.shortest_pause);

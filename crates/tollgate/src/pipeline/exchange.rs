@@ -69,6 +69,9 @@ impl Driver {
         index: usize,
         upstream_model: &str,
     ) -> Result<Option<Whole>, Ended> {
+        if let Some(asked) = self.inbound.operation.clone() {
+            return self.operate(live, index, upstream_model, &asked).await;
+        }
         let deployment = &live.config.deployments[index];
         let mut cures: Vec<Fact> = Vec::new();
         let mut refused: Option<(Bytes, Arc<Known>, Ended)> = None;
@@ -142,7 +145,7 @@ impl Driver {
     }
 
     /// What the answer's headers and the record will say, from here on.
-    fn note(
+    pub(super) fn note(
         &mut self,
         live: &Live,
         index: usize,
@@ -182,7 +185,7 @@ impl Driver {
         self.line.expect_input(counted, &deployment.provider);
     }
 
-    fn failure_for_record(&self, live: &Live, ended: &Ended) -> record::AttemptFailure {
+    pub(super) fn failure_for_record(&self, live: &Live, ended: &Ended) -> record::AttemptFailure {
         let failed = match ended {
             Ended::Failed(failed) => failed,
             Ended::Final(failure) => {
@@ -192,7 +195,9 @@ impl Driver {
         };
         let (status, words) = match &failed.failure {
             AttemptFailure::Refused(error) => (Some(error.status), error.message.clone()),
-            AttemptFailure::Unreachable(why) | AttemptFailure::Broken(why) => (None, why.clone()),
+            AttemptFailure::Unreachable(words)
+            | AttemptFailure::Broken(words)
+            | AttemptFailure::NoToken { words, .. } => (None, words.clone()),
             AttemptFailure::TimedOut(_) => (None, String::new()),
         };
         let asked = tollgate_policy::failover::asked_rest(&failed.failure);
@@ -219,19 +224,8 @@ impl Driver {
         let (passthrough, dialect) = (prepared.same_dialect, prepared.dialect);
         let began = tokio::time::Instant::now();
         let to = Address { dialect, model: upstream_model, stream: prepared.stream };
-        let mut request = upstream_request(deployment, to, known, self.client_headers(), body)?;
-        let progress = Progress::of(&mut request);
-        let limit = first_byte(deployment, prepared.stream);
-        let app = self.app.clone();
-        let answer = self.line.patient(limit, passthrough, app.client.send(request)).await;
-        let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
-        if let Some(spent) = limits::spent_for(answer.headers(), SystemTime::now()) {
-            live.abilities[index].health().spent(self.app.now_ms(), spent);
-        }
-        let answer = self.recorder.tapped(answer);
-        if !answer.status().is_success() {
-            return Err(self.refusal(dialect, answer, passthrough).await.into());
-        }
+        let request = upstream_request(deployment, to, known, self.client_headers(), body)?;
+        let answer = self.answer_to(live, index, dialect, request, prepared.stream, passthrough).await?;
         let outcome = relay::Relay {
             line: &mut self.line,
             record: &mut self.recorder,
@@ -248,17 +242,51 @@ impl Driver {
         outcome.run(answer).await.map_err(Ended::from)
     }
 
+    /// Sends a request; the answer's head is there, and good.
+    pub(super) async fn answer_to(
+        &mut self,
+        live: &Arc<Live>,
+        index: usize,
+        dialect: Dialect,
+        mut request: http::Request<Full<Bytes>>,
+        stream: bool,
+        passthrough: bool,
+    ) -> Result<http::Response<Tapped>, Ended> {
+        let deployment = &live.config.deployments[index];
+        let progress = Progress::of(&mut request);
+        let limit = first_byte(deployment, stream);
+        let app = self.app.clone();
+        let answer =
+            self.line.patient(limit, passthrough, app.client.send_as(deployment.entra.as_ref(), request)).await;
+        let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
+        if let Some(spent) = limits::spent_for(answer.headers(), SystemTime::now()) {
+            live.abilities[index].health().spent(self.app.now_ms(), spent);
+        }
+        let answer = self.recorder.tapped(answer);
+        if !answer.status().is_success() {
+            return Err(self.refusal(deployment, dialect, answer, passthrough).await.into());
+        }
+        Ok(answer)
+    }
+
     /// The client's headers for a Messages upstream.
     fn client_headers(&self) -> &[(HeaderName, HeaderValue)] {
         if self.inbound.dialect == Dialect::Messages { &self.inbound.forward } else { &[] }
     }
 
     /// Reads an error answer: at most a megabyte, for at most ten seconds.
-    async fn refusal(&mut self, dialect: Dialect, answer: http::Response<Tapped>, same_dialect: bool) -> Failed {
+    async fn refusal(
+        &mut self,
+        deployment: &Deployment,
+        dialect: Dialect,
+        answer: http::Response<Tapped>,
+        same_dialect: bool,
+    ) -> Failed {
         let (parts, body) = answer.into_parts();
         let reading = http_body_util::Limited::new(body, 1024 * 1024).collect();
         let read = self.line.patient(Duration::from_secs(10), same_dialect, reading).await;
         let bytes = read.ok().and_then(Result::ok).map(|whole| whole.to_bytes()).unwrap_or_default();
+        let bytes = self.app.client.without_tokens(deployment.entra.as_ref(), bytes);
         let mut error = decode_error(dialect, parts.status.as_u16(), &bytes);
         if parts.status.is_redirection() {
             let target = parts.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("elsewhere");

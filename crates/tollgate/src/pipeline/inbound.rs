@@ -1,12 +1,14 @@
 //! A client's request, read and checked as far as routing needs it.
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Incoming;
 use tollgate_dialect::Dialect;
 use tollgate_dialect::error::{Change, Invalid};
 use tollgate_dialect::json::{Json, Text, Uncut, Writer, members};
 
+use super::operation::Asked;
 use super::session::{self, Conversation};
 use super::tap;
 use super::tenant::Tenant;
@@ -18,6 +20,8 @@ use crate::failure::Failure;
 use crate::http::{NoEndpoint, in_query, shown};
 
 pub struct Inbound {
+    /// It is no conversation, but this.
+    pub operation: Option<Asked>,
     pub dialect: Dialect,
     /// The client's bytes, rewritten by the rules of the configuration where one matches.
     pub body: Bytes,
@@ -69,10 +73,25 @@ pub async fn read(
     path_model: Option<String>,
     request: http::Request<Incoming>,
 ) -> Result<Inbound, Failure> {
+    let (parts, body) = receive(live, request).await?;
+    understand(live, dialect, path_model, &parts, body)
+}
+
+/// The whole body.
+pub async fn receive(live: &Live, request: http::Request<Incoming>) -> Result<(Parts, Bytes), Failure> {
     let (parts, incoming) = request.into_parts();
     plain_encoding(&parts.headers)?;
     let limit = live.config.settings.max_request_bytes.unwrap_or(body::DEFAULT_LIMIT);
-    let body = body::read(incoming, limit).await?;
+    Ok((parts, body::read(incoming, limit).await?))
+}
+
+pub fn understand(
+    live: &Live,
+    dialect: Dialect,
+    path_model: Option<String>,
+    parts: &Parts,
+    body: Bytes,
+) -> Result<Inbound, Failure> {
     let client = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or("").to_string();
     let head = head(dialect, &body)?;
     let conversation = session::named(&parts.headers, head.session.as_ref());
@@ -91,6 +110,7 @@ pub async fn read(
     let stream_usage = wants_usage(head.stream_options.as_ref());
     let capture = tap::asked(live, &parts.headers, &model, &body);
     let mut inbound = Inbound {
+        operation: None,
         dialect,
         max_tokens: head.max_tokens,
         choices: head.choices,
@@ -150,6 +170,7 @@ impl Inbound {
     /// A request of the gateway itself to a deployment of this dialect.
     pub fn own(dialect: Dialect, model: String, body: Bytes, stream: bool, max_tokens: Option<u64>) -> Inbound {
         Inbound {
+            operation: None,
             dialect: own_dialect(dialect),
             body,
             model,

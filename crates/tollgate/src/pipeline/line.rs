@@ -29,6 +29,8 @@ pub struct OutletState {
     pub bytes: Vec<u8>,
     /// Set when the answer is committed, taken by the handler.
     pub head: Option<HeaderMap>,
+    /// The answer ends here, and is not whole.
+    pub cut: bool,
     /// More may be ready in a moment: the bytes wait for it.
     pub gathering: bool,
 }
@@ -58,6 +60,8 @@ pub struct Line {
     pub content_sent: bool,
     /// What the client has seen, where an answer that breaks off is to be continued.
     pub said: Option<Said>,
+    /// The answer is bytes in which no error can be told.
+    pub bare: bool,
     /// Headers as of now, for an early commit.
     pub headers: HeaderMap,
 }
@@ -84,6 +88,7 @@ impl Line {
             opened: false,
             content_sent: false,
             said: None,
+            bare: false,
             headers: HeaderMap::new(),
         }
     }
@@ -123,6 +128,11 @@ impl Line {
             self.committed = true;
             self.outlet.lock().head = Some(std::mem::take(&mut self.headers));
         }
+    }
+
+    /// Ends the answer so that the client sees that it is not whole.
+    pub fn cut(&mut self) {
+        self.outlet.lock().cut = true;
     }
 
     /// Runs `write` on the bytes that go to the client.

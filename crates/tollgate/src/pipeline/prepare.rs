@@ -60,7 +60,8 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
     };
     let dialect = deployment.dialect_for(inbound.dialect, &known.quirks);
     let reencode = match dialect {
-        Dialect::Chat | Dialect::Responses => known.quirks.reencode,
+        Dialect::Chat => known.quirks.reencode,
+        Dialect::Responses => known.quirks.reencode || known.quirks.plain_tools,
         Dialect::Messages => known.quirks.messages.reencode,
         Dialect::Gemini => known.quirks.gemini.reencode,
     };
@@ -81,11 +82,9 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
     } else {
         translate(job, dialect, &target, same_dialect)?
     };
-    if !(deployment.defaults.is_empty() && deployment.extra_body.is_empty() && deployment.drop_always.is_empty()) {
-        match dialect {
-            Dialect::Gemini => gemini::configure(&mut prepared, deployment),
-            Dialect::Messages | Dialect::Chat | Dialect::Responses => configure(&mut prepared, deployment),
-        }
+    match dialect {
+        Dialect::Gemini => gemini::configure(&mut prepared, deployment),
+        Dialect::Messages | Dialect::Chat | Dialect::Responses => configure(&mut prepared, deployment),
     }
     Ok(prepared)
 }
@@ -185,8 +184,11 @@ const RESPONSES_LIMIT: &str = "max_output_tokens";
 
 /// What the deployment's configuration says about the body: defaults where the request has nothing, `extra_body` in any case,
 /// and `additional_drop_params` never. Additions go to the front, so that the conversation's bytes keep their place.
-fn configure(prepared: &mut Prepared, deployment: &Deployment) {
+pub(super) fn configure(prepared: &mut Prepared, deployment: &Deployment) {
     let (defaults, extra, dropped) = (&deployment.defaults, &deployment.extra_body, &deployment.drop_always);
+    if defaults.is_empty() && extra.is_empty() && dropped.is_empty() {
+        return;
+    }
     let Ok(fields) = serde_json::from_slice::<Fields<'_>>(&prepared.body) else { return };
     let mut out = Writer::with_capacity(prepared.body.len() + 256);
     out.open_object();

@@ -33,7 +33,7 @@ use crate::config::model::{Deployment, Settings};
 use crate::tokens;
 
 /// A one-piece answer larger than this is no answer.
-const MAX_PIECE: usize = 256 * 1024 * 1024;
+pub(super) const MAX_PIECE: usize = 256 * 1024 * 1024;
 /// As much is collected for one write while the upstream has more ready.
 const BURST: usize = 32 * 1024;
 /// As much is kept of an answer that has no events, to quote from.
@@ -84,20 +84,7 @@ impl Relay<'_> {
         let timeouts = &self.deployment.timeouts;
         // Many servers send the head of a one-piece answer before they make the answer.
         let idle = if self.prepared.stream { timeouts.idle } else { timeouts.first_byte };
-        let passthrough = self.prepared.same_dialect;
-        loop {
-            let next =
-                self.line.patient(idle, passthrough, body.frame()).await.map_err(|_| Failure::TimedOut(Phase::Idle))?;
-            match next {
-                None => return Ok(None),
-                Some(Err(_)) => return Err(broken_off()),
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Ok(Some(data));
-                    }
-                }
-            }
-        }
+        next_data(self.line, idle, self.prepared.same_dialect, body).await
     }
 
     /// What has arrived already is taken at once, so that a burst of events becomes one write. Before waiting for more, the
@@ -393,6 +380,27 @@ impl Relay<'_> {
     }
 }
 
+/// The next bytes of an answer, `None` at its end.
+pub(super) async fn next_data(
+    line: &mut Line,
+    idle: Duration,
+    passthrough: bool,
+    body: &mut Tapped,
+) -> Result<Option<Bytes>, Failure> {
+    loop {
+        let next = line.patient(idle, passthrough, body.frame()).await.map_err(|_| Failure::TimedOut(Phase::Idle))?;
+        match next {
+            None => return Ok(None),
+            Some(Err(_)) => return Err(broken_off()),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
 fn data_of(next: Option<Result<http_body::Frame<Bytes>, hyper::Error>>) -> Result<Option<Bytes>, Failure> {
     match next {
         None => Ok(None),
@@ -406,7 +414,7 @@ fn broken_off() -> Failure {
 }
 
 /// Whether a stream of events can begin so. What does not is words for people, of a proxy in between for example.
-fn may_be_events(first: &[u8]) -> bool {
+pub(super) fn may_be_events(first: &[u8]) -> bool {
     let first = first.trim_ascii_start();
     let first = first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(first);
     let mut fields = [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].into_iter();

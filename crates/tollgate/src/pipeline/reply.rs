@@ -1,6 +1,5 @@
 //! Answers on their way out.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -38,11 +37,16 @@ pub enum ReplyBody {
     },
 }
 
+/// The answer ended before it was whole.
+#[derive(Debug, thiserror::Error)]
+#[error("the upstream broke off")]
+pub struct Cut;
+
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Cut;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut *self {
             ReplyBody::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             ReplyBody::Stream { driving, outlet } => {
@@ -56,6 +60,7 @@ impl Body for ReplyBody {
                 }
                 match take(outlet) {
                     Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                    None if over && outlet.lock().cut => Poll::Ready(Some(Err(Cut))),
                     None if over => Poll::Ready(None),
                     None => Poll::Pending,
                 }
@@ -111,7 +116,7 @@ pub async fn from_driver(driver: Driver) -> Reply {
     let mut reply = http::Response::new(ReplyBody::Stream { driving: over.is_none().then_some(driving), outlet });
     let headers = reply.headers_mut();
     *headers = head;
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Proxies such as nginx would otherwise collect the stream before passing it on.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));

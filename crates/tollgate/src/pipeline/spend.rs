@@ -27,7 +27,7 @@ const USUAL_OUTPUT: u64 = 16 * 1024;
 /// A shorter answer than this helps nobody.
 const LEAST_OUTPUT: u64 = 256;
 /// Upstreams count some more tokens than we do.
-const INPUT_MARGIN: f64 = 1.1;
+pub(super) const INPUT_MARGIN: f64 = 1.1;
 
 pub async fn reserve(
     store: &Store,
@@ -43,7 +43,11 @@ pub async fn reserve(
     let (price, most_output) = dearest(live, inbound, route, capped);
     let choices = inbound.choices.unwrap_or(1).max(1);
     let asked = inbound.max_tokens.or(most_output).unwrap_or(USUAL_OUTPUT);
+    let whole = inbound.operation.as_ref().filter(|asked| !asked.operation.writes_text());
     let estimate = price.map_or_else(Estimate::default, |price| {
+        if let Some(asked) = whole {
+            return asked.estimate(&price, &inbound.body, choices);
+        }
         // Without a budget nothing depends on it but what is billed should the process die.
         let input = if capped { admit::expected_input(live, inbound, route) } else { inbound.body.len() as u64 / 4 };
         let input = (input as f64 * INPUT_MARGIN) as u64;
@@ -56,6 +60,7 @@ pub async fn reserve(
             LEAST_OUTPUT.min(asked).saturating_mul(choices),
         )
     });
+    let shortens = capped && price.is_some() && whole.is_none();
     let asking = Asking {
         request_id: ask.request_id.to_string(),
         payer: payer(ask),
@@ -65,7 +70,7 @@ pub async fn reserve(
         estimate,
     };
     let reservation = store.meter.reserve(asking, at_ms).await.map_err(Failure::OverBudget)?;
-    if capped && price.is_some() {
+    if shortens {
         let affordable = reservation.output_tokens() / choices;
         if inbound.max_tokens.is_none_or(|own| affordable < own) {
             cap_output(inbound, affordable);

@@ -223,3 +223,46 @@ fn the_ledger_has_each_request_with_who_asked_and_what_it_took() {
         );
     });
 }
+
+/// Ends within its time, or tells what was awaited.
+async fn within<T>(limit: Duration, what: &str, step: impl Future<Output = T>) -> T {
+    tokio::time::timeout(limit, step).await.unwrap_or_else(|_| panic!("{what} did not come within {limit:?}"))
+}
+
+#[test]
+fn s24_while_postgres_is_away_known_keys_go_on_and_when_it_is_back_no_spend_is_lost() {
+    isolated(|| async {
+        let mut server = postgres::Postgres::start();
+        let settings = json!({"general_settings": {"master_key": MASTER_KEY, "database_url": server.url()}});
+        let prices = json!({"input_cost_per_token": 0, "output_cost_per_token": 0.001});
+        let fleet = Fleet::start(vec![ship("m", hundred_tokens()).with(prices)], settings).await;
+        let database = Database::postgres(&server.url()).await.unwrap();
+        let house = House { fleet, database };
+        house.add_key(VirtualKey { limits: of_budget(100 * DOLLAR), ..VirtualKey::default() }).await;
+        let body = Client::Chat.hello(json!({"max_tokens": 100}));
+        assert_eq!(house.ask(Client::Chat, &body).await.status, 200);
+
+        server.stop();
+        for _ in 0..20 {
+            let answer = within(Duration::from_secs(10), "an answer", house.ask(Client::Chat, &body)).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+        // One whom nobody knows yet cannot be told from one who is not there.
+        let stranger = [("authorization", "Bearer sk-stranger"), ("content-type", "application/json")];
+        let url = house.fleet.gateway.url("/v1/chat/completions");
+        let asked = send(Method::POST, &url, &stranger, body.to_string());
+        let refused = within(Duration::from_secs(20), "a refusal", asked).await;
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        has(&refused.text(), "The gateway's database is away");
+
+        server.start_again();
+        let connected = async {
+            let ready = house.fleet.gateway.url("/health/readiness");
+            while !send(Method::GET, &ready, &[], "").await.text().contains("\"connected\"") {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        within(Duration::from_secs(15), "the database", connected).await;
+        assert_eq!(house.spent(21 * DOLLAR / 10).await, 21 * DOLLAR / 10, "each request once");
+    });
+}

@@ -4,9 +4,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod azure;
 mod budgets;
 mod calls;
 mod cli;
+mod endpoints;
 mod explain;
 mod failures;
 mod gemini;

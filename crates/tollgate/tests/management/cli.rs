@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::postgres;
 use crate::stage::{Stage, Store};
 use crate::support::isolated;
 use crate::support::stage::{MASTER_KEY, has};
@@ -123,5 +124,40 @@ fn a_backup_is_made_while_the_gateway_runs_and_restored_when_it_does_not() {
         assert_eq!((restored.code, restored.err.as_str()), (0, ""));
         stage.gateway.restart_stopped().await;
         assert_eq!(stage.chat(&key, "m").await.status, 200);
+    });
+}
+
+#[test]
+fn a_litellms_database_is_taken_over_its_keys_keep_working_and_have_spent_what_they_had() {
+    isolated(|| async {
+        let stage = Stage::start(Store::Sqlite).await;
+        let litellm = postgres::new_database();
+        let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../tollgate-store/tests/contract/imports/litellm.sql");
+        postgres::run_file(&litellm, std::path::Path::new(schema));
+        let data = stage.gateway.data_dir();
+        let args = ["import", "litellm", "--database-url", &litellm, "--data-dir", data.to_str().expect("a path")];
+        let dry = run(&[], &[&args[..], &["--dry-run"]].concat()).await;
+        assert_eq!(dry.code, 0, "{}", dry.err);
+        has(&dry.out, "would be taken over");
+        assert_eq!(stage.chat("sk-plain", "m").await.status, 401);
+        // The second time changes nothing.
+        for words in ["taken over", "there already"] {
+            let done = run(&[], &args).await;
+            assert_eq!(done.code, 0, "{}", done.err);
+            has(&done.out, words);
+        }
+        let works = async {
+            while stage.chat("sk-plain", "m").await.status != 200 {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), works).await.expect("the key works");
+        let info = stage.admin("GET /key/list?key_alias=ci&return_full_object=true", Value::Null).await;
+        assert_eq!(info["keys"][0]["spend"], 0.3, "{info}");
+        assert_eq!(info["keys"][0]["team_id"], "team");
+        let nothing =
+            run(&[], &["import", "litellm", "--database-url", &postgres::new_database(), "--data-dir", args[5]]).await;
+        assert_eq!(nothing.code, 1);
+        has(&nothing.err, "none of LiteLLM's tables");
     });
 }

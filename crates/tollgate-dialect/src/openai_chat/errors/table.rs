@@ -106,6 +106,9 @@ const ROWS: &[Row] = &[
     // What was said.
     code("content_filter", ContentPolicy, false),
     code("content_policy_violation", ContentPolicy, false),
+    // Azure (LiteLLM 1.109.1, exception mapping): the code is often another where a proxy stands in between.
+    phrase("responsibleaipolicyviolation", ContentPolicy, false),
+    phrase("the response was filtered due to the prompt triggering", ContentPolicy, false),
     code("datainspectionfailed", ContentPolicy, false),
     code("data_inspection_failed", ContentPolicy, false),
     code("cyber_policy", ContentPolicy, false),

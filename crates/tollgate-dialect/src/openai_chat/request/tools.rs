@@ -14,6 +14,10 @@ use super::params;
 /// Claude Code's stand-in for tools that it loads on demand. It cannot be called.
 const PLACEHOLDER: &str = "DeferredToolPlaceholder";
 
+/// What stands for the free text of a custom tool where there are only functions.
+pub const FREE_TEXT: Json<'static> =
+    Json::literal(r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#);
+
 /// A tool that runs in the client and has no schema on Anthropic's wire, with the input that its documentation gives it
 /// (<https://platform.claude.com/docs/en/agents-and-tools/tool-use>, 2026-11-21).
 pub struct ClientTool {
@@ -174,9 +178,7 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
         }
         ToolKind::Custom { .. } => {
             described(writer, &tool.name, tool.description.as_ref());
-            let input =
-                Json::literal(r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#);
-            writer.key("parameters").json(&input);
+            writer.key("parameters").json(&FREE_TEXT);
         }
         ToolKind::Client { kind, .. } | ToolKind::Server { kind, .. } => {
             let known = documented(kind).unwrap_or(&CLIENT_TOOLS[0]);

@@ -188,7 +188,7 @@ impl<'r> Assistant<'_, '_, 'r> {
                 self.begin();
                 write_call(self.out, call);
             }
-            Part::Server { kind, fields } if is_hosted(kind.escaped()) => {
+            Part::Server { kind, fields } if is_hosted(kind.escaped()) && !self.out.quirks().plain_tools => {
                 self.begin();
                 self.out.writer.json(fields);
             }
@@ -263,22 +263,30 @@ fn write_thoughts(out: &mut Out<'_>, thinking: &Thinking<'_>, calls: bool) {
 
 fn write_call(out: &mut Out<'_>, call: &ToolCall<'_>) {
     let (form, names) = (out.quirks().tool_ids, out.quirks().tool_names);
-    let freeform = matches!(call.input, ToolInput::Freeform(_));
+    let freeform = is_freeform(out, call);
     let writer = &mut out.writer;
     writer.open_object().key("type").str(if freeform { "custom_tool_call" } else { "function_call" });
     writer.key("call_id").text(&safe_id(form, &call.id)).key("name").text(&safe_tool_name(&call.name, names));
     match &call.input {
-        ToolInput::Freeform(text) => _ = writer.key("input").text(text),
+        ToolInput::Freeform(text) if freeform => _ = writer.key("input").text(text),
+        ToolInput::Freeform(text) => write_arguments(writer, &format!(r#"{{"input":"{}"}}"#, text.escaped())),
         ToolInput::Arguments(text) if !text.is_empty() => _ = writer.key("arguments").text(text),
-        ToolInput::Object(json) if json.is_object() => {
-            // An empty token lets the writer place its comma; its closing quote is taken back.
-            writer.key("arguments").text(&Text::EMPTY).out.pop();
-            arguments::write(&mut writer.out, json.get());
-            writer.out.push(b'"');
-        }
+        ToolInput::Object(json) if json.is_object() => write_arguments(writer, json.get()),
         ToolInput::Object(_) | ToolInput::Arguments(_) => _ = writer.key("arguments").str("{}"),
     }
     writer.close_object();
+}
+
+/// A call of a tool that takes free text, where there are such tools.
+fn is_freeform(out: &Out<'_>, call: &ToolCall<'_>) -> bool {
+    matches!(call.input, ToolInput::Freeform(_)) && !out.quirks().plain_tools
+}
+
+fn write_arguments(writer: &mut Writer, json: &str) {
+    // An empty token lets the writer place its comma; its closing quote is taken back.
+    writer.key("arguments").text(&Text::EMPTY).out.pop();
+    arguments::write(&mut writer.out, json);
+    writer.out.push(b'"');
 }
 
 fn write_result(
@@ -296,7 +304,7 @@ fn write_result(
     if let (true, Some(filler)) = (pieces.is_empty(), &out.quirks().empty_result) {
         pieces.push(Piece::ours(filler));
     }
-    let freeform = matches!(call.input, ToolInput::Freeform(_));
+    let freeform = is_freeform(out, call);
     let id = safe_id(out.quirks().tool_ids, &call.id);
     let marks_kept = out.marks().are_kept();
     let writer = &mut out.writer;

@@ -6,7 +6,7 @@ use crate::error::Unsupported;
 use crate::json::{Json, Text, Writer};
 use crate::names::safe_tool_name;
 use crate::openai_chat::request::Out;
-use crate::openai_chat::request::tools::{available, documented, fitting_choice, parallel};
+use crate::openai_chat::request::tools::{FREE_TEXT, available, documented, fitting_choice, parallel};
 use crate::openai_responses::wire::is_hosted_tool;
 use crate::request::{Request, Tool, ToolChoice, ToolKind};
 use crate::scan::{Raw, object};
@@ -14,7 +14,8 @@ use crate::schema;
 
 /// Gives sentences for the system prompt.
 pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Unsupported> {
-    let Some((kept, mut notes)) = available(out, request, is_hosted_tool)? else { return Ok(Vec::new()) };
+    let own = if out.quirks().plain_tools { |_: &str| false } else { is_hosted_tool };
+    let Some((kept, mut notes)) = available(out, request, own)? else { return Ok(Vec::new()) };
     out.writer.key("tools").open_array();
     for tool in &kept {
         write_tool(out, tool);
@@ -47,6 +48,10 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
             // Unless it is said, a tool is strict here.
             let strict = tool.strict == Some(true) && quirks.strict_tools && schema::is_strict(&cleaned);
             writer.key("parameters").json(&cleaned).key("strict").bool(strict).close_object();
+        }
+        ToolKind::Custom { .. } if quirks.plain_tools => {
+            begin(writer, "function", &tool.name, tool.description.as_ref());
+            writer.key("parameters").json(&FREE_TEXT).key("strict").bool(false).close_object();
         }
         ToolKind::Custom { format } => {
             begin(writer, "custom", &tool.name, tool.description.as_ref());
@@ -82,7 +87,7 @@ fn flat(format: &Json<'_>) -> String {
 }
 
 fn write_choice(out: &mut Out<'_>, choice: &ToolChoice<'_>, kept: &[&Tool<'_>]) {
-    let limit = out.quirks().tool_names;
+    let (limit, plain) = (out.quirks().tool_names, out.quirks().plain_tools);
     let writer = out.writer.key("tool_choice");
     match choice {
         ToolChoice::Auto => writer.str("auto"),
@@ -93,7 +98,9 @@ fn write_choice(out: &mut Out<'_>, choice: &ToolChoice<'_>, kept: &[&Tool<'_>]) 
             writer.open_object().key("type");
             match kind {
                 Some(ToolKind::Server { kind, .. }) => writer.text(kind),
-                Some(ToolKind::Custom { .. }) => writer.str("custom").key("name").text(&safe_tool_name(name, limit)),
+                Some(ToolKind::Custom { .. }) if !plain => {
+                    writer.str("custom").key("name").text(&safe_tool_name(name, limit))
+                }
                 _ => writer.str("function").key("name").text(&safe_tool_name(name, limit)),
             };
             writer.close_object()

@@ -57,7 +57,7 @@ pub const COLUMNS: [(&str, Column); 24] = [
 ];
 
 /// Rows of one group, which is in memory while it is made: some megabytes.
-const GROUP: usize = 10_000;
+const GROUP: usize = 4_000;
 
 /// A Parquet file under way. No compression, but texts that come again and again are kept once per group.
 pub struct Table {

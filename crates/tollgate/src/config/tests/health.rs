@@ -12,7 +12,7 @@ fn without_a_word_nothing_is_checked_in_the_background() {
     let expected =
         HealthChecks { background: false, interval: Duration::from_secs(300), concurrency: 8, details: true };
     assert_eq!(config.settings.checks, expected);
-    let expected = CheckRules { in_background: true, model: None, timeout: Duration::from_secs(60) };
+    let expected = CheckRules { in_background: true, possible: true, model: None, timeout: Duration::from_secs(60) };
     assert_eq!(config.deployments[0].check, expected);
 }
 

@@ -98,9 +98,25 @@ litellm_settings: {request_timeout: 6000}
 }
 
 #[test]
-fn what_is_no_chat_model_loads_with_a_warning() {
+fn what_does_not_converse_is_not_checked_by_a_conversation() {
     let yaml = "model_list:\n  - {model_name: a, litellm_params: {model: ollama/a}, model_info: {mode: embedding}}\n";
     let (config, problems) = Files::new(yaml).good();
-    assert_eq!((config.deployments.len(), problems.len()), (1, 1));
-    assert!(problems[0].contains("model_info.mode: only chat models"), "{problems:?}");
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(config.deployments[0].checked_model(), None);
+}
+
+#[test]
+fn what_is_no_token_has_prices_too() {
+    let yaml = "model_list:
+  - model_name: a
+    litellm_params: {model: openai/a, api_base: http://h/v1, api_key: k, input_cost_per_image: 0.01, output_cost_per_image: 0.04}
+    model_info: {input_cost_per_query: 0.002, input_cost_per_second: 1e-4, output_cost_per_second: 0.0, input_cost_per_character: 1.5e-05,
+                 output_cost_per_image_token: 4e-05}
+";
+    let (config, problems) = Files::new(yaml).good();
+    assert_eq!(problems, Vec::<String>::new());
+    let units = config.deployments[0].price.expect("a price").units;
+    assert_eq!((units.image, units.query), (40_000_000_000_000, 2_000_000_000_000));
+    assert_eq!((units.second, units.character), (100_000_000_000, 15_000_000_000));
+    assert_eq!((units.output_image_token, units.input_image_token), (Some(40_000_000_000), None));
 }

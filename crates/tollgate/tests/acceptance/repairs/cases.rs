@@ -370,6 +370,12 @@ fn reasoning() -> Vec<Case> {
             .params(json!({"api_mode": "responses", "reasoning": "effort"})),
         claude_to_chat("encrypted_content", hi(adaptive.clone()), |b, _| !b["include"].is_null())
             .params(json!({"api_mode": "responses", "reasoning": "effort"})),
+        chat(
+            "plain_tools",
+            hi(json!({"tools": [{"type": "custom", "custom": {"name": "p", "format": {"type": "text"}}}]})),
+            |b, _| b["tools"][0]["type"] == "custom",
+        )
+        .params(json!({"api_mode": "responses"})),
         claude_to_chat("api_responses", hi(json!({})), |b, _| !b["messages"].is_null()).status(404),
         chat("api_responses", hi(json!({})), |b, _| !b["messages"].is_null()),
         messages("thinking_in_tool_loop", claude_called(&[], adaptive.clone()), |b, _| !b["thinking"].is_null()),

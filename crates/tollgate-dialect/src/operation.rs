@@ -1,0 +1,65 @@
+//! Endpoints of OpenAI's API and its kin that are no conversation: what goes up and comes back passes as it is, apart from the
+//! model's name, and is read only for what it cost.
+//!
+//! Sources: OpenAI's API reference and SDK 3.52.0; Cohere's and Jina's for `/rerank` (2026-11).
+
+mod amount;
+mod form;
+mod took;
+
+pub use amount::{amount, whole};
+pub use form::Form;
+pub use took::{Took, is_complete, rounded, text_bytes};
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Text that goes on, without a conversation.
+    Completions,
+    Embeddings,
+    ImageGenerations,
+    ImageEdits,
+    Moderations,
+    Rerank,
+    Transcriptions,
+    Speech,
+}
+
+use Operation::*;
+
+impl Operation {
+    pub const ALL: [Operation; 8] =
+        [Completions, Embeddings, ImageGenerations, ImageEdits, Moderations, Rerank, Transcriptions, Speech];
+
+    /// The path of clients after `/v1`, and of providers under their base URL.
+    pub fn path(self) -> &'static str {
+        match self {
+            Completions => "/completions",
+            Embeddings => "/embeddings",
+            ImageGenerations => "/images/generations",
+            ImageEdits => "/images/edits",
+            Moderations => "/moderations",
+            Rerank => "/rerank",
+            Transcriptions => "/audio/transcriptions",
+            Speech => "/audio/speech",
+        }
+    }
+
+    pub fn at(path: &str) -> Option<Operation> {
+        Operation::ALL.into_iter().find(|operation| operation.path() == path)
+    }
+
+    /// The model of a request that names none. Only OpenAI's moderations have one.
+    pub fn usual_model(self) -> Option<&'static str> {
+        (self == Moderations).then_some("omni-moderation-latest")
+    }
+
+    /// The answer is as long as `max_tokens` allows.
+    pub fn writes_text(self) -> bool {
+        self == Completions
+    }
+
+    pub fn makes_images(self) -> bool {
+        matches!(self, ImageGenerations | ImageEdits)
+    }
+}

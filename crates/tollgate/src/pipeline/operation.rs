@@ -1,0 +1,208 @@
+//! Endpoints that are no conversation: the client's body goes to the same path of a provider, with another model's name.
+
+use std::sync::Arc;
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderValue, Uri};
+use hyper::body::Incoming;
+use tollgate_dialect::error::{Invalid, Unsupported};
+use tollgate_dialect::json::{Json, members};
+use tollgate_dialect::operation::{Form, Operation, Took};
+use tollgate_dialect::{Dialect, answer};
+use tollgate_policy::budget::{CacheWrites, Estimate};
+use tollgate_policy::price::Price;
+
+use super::attempt::{Driver, Whole};
+use super::exchange::{Address, Ended, upstream_request};
+use super::inbound::{self, Inbound};
+use super::passing::Passing;
+use super::prepare::{self, Prepared};
+use super::route::Route;
+use crate::app::Live;
+use crate::config::model::Deployment;
+use crate::config::rewrite;
+use crate::failure::Failure;
+use crate::tokens;
+
+/// What is asked for, where it is no conversation.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub operation: Operation,
+    /// The body is a form, of this `content-type`.
+    form: Option<HeaderValue>,
+}
+
+/// A request of one of these endpoints.
+pub async fn read(
+    live: &Live,
+    operation: Operation,
+    path_model: Option<String>,
+    request: http::Request<Incoming>,
+) -> Result<Inbound, Failure> {
+    let (parts, body) = inbound::receive(live, request).await?;
+    let form = parts.headers.get(CONTENT_TYPE).filter(|value| Form::is_meant(value.to_str().unwrap_or(""))).cloned();
+    let asked = Asked { operation, form };
+    let mut inbound = match &asked.form {
+        // What decides is read as from JSON; the configuration's rules are for JSON and leave forms alone.
+        Some(kind) => {
+            let head = parsed(kind, &body)?.as_json().into();
+            let mut inbound = inbound::understand(live, Dialect::Chat, path_model, &parts, head)?;
+            inbound.body = body;
+            inbound.changes.retain(|change| change.field == "model");
+            inbound
+        }
+        None => {
+            let named = std::str::from_utf8(&body).ok().and_then(|text| members(text).ok());
+            let names_one = named.is_none_or(|members| members.iter().any(|(name, _)| *name == "model"));
+            let usual = operation.usual_model().filter(|_| !names_one).map(str::to_string);
+            inbound::understand(live, Dialect::Chat, path_model.or(usual), &parts, body)?
+        }
+    };
+    // Sound is no stream of events, in which signs of life could stand.
+    inbound.stream &= operation != Operation::Speech;
+    // Captures and their replay know conversations only.
+    inbound.capture = None;
+    inbound.operation = Some(asked);
+    Ok(inbound)
+}
+
+fn parsed<'b>(kind: &HeaderValue, body: &'b [u8]) -> Result<Form<'b>, Invalid> {
+    Form::parse(kind.to_str().unwrap_or(""), body)
+}
+
+impl Asked {
+    /// The deployments of a route that serve it.
+    pub fn able(&self, live: &Live, route: &Route) -> Result<Vec<usize>, Failure> {
+        let deployment = |index: &usize| &live.config.deployments[*index];
+        let able: Vec<usize> =
+            route.deployments.iter().copied().filter(|index| deployment(index).dialect == Dialect::Chat).collect();
+        if !able.is_empty() {
+            return Ok(able);
+        }
+        let all: Vec<&str> = route.deployments.iter().map(|index| deployment(index).provider.as_str()).collect();
+        Err(Failure::Unsupported(Unsupported {
+            param: "model".into(),
+            message: format!(
+                "/v1{} needs an OpenAI-compatible provider; the deployments of {} are of {}, whose API has no such endpoint \
+                 (litellm_params.model decides).",
+                self.operation.path(),
+                route.group,
+                all.join(", ")
+            ),
+        }))
+    }
+
+    /// The text of a body, as far as it is one.
+    pub fn text<'b>(&self, body: &'b [u8]) -> &'b str {
+        if self.form.is_some() { "" } else { std::str::from_utf8(body).unwrap_or("") }
+    }
+
+    /// The input's tokens by our own count, a little more rather than less: names of fields are counted too.
+    pub fn input_tokens(&self, body: &[u8]) -> u64 {
+        tokens::count_json_quickly(self.text(body))
+    }
+
+    /// The most that it can cost. `choices`: how many are asked for. Of a sound's length only its bytes tell.
+    pub fn estimate(&self, price: &Price, body: &[u8], choices: u64) -> Estimate {
+        /// Of an image of OpenAI's highest quality and largest size (6,240, API guide for images, 2026-11), and some more.
+        const IMAGE_TOKENS: u64 = 6400;
+        /// Of sound at 32 kbit/s: hardly any is smaller.
+        const BYTES_PER_SECOND: u64 = 4000;
+        let mut most = Took::asked(self.operation, self.text(body));
+        let one = 1_000_000_000u64;
+        match self.operation {
+            Operation::ImageGenerations | Operation::ImageEdits => {
+                most.images = one.saturating_mul(choices);
+                most.output = Some(one.saturating_mul(choices).saturating_mul(IMAGE_TOKENS));
+                most.output_image = most.output.unwrap_or(0);
+            }
+            Operation::Transcriptions => most.seconds = one.saturating_mul(body.len() as u64 / BYTES_PER_SECOND + 1),
+            _ => {}
+        }
+        let input = (self.input_tokens(body) as f64 * super::spend::INPUT_MARGIN) as u64;
+        Estimate::new(price, input, CacheWrites::No, 0, 0).plus(price.cost_of(&most))
+    }
+
+    fn prepare(&self, inbound: &Inbound, deployment: &Deployment, model: &str) -> Result<Prepared, Failure> {
+        let mut prepared = Prepared {
+            dialect: deployment.dialect,
+            body: Vec::new(),
+            changes: Vec::new(),
+            stream: inbound.stream,
+            same_dialect: true,
+            context: answer::Context::default(),
+            counted_input: None,
+            conversation: None,
+        };
+        if let Some(kind) = &self.form {
+            prepared.body = parsed(kind, &inbound.body)?.with("model", model);
+            return Ok(prepared);
+        }
+        let name = Json::of(&serde_json::Value::String(model.to_string()));
+        let (body, _) = rewrite::set_first_of(&["model"], &name, &inbound.body)
+            .ok_or_else(|| Invalid::new("", "The request body is not valid JSON."))?;
+        prepared.body = body;
+        prepare::configure(&mut prepared, deployment);
+        Ok(prepared)
+    }
+}
+
+impl Driver {
+    /// Tries one deployment. What is refused is not repaired: there is no table of cures for these endpoints.
+    pub(super) async fn operate(
+        &mut self,
+        live: &Arc<Live>,
+        index: usize,
+        upstream_model: &str,
+        asked: &Asked,
+    ) -> Result<Option<Whole>, Ended> {
+        let deployment = &live.config.deployments[index];
+        let mut prepared = asked.prepare(&self.inbound, deployment, upstream_model).map_err(Ended::Final)?;
+        let body = std::mem::take(&mut prepared.body);
+        self.note(live, index, &prepared, &[], upstream_model, body.len());
+        let tried = self.ask_operation(live, index, upstream_model, asked, body).await;
+        self.recorder.attempt_ended(tried.as_ref().err().map(|ended| self.failure_for_record(live, ended)));
+        tried
+    }
+
+    async fn ask_operation(
+        &mut self,
+        live: &Arc<Live>,
+        index: usize,
+        upstream_model: &str,
+        asked: &Asked,
+        body: Vec<u8>,
+    ) -> Result<Option<Whole>, Ended> {
+        let deployment = &live.config.deployments[index];
+        let known = self.app.known(live, index, upstream_model);
+        let began = tokio::time::Instant::now();
+        let to = Address { dialect: deployment.dialect, model: upstream_model, stream: self.inbound.stream };
+        let mut request = upstream_request(deployment, to, &known, &[], body.into())?;
+        let url: Uri = deployment
+            .url(asked.operation.path())
+            .parse()
+            .map_err(|_| Ended::Final(Failure::Internal("a deployment's URL cannot be built")))?;
+        *request.uri_mut() = url;
+        if let Some(form) = &asked.form {
+            request.headers_mut().insert(CONTENT_TYPE, form.clone());
+        }
+        if !self.inbound.stream {
+            // Sound, subtitles and text come as such.
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
+        }
+        let answer = self.answer_to(live, index, deployment.dialect, request, self.inbound.stream, true).await?;
+        let passing = Passing {
+            operation: asked.operation,
+            input_tokens: asked.input_tokens(&self.inbound.body),
+            took: Took::asked(asked.operation, asked.text(&self.inbound.body)),
+            spent_before: self.recorder.cost_nanos,
+            text_bytes: 0,
+            line: &mut self.line,
+            record: &mut self.recorder,
+            deployment,
+            stream: self.inbound.stream,
+        };
+        live.abilities[index].health().answering(self.app.now_ms(), began.elapsed());
+        passing.run(answer).await.map_err(Ended::from)
+    }
+}
