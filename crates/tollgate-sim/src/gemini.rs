@@ -104,9 +104,51 @@ fn invalid(message: impl Into<String>) -> Refusal {
     refusal(400, message)
 }
 
+/// What stands under these is the caller's own.
+const OPAQUE: &[&str] =
+    &["args", "response", "labels", "parametersJsonSchema", "responseJsonSchema", "default", "example"];
+
+/// Fields may be spelled `like_this` as well; Google's SDK does so in places.
+fn one_spelling(value: Value) -> Value {
+    match value {
+        Value::Array(list) => list.into_iter().map(one_spelling).collect(),
+        Value::Object(fields) => {
+            let field = |(key, value): (String, Value)| {
+                let key = camel(&key);
+                let value = match value {
+                    value if OPAQUE.contains(&key.as_str()) => value,
+                    // The names of properties are the caller's, what stands under them is not.
+                    Value::Object(named) if key == "properties" => {
+                        Value::Object(named.into_iter().map(|(name, schema)| (name, one_spelling(schema))).collect())
+                    }
+                    value => one_spelling(value),
+                };
+                (key, value)
+            };
+            Value::Object(fields.into_iter().map(field).collect())
+        }
+        other => other,
+    }
+}
+
+fn camel(name: &str) -> String {
+    let mut out = String::new();
+    for (i, piece) in name.split('_').enumerate() {
+        let mut chars = piece.chars();
+        match chars.next() {
+            Some(first) if i > 0 => out.extend(first.to_uppercase()),
+            Some(first) => out.push(first),
+            None => {}
+        }
+        out.push_str(chars.as_str());
+    }
+    out
+}
+
+/// The body in one spelling.
 pub(crate) fn parse(bytes: &[u8]) -> Check<Value> {
     match serde_json::from_slice(bytes) {
-        Ok(body @ Value::Object(_)) => Ok(body),
+        Ok(body @ Value::Object(_)) => Ok(one_spelling(body)),
         _ => Err(invalid("Invalid JSON payload received. Expected an object.")),
     }
 }
@@ -125,13 +167,13 @@ pub(crate) fn check_key(headers: &HeaderMap, query: Option<&str>, key: Option<&s
     }
 }
 
-/// The signature that this provider puts on a call, and asks back with it.
+/// The signature that this provider puts on a call, and asks back with it. It is base64, as clients read it.
 pub fn call_signature(name: &str, args: &Value) -> String {
     let mut hasher = DefaultHasher::new();
     "tollgate-sim".hash(&mut hasher);
     name.hash(&mut hasher);
     args.to_string().hash(&mut hasher);
-    format!("CiQBsim{:016x}A=", hasher.finish())
+    format!("CiQBsim{:016x}A", hasher.finish())
 }
 
 /// For calls of other models (ai.google.dev/gemini-api/docs/thought-signatures).

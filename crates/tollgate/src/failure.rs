@@ -234,7 +234,7 @@ impl Failure {
             Failure::NoSuchPath { method, path } => final_word(
                 404,
                 ErrorKind::NotFound,
-                format!("{method} {path} is no path of this gateway. It serves POST /v1/messages, /v1/messages/count_tokens, /v1/chat/completions and /v1/responses, and GET /v1/models."),
+                format!("{method} {path} is no path of this gateway. It serves POST /v1/messages, /v1/messages/count_tokens, /v1/chat/completions, /v1/responses and /v1beta/models/MODEL:generateContent, and GET /v1/models."),
             ),
             Failure::WrongMethod { method, path, allowed } => {
                 final_word(405, ErrorKind::InvalidRequest, format!("{path} takes {allowed}, not {method}."))
@@ -242,7 +242,7 @@ impl Failure {
             Failure::NotServed { path } => final_word(
                 404,
                 ErrorKind::NotFound,
-                format!("{path} is not served by this version of Tollgate. Use /v1/messages, /v1/chat/completions or /v1/responses."),
+                format!("{path} is not served by this version of Tollgate. Use /v1/messages, /v1/chat/completions, /v1/responses or /v1beta/models/MODEL:generateContent."),
             ),
             Failure::BodyTooLarge { limit } => final_word(
                 413,

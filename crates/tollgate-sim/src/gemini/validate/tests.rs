@@ -26,7 +26,13 @@ fn refuses(body: &Value, words: &str) {
 fn unknown_fields_are_named_with_their_place() {
     assert_eq!(refused(&with(json!({}))), None);
     refuses(&with(json!({"temperature": 1})), "Unknown name \"temperature\": Cannot find field.");
-    refuses(&with(json!({"generationConfig": {"top_p": 1}})), "Unknown name \"top_p\" at 'generation_config'");
+    refuses(&with(json!({"generationConfig": {"topZ": 1}})), "Unknown name \"topZ\" at 'generation_config'");
+    let snake = json!({"contents": [{"role": "user", "parts": [{"inline_data": {"mime_type": "image/png", "data": "AA=="}}]}],
+        "generation_config": {"thinking_config": {"include_thoughts": true}},
+        "tools": [{"function_declarations": [{"name": "f", "parameters": {"type": "OBJECT", "properties": {"a_b": {"type": "STRING", "max_length": "3"}}}}]}]});
+    let body = crate::gemini::parse(snake.to_string().as_bytes()).expect("JSON");
+    assert_eq!(body["tools"][0]["functionDeclarations"][0]["parameters"]["properties"]["a_b"]["type"], "STRING");
+    assert_eq!(refused(&body), None);
     refuses(&json!({"contents": [{"role": "user", "content": "x"}]}), "Unknown name \"content\" at 'contents[0]'");
 }
 
