@@ -312,7 +312,8 @@ impl Driver {
 
 /// The other of OpenAI's two APIs, where the one that was asked is not there. It is not asked for where nothing is known of it.
 fn other_api(deployment: &Deployment, asked: Dialect, error: &UpstreamError, cures: &[Fact]) -> Option<Fact> {
-    let no_model = error.code.as_deref() == Some("model_not_found");
+    // OpenAI's and Azure's word for a model that is not there: the API is.
+    let no_model = matches!(error.code.as_deref(), Some("model_not_found" | "DeploymentNotFound"));
     let tried = cures.iter().any(|cure| matches!(cure, Fact::Api(_)));
     if !deployment.either_api || !matches!(error.status, 404 | 405) || no_model || tried {
         return None;

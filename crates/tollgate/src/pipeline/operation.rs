@@ -74,8 +74,9 @@ impl Asked {
     /// The deployments of a route that serve it.
     pub fn able(&self, live: &Live, route: &Route) -> Result<Vec<usize>, Failure> {
         let deployment = |index: &usize| &live.config.deployments[*index];
-        let able: Vec<usize> =
-            route.deployments.iter().copied().filter(|index| deployment(index).dialect == Dialect::Chat).collect();
+        // Whoever has OpenAI's Responses has its other endpoints.
+        let is_openais = |index: &usize| matches!(deployment(index).dialect, Dialect::Chat | Dialect::Responses);
+        let able: Vec<usize> = route.deployments.iter().copied().filter(is_openais).collect();
         if !able.is_empty() {
             return Ok(able);
         }

@@ -20,7 +20,7 @@ fn row(id: &str) -> &'static Row {
 
 async fn stage(case: &Case) -> Stage {
     let (words, _) = row(case.row).seen[case.words];
-    let providers = vec![Provider::Chat, Provider::Messages, Provider::Responses];
+    let providers = vec![Provider::Chat, Provider::Messages, Provider::Responses, Provider::Gemini];
     let sim = SimConfig { providers, ..SimConfig::default() };
     let sim = sim.chat(case.chat.clone()).messages(case.messages.clone()).key(PROVIDER_KEY);
     let sim = sim.rule(Rule::new(case.status, words, case.refuses));

@@ -183,12 +183,15 @@ fn s03_a_responses_client_holds_a_tool_session_with_every_kind_of_upstream() {
                 let mut items = vec![system, user];
                 let answer = ask(&stage, &codex(&items, stream)).await;
                 let made = read_responses(&answer, stream);
-                let kinds: Vec<&str> = made.iter().filter_map(|item| item["type"].as_str()).collect();
+                // The signature of Gemini's call travels in an item of its own, without words.
+                let told: Vec<&Value> =
+                    made.iter().filter(|item| item["type"] != "reasoning" || item["summary"] != json!([])).collect();
+                let kinds: Vec<&str> = told.iter().filter_map(|item| item["type"].as_str()).collect();
                 assert_eq!(kinds, ["reasoning", "message", "function_call"], "{provider:?}");
-                assert_eq!(made[0]["summary"][0]["text"], "Look first.");
-                assert_eq!(made[1]["content"][0]["text"], "I look.");
-                assert_eq!((&made[2]["name"], &made[2]["call_id"]), (&json!("Read"), &json!("call_1")));
-                assert_eq!(made[2]["arguments"], "{\"path\":\"a b\"}");
+                assert_eq!(told[0]["summary"][0]["text"], "Look first.");
+                assert_eq!(told[1]["content"][0]["text"], "I look.");
+                assert_eq!((&told[2]["name"], &told[2]["call_id"]), (&json!("Read"), &json!("call_1")));
+                assert_eq!(told[2]["arguments"], "{\"path\":\"a b\"}");
 
                 items.extend(echoed(&made));
                 items.push(json!({"type": "function_call_output", "call_id": "call_1", "output": "text"}));

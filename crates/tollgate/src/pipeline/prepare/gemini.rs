@@ -24,6 +24,9 @@ const NAMES: [(&str, &str); 9] = [
 /// Defaults where the request has nothing, `extra_body` in any case, `additional_drop_params` never. The conversation is not
 /// read: it is one value among others.
 pub fn configure(prepared: &mut Prepared, deployment: &Deployment) {
+    if deployment.defaults.is_empty() && deployment.extra_body.is_empty() && deployment.drop_always.is_empty() {
+        return;
+    }
     let Ok(mut fields) = serde_json::from_slice::<Fields>(&prepared.body) else { return };
     let mut config: Map<String, Value> = fields
         .take(CONFIG)
