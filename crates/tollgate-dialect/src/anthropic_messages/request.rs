@@ -12,6 +12,7 @@ mod web_search;
 pub use decode::{decode, decode_count};
 pub use encode::encode;
 pub(super) use encode::fitting_tokens;
+pub use web_search::is_wish as is_search_wish;
 
 pub use super::wire::ATTRIBUTION;
 pub use blocks::{arguments_of, input_of, is_input};

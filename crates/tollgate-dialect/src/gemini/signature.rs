@@ -101,7 +101,8 @@ impl Carry {
                 Some((signature, _)) => self.google = Some(signature.into_owned()),
                 None => {
                     let state = SealedState { family: family.to_string(), details: Some(details.borrowed()) };
-                    self.block(Some(&Text::EMPTY), &seal.seal(&state));
+                    // OpenAI's state goes back beside its summary; where that is too long, without it.
+                    self.block(Some(if too_long { &Text::EMPTY } else { &thoughts }), &seal.seal(&state));
                 }
             },
         }

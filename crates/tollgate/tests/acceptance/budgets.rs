@@ -144,6 +144,61 @@ fn s29_the_answer_is_made_as_short_as_what_is_left_of_the_budget_pays_for() {
 }
 
 #[test]
+fn s29_the_answer_is_made_shorter_in_the_words_of_every_dialect() {
+    isolated(|| async {
+        let house = House::open(Kind::Sqlite, hundred_tokens(), json!({})).await;
+        // 1000 tokens.
+        house.add_key(VirtualKey { limits: of_budget(DOLLAR), ..VirtualKey::default() }).await;
+        let contents = json!([{"role": "user", "parts": [{"text": "hello"}]}]);
+        let gemini = "/v1beta/models/m:generateContent";
+        let asked = [
+            ("/v1/responses", json!({"model": "m", "input": "hello", "max_output_tokens": 5000}), "max_output_tokens"),
+            ("/v1/responses", json!({"model": "m", "input": "hello"}), "max_output_tokens"),
+            (
+                gemini,
+                json!({"contents": contents, "generationConfig": {"maxOutputTokens": 5000, "temperature": 0}}),
+                "generationConfig.maxOutputTokens",
+            ),
+            (
+                gemini,
+                json!({"contents": contents, "generation_config": {"max_output_tokens": 5000}}),
+                "generation_config.max_output_tokens",
+            ),
+            (gemini, json!({"contents": contents, "generationConfig": null}), "generationConfig.maxOutputTokens"),
+        ];
+        for (path, body, place) in &asked {
+            let headers = [("authorization", &*format!("Bearer {KEY}")), ("content-type", "application/json")];
+            let answer = send(Method::POST, &house.fleet.gateway.url(path), &headers, body.to_string()).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            has(answer.header("x-tollgate-changes").unwrap(), &format!("clamped:{place}"));
+        }
+        let sent: Vec<Value> = house.fleet.sims[0].requests().iter().map(|request| request.json()).collect();
+        let limits: Vec<u64> = sent.iter().filter_map(|body| body["max_tokens"].as_u64()).collect();
+        // Each answer took a hundred of them.
+        assert_eq!(limits, [1000, 900, 800, 700, 600]);
+        assert_eq!(sent[2]["temperature"], 0);
+    });
+}
+
+#[test]
+fn s29_gemini_candidates_are_paid_for_one_by_one() {
+    isolated(|| async {
+        let house =
+            House::open(Kind::Sqlite, hundred_tokens(), json!({"litellm_settings": {"drop_params": true}})).await;
+        // 2000 tokens, for four answers.
+        house.add_key(VirtualKey { limits: of_budget(2 * DOLLAR), ..VirtualKey::default() }).await;
+        let body = json!({"contents": [{"role": "user", "parts": [{"text": "hello"}]}],
+            "generationConfig": {"candidateCount": 4, "maxOutputTokens": 5000}});
+        let headers = [("authorization", &*format!("Bearer {KEY}")), ("content-type", "application/json")];
+        let url = house.fleet.gateway.url("/v1beta/models/m:generateContent");
+        let answer = send(Method::POST, &url, &headers, body.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        has(answer.header("x-tollgate-changes").unwrap(), "clamped:generationConfig.maxOutputTokens");
+        assert_eq!(house.fleet.sims[0].requests()[0].json()["max_tokens"], 500);
+    });
+}
+
+#[test]
 fn a_key_that_is_blocked_expired_or_unknown_is_refused_in_the_clients_dialect_and_never_shown() {
     isolated(|| async {
         let house = House::open(Kind::Sqlite, hundred_tokens(), json!({})).await;

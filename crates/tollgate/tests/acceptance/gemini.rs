@@ -5,9 +5,9 @@ mod speaker;
 
 use serde_json::{Value, json};
 use speaker::{Form, Speaker, Turn};
-use tollgate_sim::{Answer, GeminiStrictness, Sim, SimConfig, Step, call_signature};
+use tollgate_sim::{Answer, GeminiStrictness, Provider, Sim, SimConfig, Step, call_signature, encrypted};
 
-use crate::stage::{MASTER_KEY, PROVIDER_KEY, config};
+use crate::stage::{MASTER_KEY, PROVIDER_KEY, config, merged};
 use crate::support::{Gateway, isolated};
 
 const SPEAKERS: [Speaker; 3] = [Speaker::Messages, Speaker::Chat, Speaker::Gemini];
@@ -18,6 +18,7 @@ const FORMS: [Form; 2] = [Form::Whole, Form::Stream];
 enum Upstream {
     Chat,
     Messages,
+    Responses,
     Gemini3,
     Gemini25,
 }
@@ -29,6 +30,10 @@ impl Upstream {
             Upstream::Chat => json!({"model": "openai/x", "api_base": format!("{base}/v1"), "api_key": PROVIDER_KEY}),
             Upstream::Messages => {
                 json!({"model": "anthropic/claude-sonnet-4-6", "api_base": base, "api_key": PROVIDER_KEY})
+            }
+            Upstream::Responses => {
+                let own = json!({"api_mode": "responses", "reasoning": "effort"});
+                merged(Upstream::Chat.params(sim), own)
             }
             Upstream::Gemini3 => json!({"model": "gemini/gemini-3-pro", "api_base": base, "api_key": PROVIDER_KEY}),
             Upstream::Gemini25 => {
@@ -43,7 +48,10 @@ impl Upstream {
 }
 
 /// A gateway with the route `m` to one simulated provider.
-async fn stage(upstream: Upstream, sim: SimConfig) -> (Sim, Gateway) {
+async fn stage(upstream: Upstream, mut sim: SimConfig) -> (Sim, Gateway) {
+    if upstream == Upstream::Responses {
+        sim.providers = vec![Provider::Responses];
+    }
     let sim = Sim::start(sim.key(PROVIDER_KEY).gemini(upstream.strictness())).await;
     let entry = json!({"model_name": "m", "litellm_params": upstream.params(&sim)});
     let mut config = config(&[entry]);
@@ -130,7 +138,7 @@ fn every_client_calls_tools_over_two_turns_on_gemini_25_which_knows_no_ids() {
 }
 
 #[test]
-fn a_gemini_client_calls_tools_over_two_turns_on_chat_and_messages_upstreams() {
+fn a_gemini_client_calls_tools_over_two_turns_on_chat_messages_and_responses_upstreams() {
     isolated(|| async {
         for form in FORMS {
             let (sim, _) = two_turns(Upstream::Chat, Speaker::Gemini, form).await;
@@ -141,6 +149,53 @@ fn a_gemini_client_calls_tools_over_two_turns_on_chat_and_messages_upstreams() {
             let (sim, _) = two_turns(Upstream::Messages, Speaker::Gemini, form).await;
             let sent = sim.requests().last().expect("two requests").json();
             assert_eq!(sent["messages"][2]["content"][0]["tool_use_id"], "call_a", "{sent}");
+            let (sim, first) = two_turns(Upstream::Responses, Speaker::Gemini, form).await;
+            assert_eq!(first.thoughts, "I have to look.", "{form:?}");
+            assert!(sim.requests().iter().all(|request| request.path == "/v1/responses"));
+            let sent = sim.requests().last().expect("two requests").json();
+            assert_eq!(sent["max_output_tokens"], 4000, "{sent}");
+            assert_eq!(kinds(&sent), EVERY_KIND, "{sent}");
+        }
+    });
+}
+
+/// The user's words, what the model thought, said and called, and the results.
+const EVERY_KIND: [&str; 7] = [
+    "message",
+    "reasoning",
+    "message",
+    "function_call",
+    "function_call",
+    "function_call_output",
+    "function_call_output",
+];
+
+fn kinds(sent: &Value) -> Vec<&str> {
+    let items = sent["input"].as_array().into_iter().flatten();
+    items.map(|item| item["type"].as_str().unwrap_or("message")).collect()
+}
+
+/// Without what Gemini CLI leaves out of its history.
+fn without_thoughts(mut message: Value) -> Value {
+    message["parts"].as_array_mut().expect("parts").retain(|part| part["thought"] != true);
+    message
+}
+
+#[test]
+fn openais_reasoning_survives_a_gemini_client_that_drops_it() {
+    isolated(|| async {
+        for form in FORMS {
+            let (sim, gateway) = stage(Upstream::Responses, conversation()).await;
+            let speaker = Speaker::Gemini;
+            let mut history = vec![speaker.says("Look.")];
+            let first = speaker.ask(&gateway, form, &history).await;
+            history.push(without_thoughts(first.message.clone()));
+            history.extend(speaker.results(&first.calls, &["1", "2"]));
+            speaker.ask(&gateway, form, &history).await;
+            nothing_was_refused(&sim, "reasoning");
+            let sent = sim.requests().last().expect("two requests").json();
+            assert_eq!(kinds(&sent), EVERY_KIND, "{form:?}: {sent}");
+            assert_eq!(sent["input"][1]["encrypted_content"], encrypted("I have to look."), "{sent}");
         }
     });
 }
@@ -153,10 +208,7 @@ fn claudes_thoughts_survive_a_gemini_client_that_drops_them() {
             let speaker = Speaker::Gemini;
             let mut history = vec![speaker.says("Look.")];
             let first = speaker.ask(&gateway, form, &history).await;
-            let mut kept = first.message.clone();
-            // Gemini CLI keeps no thoughts in its history.
-            kept["parts"].as_array_mut().expect("parts").retain(|part| part["thought"] != true);
-            history.push(kept);
+            history.push(without_thoughts(first.message.clone()));
             history.extend(speaker.results(&first.calls, &["1", "2"]));
             speaker.ask(&gateway, form, &history).await;
             nothing_was_refused(&sim, "thoughts");

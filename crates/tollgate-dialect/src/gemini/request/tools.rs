@@ -2,10 +2,12 @@
 
 use super::config::schema_form;
 use super::encode::Out;
+use crate::anthropic_messages::request::is_search_wish;
 use crate::error::{ChangeKind, Unsupported};
 use crate::json::{Json, Text, Writer};
 use crate::names::safe_tool_name;
 use crate::openai_chat::request::tools::{documented, no_such_tool, note_of, sort_out};
+use crate::openai_responses::wire::is_hosted_tool;
 use crate::quirks::SchemaForm;
 use crate::request::{Request, Tool, ToolChoice, ToolKind};
 use crate::schema;
@@ -56,8 +58,11 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Un
     Ok(note_of(&missing).into_iter().collect())
 }
 
+/// Anthropic's search, or OpenAI's unless it is to stay away from the web.
 fn is_search(tool: &Tool<'_>) -> bool {
-    matches!(&tool.kind, ToolKind::Server { kind, .. } if kind.escaped().starts_with("web_search"))
+    let ToolKind::Server { kind, .. } = &tool.kind else { return false };
+    let kind = kind.escaped();
+    kind.starts_with("web_search") && (!is_hosted_tool(kind) || is_search_wish(tool))
 }
 
 fn declaration(out: &mut Out<'_>, tool: &Tool<'_>) {

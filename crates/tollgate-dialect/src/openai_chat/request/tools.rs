@@ -128,7 +128,12 @@ pub fn sort_out<'r, 'a>(tools: &'r [Tool<'a>], own: fn(&str) -> bool) -> (Vec<&'
             ToolKind::Server { kind, .. } if kind.escaped().starts_with("tool_search") => {}
             ToolKind::Client { kind, .. } | ToolKind::Server { kind, .. } => {
                 let name = if tool.name.is_empty() { kind } else { &tool.name };
-                let home = if is_hosted_tool(kind.escaped()) { "OpenAI" } else { "Anthropic" };
+                let home = match kind.escaped() {
+                    kind if is_hosted_tool(kind) => "OpenAI",
+                    // Only Google writes `codeExecution`, `urlContext`.
+                    kind if kind.contains(char::is_uppercase) => "Google",
+                    _ => "Anthropic",
+                };
                 missing.push(Missing { name: name.decode().into_owned(), home });
             }
         }
@@ -145,7 +150,7 @@ pub fn no_such_tool(Missing { name, home }: &Missing, label: &str) -> Unsupporte
     Unsupported {
         param: "tools".into(),
         message: format!(
-            "{name}: {label} has no {what}; it runs at {home} only. Route this request to an {home} model, or switch the tool off in the client."
+            "{name}: {label} has no {what}; it runs at {home} only. Route this request to {home}, or switch the tool off in the client."
         ),
     }
 }
