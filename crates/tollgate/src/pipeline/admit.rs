@@ -20,7 +20,8 @@ use crate::app::{App, Live};
 use crate::failure::Failure;
 use crate::tokens;
 
-/// What a request took from its limits and holds in its budgets. Dropped without being settled it gives all of it back.
+/// What a request took from its limits and holds in its budgets. It is to be settled or released: dropped, it gives its part of the
+/// limits back and is taken to have cost all that it held.
 #[derive(Default)]
 pub struct Admission {
     limited: Option<(Dialect, LimitPermit)>,

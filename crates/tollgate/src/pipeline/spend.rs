@@ -60,7 +60,8 @@ pub async fn reserve(
             LEAST_OUTPUT.min(asked).saturating_mul(choices),
         )
     });
-    let shortens = capped && price.is_some() && whole.is_none();
+    // Where output is free no budget has a say in how long it is.
+    let shortens = capped && price.is_some_and(|price| price.output > 0) && whole.is_none();
     let asking = Asking {
         request_id: ask.request_id.to_string(),
         payer: payer(ask),

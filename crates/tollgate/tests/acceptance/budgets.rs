@@ -44,7 +44,12 @@ impl House {
             settings["general_settings"]["database_url"] = json!(url);
         }
         let prices = json!({"input_cost_per_token": 0, "output_cost_per_token": 0.001});
-        let ships = vec![ship("m", step).with(prices), ship("other", Step::text("other"))];
+        let free = json!({"input_cost_per_token": 0.0000001, "output_cost_per_token": 0});
+        let ships = vec![
+            ship("m", step).with(prices),
+            ship("other", Step::text("other")),
+            ship("free output", Step::text("free")).with(free),
+        ];
         let fleet = Fleet::start(ships, crate::stage::merged(settings, more)).await;
         let database = match &url {
             Some(url) => Database::postgres(url).await,
@@ -195,6 +200,19 @@ fn s29_gemini_candidates_are_paid_for_one_by_one() {
         assert_eq!(answer.status, 200, "{}", answer.text());
         has(answer.header("x-tollgate-changes").unwrap(), "clamped:generationConfig.maxOutputTokens");
         assert_eq!(house.fleet.sims[0].requests()[0].json()["max_tokens"], 500);
+    });
+}
+
+#[test]
+fn a_budget_does_not_shorten_an_answer_that_costs_nothing() {
+    isolated(|| async {
+        let house = House::open(Kind::Sqlite, hundred_tokens(), json!({})).await;
+        house.add_key(VirtualKey { limits: of_budget(DOLLAR), ..VirtualKey::default() }).await;
+        let mut open = Client::Chat.hello(json!({"model": "free output"}));
+        open.as_object_mut().unwrap().remove("max_tokens");
+        let answer = house.ask(Client::Chat, &open).await;
+        assert_eq!((answer.status.as_u16(), answer.header("x-tollgate-changes")), (200, None), "{}", answer.text());
+        assert!(house.fleet.sims[2].requests()[0].json().get("max_tokens").is_none());
     });
 }
 
