@@ -1,10 +1,12 @@
 //! The database behind the gateway: whom it serves, what they may spend, and what they used.
 //!
-//! Nothing of it is asked on the path of a request whose key is known: what was read once is kept in memory, and the database tells
-//! within a second what others changed.
+//! Nothing of it is asked on the path of a request whose key is known, and its customer if it names one: what was read once is kept in
+//! memory, and the database tells within a second what others changed.
 
 mod end_users;
 mod models;
+#[cfg(test)]
+mod tests;
 pub mod upkeep;
 
 use std::path::Path;
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
+use tokio::sync::Mutex;
+use tollgate_policy::access::Scope;
 use tollgate_policy::authorise::AccessGroups;
 use tollgate_store::callers::Callers;
 use tollgate_store::changes::Changed;
@@ -36,13 +40,22 @@ pub struct Store {
     pub meter: Meter,
     /// Whom keys stand for.
     pub callers: Callers,
-    pub end_users: EndUsers,
+    end_users: EndUsers,
     /// Seals the credentials of models that were added at run time; `None`: there is neither salt nor master key to seal with.
     pub vault: Option<Vault>,
     /// Those of the database.
     groups: ArcSwap<AccessGroups>,
     models: ArcSwap<Vec<Added>>,
+    /// Held while it is caught up, so that nobody puts down what is older.
+    behind: Mutex<Behind>,
     connected: AtomicBool,
+}
+
+/// What has changed and was not read again yet: the database may go away in between.
+#[derive(Default)]
+struct Behind {
+    groups: bool,
+    models: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +98,7 @@ impl Store {
             vault,
             groups: ArcSwap::from_pointee(groups),
             models: ArcSwap::from_pointee(models),
+            behind: Mutex::default(),
             connected: AtomicBool::new(true),
         })
     }
@@ -97,6 +111,15 @@ impl Store {
     /// It answered when it was last asked.
     pub fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Relaxed)
+    }
+
+    /// The customer of a caller, with its limits. `None`: the database that knows more is away, and nobody is kept waiting for it.
+    pub async fn end_user(&self, name: &str, default_budget: Option<&str>) -> Result<Option<Scope>, StoreError> {
+        let database = self.is_connected().then_some(&self.database);
+        match self.end_users.find(name, default_budget, database).await {
+            Err(StoreError::Away(_)) => Ok(None),
+            found => found,
+        }
     }
 
     /// Access groups of configuration and database together.
@@ -120,14 +143,19 @@ impl Store {
 
     /// Takes notice of every change so far, of this process and of others.
     pub async fn catch_up(&self, app: &App) -> Result<(), StoreError> {
+        let mut behind = self.behind.lock().await;
         let changed = self.callers.catch_up().await?;
         self.end_users.forget(&changed);
-        if concerns(&changed, EntityKind::AccessGroup) {
+        behind.groups |= concerns(&changed, EntityKind::AccessGroup);
+        behind.models |= concerns(&changed, EntityKind::Model);
+        if behind.groups {
             self.groups.store(Arc::new(stored_groups(&self.database).await?));
+            behind.groups = false;
             app.regroup();
         }
-        if concerns(&changed, EntityKind::Model) {
+        if behind.models {
             self.models.store(Arc::new(models::stored(&self.database, self.vault.as_ref()).await?));
+            behind.models = false;
             app.remodel();
         }
         Ok(())

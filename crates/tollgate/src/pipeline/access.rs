@@ -2,7 +2,6 @@
 
 use tollgate_policy::access::{Scope, ScopeKind};
 use tollgate_policy::authorise::Denial;
-use tollgate_store::database::StoreError;
 
 use super::authenticate::Caller;
 use super::inbound::Inbound;
@@ -33,11 +32,9 @@ pub async fn end_user(app: &App, live: &Live, caller: &Caller, inbound: &Inbound
     let (Some(store), Some(name)) = (app.store(), &inbound.end_user) else { return Ok(None) };
     let default = caller.chain.as_ref().and_then(|chain| chain.key.end_user_budget_id.as_deref());
     let default = default.or(live.config.settings.end_user_budget.as_deref());
-    match store.end_users.find(name, default, &store.database).await {
-        Ok(scope) if scope.grants.blocked => Err(Failure::Forbidden(Denial::Blocked { scope: ScopeKind::EndUser })),
-        Ok(scope) => Ok(Some(scope)),
-        // One who is not known from before has no limits that could be held while the database is away.
-        Err(StoreError::Away(_)) => Ok(None),
-        Err(error) => Err(Failure::Store(error)),
+    match store.end_user(name, default).await.map_err(Failure::Store)? {
+        Some(scope) if scope.grants.blocked => Err(Failure::Forbidden(Denial::Blocked { scope: ScopeKind::EndUser })),
+        // Of one who is not known while the database is away no limits can be held.
+        scope => Ok(scope),
     }
 }

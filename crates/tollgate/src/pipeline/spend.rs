@@ -64,7 +64,7 @@ pub async fn reserve(
     let shortens = capped && price.is_some_and(|price| price.output > 0) && whole.is_none();
     let asking = Asking {
         request_id: ask.request_id.to_string(),
-        payer: payer(ask),
+        payer: payer(ask, inbound),
         model: route.group.clone(),
         tags: inbound.wishes.tags.clone(),
         pots: &pots,
@@ -108,9 +108,9 @@ fn cache_writes(body: &[u8]) -> CacheWrites {
     }
 }
 
-fn payer(ask: &Admitting<'_>) -> Payer {
+fn payer(ask: &Admitting<'_>, inbound: &Inbound) -> Payer {
     let text = |text: Option<&String>| text.map_or_else(|| Arc::from(""), |text| Arc::from(text.as_str()));
-    let end_user = text(ask.end_user.as_ref().map(|scope| &scope.id));
+    let end_user = text(inbound.end_user.as_ref());
     let Some(chain) = &ask.caller.chain else { return Payer { end_user, ..Payer::default() } };
     Payer {
         key_hash: chain.key.account().into(),
