@@ -132,6 +132,16 @@ pub enum ScopeKind {
 }
 
 impl ScopeKind {
+    /// What people are told. `organization` and `customer` are the API's words.
+    pub fn name(self) -> &'static str {
+        match self {
+            ScopeKind::Organisation => "organization",
+            ScopeKind::Member => "member of the team",
+            ScopeKind::EndUser => "customer",
+            other => other.word(),
+        }
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             ScopeKind::Gateway => "gateway",

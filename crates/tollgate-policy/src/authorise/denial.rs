@@ -84,25 +84,25 @@ fn some_of(list: &[String]) -> (Vec<String>, usize) {
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Denial::Blocked { scope } => write!(f, "this {} is blocked", name(*scope)),
+            Denial::Blocked { scope } => write!(f, "this {} is blocked", scope.name()),
             Denial::Expired { scope, at_ms } => {
                 let at = i64::try_from(*at_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
                 let at = at.map_or(String::new(), |at| format!(" at {at}"));
-                write!(f, "this {} expired{at}", name(*scope))
+                write!(f, "this {} expired{at}", scope.name())
             }
             Denial::Address { scope, address: Some(address) } => {
-                write!(f, "this {} may not be used from {address}", name(*scope))
+                write!(f, "this {} may not be used from {address}", scope.name())
             }
             Denial::Address { scope, address: None } => {
-                write!(f, "this {} may be used from listed addresses only, and yours is not known", name(*scope))
+                write!(f, "this {} may be used from listed addresses only, and yours is not known", scope.name())
             }
             Denial::Role { role, path } => write!(f, "the role {} may not use {path}", role.word()),
             Denial::Route { scope, path, allowed, more } => {
-                write!(f, "this {} may not use {path}; it may use ", name(*scope))?;
+                write!(f, "this {} may not use {path}; it may use ", scope.name())?;
                 list(f, allowed, *more)
             }
             Denial::Model { scope, model, allowed, more } => {
-                write!(f, "this {} may not use the model `{model}`; it may use ", name(*scope))?;
+                write!(f, "this {} may not use the model `{model}`; it may use ", scope.name())?;
                 list(f, allowed, *more)
             }
         }
@@ -112,12 +112,4 @@ impl fmt::Display for Denial {
 fn list(f: &mut fmt::Formatter<'_>, allowed: &[String], more: usize) -> fmt::Result {
     f.write_str(&allowed.join(", "))?;
     if more > 0 { write!(f, " and {more} more") } else { Ok(()) }
-}
-
-fn name(scope: ScopeKind) -> &'static str {
-    match scope {
-        ScopeKind::Member => "member of the team",
-        ScopeKind::EndUser => "end user",
-        other => other.word(),
-    }
 }

@@ -41,9 +41,9 @@ pub fn over_budget(denied: &Denied) -> PublicError {
     let ends = pot.end_ms.and_then(|ms| jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok());
     let ends = ends.map_or(String::new(), |at| format!(" It begins anew at {at}."));
     let message = format!(
-        "Budget exceeded: {} has a budget of ${} ({}){model}, of which ${} is spent{held}, and this request needs up to ${}.{ends} \
+        "Budget exceeded: the {} has a budget of ${} ({}){model}, of which ${} is spent{held}, and this request needs up to ${}.{ends} \
          max_budget{} decides.",
-        whose(pot.key.kind),
+        pot.key.kind.name(),
         dollars(pot.cap_nanos),
         pot.key.window.word(),
         dollars(*spent_nanos),
@@ -61,20 +61,6 @@ pub fn store_away() -> PublicError {
             ErrorKind::Overloaded,
             "The gateway's database is away, and the caller or its budget is not known without it. Try again in a moment.",
         )
-    }
-}
-
-fn whose(kind: ScopeKind) -> &'static str {
-    match kind {
-        ScopeKind::Gateway => "the gateway",
-        ScopeKind::Organisation => "the organization",
-        ScopeKind::Team => "the team",
-        ScopeKind::User => "the user",
-        ScopeKind::Member => "the member of the team",
-        ScopeKind::Key => "the key",
-        ScopeKind::EndUser => "the customer",
-        ScopeKind::Tag => "the tag",
-        ScopeKind::Deployment => "the deployment",
     }
 }
 

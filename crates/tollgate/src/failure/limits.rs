@@ -62,17 +62,10 @@ fn setting(denial: &Denial) -> String {
     }
 }
 
-fn whom(kind: ScopeKind) -> &'static str {
+fn whom(kind: ScopeKind) -> String {
     match kind {
-        ScopeKind::Gateway => "all callers together",
-        ScopeKind::Organisation => "the organization",
-        ScopeKind::Team => "the team",
-        ScopeKind::User => "the user",
-        ScopeKind::Member => "the member of the team",
-        ScopeKind::Key => "the key",
-        ScopeKind::EndUser => "the customer",
-        ScopeKind::Tag => "the tag",
-        ScopeKind::Deployment => "the deployment",
+        ScopeKind::Gateway => "all callers together".to_string(),
+        kind => format!("the {}", kind.name()),
     }
 }
 
