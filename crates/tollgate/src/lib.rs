@@ -20,4 +20,5 @@ pub mod signatures;
 pub mod store;
 pub mod telemetry;
 pub mod tokens;
+mod unix_time;
 pub mod upstream;

@@ -54,6 +54,7 @@ use crate::app::{App, Live};
 use crate::failure::Failure;
 use crate::health::report;
 use crate::http::{Endpoint, NoEndpoint, endpoint, in_query, shown};
+use inbound::Inbound;
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
 use tenant::Tenant;
@@ -97,22 +98,13 @@ async fn answer(
     let path = shown(request.uri().path()).into_owned();
     caller.may(live, &path, None)?;
     match endpoint {
-        Endpoint::Generate { .. } | Endpoint::Operate { .. } => {
-            let mut inbound = match endpoint {
-                Endpoint::Operate { operation, model } => operation::read(live, operation, model, request).await?,
-                Endpoint::Generate { dialect, model } => inbound::read(live, dialect, model, request).await?,
-                _ => return Err(Failure::Internal("no call of a model")),
-            };
-            inbound.tenant = caller.tenant;
-            record.requested(&inbound);
-            record.capture(live, inbound.capture.take());
-            let route = access::route(live, &caller, &path, &mut inbound)?;
-            let end_user = access::end_user(&app, live, &caller, &inbound).await?;
-            let asking = admit::Admitting { app: &app, live, caller: &caller, end_user, request_id: &record.id };
-            record.admission = asking.admit(&mut inbound, &route).await?;
-            record.changes = inbound.changes.clone();
-            let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
-            Ok(reply::from_driver(driver).await)
+        Endpoint::Generate { dialect, model } => {
+            let inbound = inbound::read(live, dialect, model, request).await?;
+            call(app, live, caller, &path, inbound, record).await
+        }
+        Endpoint::Operate { operation, model } => {
+            let inbound = operation::read(live, operation, model, request).await?;
+            call(app, live, caller, &path, inbound, record).await
         }
         Endpoint::CountTokens { dialect, model } => count::answer(live, &caller, dialect, model, request, record).await,
         Endpoint::Models => Ok(catalog::models(live, &caller, dialect, record)),
@@ -130,4 +122,25 @@ async fn answer(
         Endpoint::NotServed => Err(Failure::NotServed { path: request.uri().path().to_string() }),
         Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Ok(catalog::health(&app, &endpoint, record)),
     }
+}
+
+/// A call of a model.
+async fn call(
+    app: Arc<App>,
+    live: &Arc<Live>,
+    caller: Caller,
+    path: &str,
+    mut inbound: Inbound,
+    record: &mut Recorder,
+) -> Result<Reply, Failure> {
+    inbound.tenant = caller.tenant;
+    record.requested(&inbound);
+    record.capture(live, inbound.capture.take());
+    let route = access::route(live, &caller, path, &mut inbound)?;
+    let end_user = access::end_user(&app, live, &caller, &inbound).await?;
+    let asking = admit::Admitting { app: &app, live, caller: &caller, end_user, request_id: &record.id };
+    record.admission = asking.admit(&mut inbound, &route).await?;
+    record.changes = inbound.changes.clone();
+    let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
+    Ok(reply::from_driver(driver).await)
 }

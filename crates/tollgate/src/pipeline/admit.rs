@@ -1,7 +1,6 @@
 //! May the request begin? It takes its part of all limits and budgets of its caller, or is turned away.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 use tollgate_dialect::usage::Usage;
@@ -19,6 +18,7 @@ use super::{rate_headers, spend};
 use crate::app::{App, Live};
 use crate::failure::Failure;
 use crate::tokens;
+use crate::unix_time::unix_ms;
 
 /// What a request took from its limits and holds in its budgets. It is to be settled or released: dropped, it gives its part of the
 /// limits back and is taken to have cost all that it held.
@@ -122,9 +122,4 @@ impl Admission {
 /// Keeps limits together with the other replicas, where the configuration in force says how.
 pub async fn share_limits(app: Arc<App>) {
     app.limiter.share(unix_ms).await;
-}
-
-/// Milliseconds since 1970: windows of limits are those of the clock.
-pub fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -22,6 +22,7 @@ use super::{fit, session};
 use crate::app::{App, Live};
 use crate::config::model::MidStream;
 use crate::failure::{Failure, PhaseSettings};
+use crate::unix_time::unix_ms;
 
 /// A client does not wait longer than this for a deployment that asks for a rest: it is told how long to wait instead.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -67,11 +68,10 @@ impl Driver {
     pub fn new(app: Arc<App>, live: Arc<Live>, inbound: Inbound, route: Route, recorder: Recorder) -> Driver {
         let settings = &live.config.settings;
         let commit_after = settings.commit_after.unwrap_or(DEFAULT_COMMIT_AFTER);
-        let created = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let head = AnswerHead {
             id: recorder.id.trim_start_matches("req_").to_string(),
             model: inbound.model.clone(),
-            created,
+            created: unix_ms() / 1000,
             stream_usage: inbound.stream_usage,
             json_array: inbound.json_array,
             ..AnswerHead::default()

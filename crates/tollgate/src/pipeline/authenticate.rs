@@ -11,10 +11,10 @@ use tollgate_policy::authorise::{self, Names};
 use tollgate_store::chain::Chain;
 use tollgate_store::entity::VirtualKey;
 
-use super::admit::unix_ms;
 use super::tenant::Tenant;
 use crate::app::{App, Live};
 use crate::failure::Failure;
+use crate::unix_time::unix_ms;
 
 /// Where clients put their key, besides `Authorization: Bearer`.
 const KEY_HEADERS: [&str; 4] = ["x-api-key", "api-key", "x-goog-api-key", "x-litellm-api-key"];

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use tollgate_dialect::Dialect;
 
-use super::admit::unix_ms;
 use super::attempt::Whole;
 use super::authenticate::Caller;
 use super::body;
@@ -19,6 +18,7 @@ use crate::admin::routes::ROUTES;
 use crate::app::{App, Live};
 use crate::config::model::Config;
 use crate::failure::Failure;
+use crate::unix_time::unix_ms;
 
 /// A list of ten thousand ids fits.
 const MOST_BYTES: usize = 4 * 1024 * 1024;

@@ -1,7 +1,7 @@
 //! What happened to a request: its record while it is made, and one log line when it is over, however it ended.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -19,6 +19,7 @@ use super::inbound::Inbound;
 use super::tap::{self, Tap, Tapped};
 use crate::app::{App, Live};
 use crate::http::shown;
+use crate::unix_time::unix_ms;
 
 /// Dropping it writes the line, so a disconnect or a panic cannot leave a request without one.
 pub struct Recorder {
@@ -108,7 +109,7 @@ impl Recorder {
     pub fn requested(&mut self, inbound: &Inbound) {
         self.changes = inbound.changes.clone();
         let own = &mut self.own;
-        own.began_at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        own.began_at_ms = unix_ms();
         own.dialect = inbound.dialect.name().to_string();
         own.model = inbound.model.chars().take(200).collect();
         own.client = inbound.client.chars().take(100).collect();

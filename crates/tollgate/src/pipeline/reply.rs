@@ -13,7 +13,6 @@ use tollgate_dialect::error::{ErrorKind, PublicError};
 use tollgate_dialect::{Dialect, encode_error, status_of};
 use tollgate_store::record::bounded;
 
-use super::admit;
 use super::attempt::{Driver, Whole};
 use super::line::Outlet;
 use super::rate_headers;
@@ -21,6 +20,7 @@ use super::recorder::Recorder;
 use crate::config::model::{Config, Deployment};
 use crate::failure::Failure;
 use crate::signatures;
+use crate::unix_time::unix_ms;
 
 const VERSION: HeaderValue = HeaderValue::from_static(concat!("tollgate-", env!("CARGO_PKG_VERSION")));
 
@@ -182,7 +182,7 @@ pub fn error(dialect: Dialect, failure: &Failure, config: &Config, record: &mut 
         headers.insert("x-tollgate-signature", HeaderValue::from_static(signature));
     }
     if let Failure::OverLimit { standing, .. } = failure {
-        rate_headers::put(dialect, standing, admit::unix_ms(), &mut headers);
+        rate_headers::put(dialect, standing, unix_ms(), &mut headers);
     }
     record.reason = failure.reason();
     record.signature = signature;

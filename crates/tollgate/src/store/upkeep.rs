@@ -9,7 +9,7 @@ use tollgate_policy::price::dollars;
 use tollgate_store::meter::Alert;
 
 use crate::app::App;
-use crate::pipeline::admit::unix_ms;
+use crate::unix_time::unix_ms;
 
 const EVERY: Duration = Duration::from_secs(60 * 60);
 /// The audit trail goes back so far.
