@@ -1,5 +1,7 @@
 //! What a coding agent must be told to speak to the gateway, and what must not be there.
 
+use std::path::Path;
+
 use super::{Client, Shell};
 
 /// The environment of a client: variables to set and variables to remove.
@@ -11,6 +13,33 @@ pub struct ClientEnv {
     pub unset: &'static [&'static str],
     /// What no variable can say: arguments that go before the user's own.
     pub args: Vec<String>,
+    /// What only a file can say.
+    pub settings: Option<Settings>,
+}
+
+/// Settings in a folder of the client's own, to which a variable points. There is nothing secret in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub variable: &'static str,
+    pub folder: &'static str,
+    /// Within the folder.
+    pub file: &'static str,
+    pub content: &'static str,
+}
+
+impl ClientEnv {
+    /// Points to the settings where there are some, and writes them the first time: after that they are the user's.
+    pub fn place(&mut self, dir: &Path) -> std::io::Result<()> {
+        let Some(Settings { variable, folder, file, content }) = self.settings else { return Ok(()) };
+        let folder = dir.join(folder);
+        let file = folder.join(file);
+        if !file.exists() {
+            std::fs::create_dir_all(file.parent().unwrap_or(dir))?;
+            std::fs::write(&file, content)?;
+        }
+        self.set.push((variable, folder.display().to_string()));
+        Ok(())
+    }
 }
 
 /// Where the gateway is and as what the client shall use it.
@@ -76,6 +105,7 @@ fn claude(access: &Access<'_>) -> ClientEnv {
             "CLAUDE_CODE_USE_ANTHROPIC_AWS",
         ],
         args: Vec::new(),
+        settings: None,
     }
 }
 
@@ -101,6 +131,7 @@ fn codex(access: &Access<'_>) -> ClientEnv {
         set: vec![(CODEX_KEY, access.key.to_string())],
         unset: &["OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_API_KEY"],
         args: config.into_iter().flat_map(|line| ["-c".to_string(), line]).collect(),
+        settings: None,
     }
 }
 
@@ -133,8 +164,19 @@ fn opencode(access: &Access<'_>) -> ClientEnv {
         set: vec![("OPENCODE_CONFIG_CONTENT", config.to_string())],
         unset: &[],
         args: Vec::new(),
+        settings: None,
     }
 }
+
+/// With an address of its own Gemini CLI chooses a way to sign in that it then refuses ("Invalid auth method selected"), unless its
+/// settings name one; and a user may have signed in at Google there. So it gets a home of its own. Its settings for a whole system are
+/// no way: they have to be root's.
+const GEMINI_SETTINGS: Settings = Settings {
+    variable: "GEMINI_CLI_HOME",
+    folder: "gemini",
+    file: ".gemini/settings.json",
+    content: "{\"security\": {\"auth\": {\"selectedType\": \"gemini-api-key\"}}}\n",
+};
 
 /// Gemini CLI 0.61 (geminicli.com/docs, 2026-11).
 fn gemini(access: &Access<'_>) -> ClientEnv {
@@ -154,6 +196,7 @@ fn gemini(access: &Access<'_>) -> ClientEnv {
             "CODE_ASSIST_ENDPOINT",
         ],
         args: Vec::new(),
+        settings: Some(GEMINI_SETTINGS),
     }
 }
 
@@ -290,5 +333,15 @@ mod tests {
             assert!(env.set.contains(&(pair.0, pair.1.to_string())), "{pair:?}");
         }
         assert!(env.unset.contains(&"GOOGLE_GENAI_USE_VERTEXAI"));
+
+        let (mut env, dir) = (env, tempfile::tempdir().unwrap());
+        env.place(&dir.path().join("new")).unwrap();
+        let (variable, folder) = env.set.last().unwrap();
+        assert_eq!(*variable, "GEMINI_CLI_HOME");
+        let file = Path::new(folder).join(".gemini/settings.json");
+        assert!(std::fs::read_to_string(&file).unwrap().contains(r#""selectedType": "gemini-api-key""#));
+        std::fs::write(&file, "{}").unwrap();
+        env.place(&dir.path().join("new")).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "{}", "it is the user's now");
     }
 }

@@ -18,7 +18,7 @@ use crate::{server, telemetry};
 pub fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     match (&args.config, environment("TOLLGATE_BASE_URL")) {
         (None, Some(base_url)) => {
-            let env = of_running_gateway(args.client, args.model.as_deref(), &base_url);
+            let env = of_running_gateway(args.client, args.model.as_deref(), &base_url)?;
             let status = serve::runtime(Some(1))?.block_on(start(&env, &args.args))?;
             Ok(exit_code(status))
         }
@@ -46,8 +46,8 @@ fn run_private(args: &RunArgs) -> Result<ExitCode, CliError> {
         let app = Arc::new(app);
         tokio::spawn(server::serve(app.clone(), listener, std::future::pending()));
         let base_url = format!("http://127.0.0.1:{port}");
-        let env =
-            client_env(args.client, &Access { base_url: &base_url, key: &key, model: Some(&model), context_window });
+        let access = Access { base_url: &base_url, key: &key, model: Some(&model), context_window };
+        let env = placed(client_env(args.client, &access))?;
         let status = start(&env, &args.args).await?;
         report(&app, log.as_ref());
         Ok(exit_code(status))
@@ -56,12 +56,12 @@ fn run_private(args: &RunArgs) -> Result<ExitCode, CliError> {
 
 /// Prints the variables for a gateway that runs already.
 pub fn env(args: &EnvArgs) -> Result<ExitCode, CliError> {
-    let env = of_running_gateway(args.client, args.model.as_deref(), &gateway::base_url());
+    let env = of_running_gateway(args.client, args.model.as_deref(), &gateway::base_url())?;
     print!("{}", env.script(args.shell));
     Ok(ExitCode::SUCCESS)
 }
 
-fn of_running_gateway(client: Client, model: Option<&str>, base_url: &str) -> ClientEnv {
+fn of_running_gateway(client: Client, model: Option<&str>, base_url: &str) -> Result<ClientEnv, CliError> {
     let key = gateway::key();
     if key.is_none() {
         eprintln!(
@@ -69,7 +69,19 @@ fn of_running_gateway(client: Client, model: Option<&str>, base_url: &str) -> Cl
         );
     }
     let key = key.as_deref().unwrap_or("sk-none");
-    client_env(client, &Access { base_url, key, model, context_window: None })
+    placed(client_env(client, &Access { base_url, key, model, context_window: None }))
+}
+
+/// A client's settings are kept in the data directory: a shell that has their place in a variable may use them long after this.
+fn placed(mut env: ClientEnv) -> Result<ClientEnv, CliError> {
+    let dir = data_dir(None).unwrap_or_else(std::env::temp_dir);
+    env.place(&dir).map_err(|error| {
+        CliError::failure(format!(
+            "the client's settings cannot be written to {}: {error}; set HOME or XDG_DATA_HOME",
+            dir.display()
+        ))
+    })?;
+    Ok(env)
 }
 
 pub(super) fn model(config: &Config, asked: Option<&str>) -> Result<String, CliError> {

@@ -2,6 +2,7 @@
 
 mod claude_chat;
 mod claude_messages;
+mod launch;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
