@@ -10,7 +10,7 @@
 
 mod access;
 pub(crate) mod admit;
-mod asked;
+
 pub(crate) mod attempt;
 mod authenticate;
 mod bill;
@@ -22,10 +22,10 @@ pub(crate) mod exchange;
 mod fit;
 mod flow;
 pub(crate) mod inbound;
-mod limits;
 mod line;
 mod manage;
 mod operation;
+mod output_limit;
 mod passing;
 pub(crate) mod prepare;
 mod rate_headers;
@@ -42,6 +42,7 @@ mod tap;
 mod tenant;
 mod tries;
 mod turn;
+mod upstream_limits;
 mod wishes;
 
 use std::net::IpAddr;

@@ -17,7 +17,7 @@ use tollgate_store::record;
 use super::attempt::{Driver, Whole};
 use super::prepare::{Preparation, Prepared, prepare};
 use super::tap::Tapped;
-use super::{fit, limits, relay, reply};
+use super::{fit, relay, reply, upstream_limits};
 use crate::app::{Known, Live};
 use crate::config::model::Deployment;
 use crate::failure::Failure;
@@ -259,7 +259,7 @@ impl Driver {
         let answer =
             self.line.patient(limit, passthrough, app.client.send_as(deployment.entra.as_ref(), request)).await;
         let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
-        if let Some(spent) = limits::spent_for(answer.headers(), SystemTime::now()) {
+        if let Some(spent) = upstream_limits::spent_for(answer.headers(), SystemTime::now()) {
             live.abilities[index].health().spent(self.app.now_ms(), spent);
         }
         let answer = self.recorder.tapped(answer);
@@ -295,9 +295,9 @@ impl Driver {
             error.status = parts.status.as_u16();
             error.temporary = false;
         }
-        error.retry_after = limits::retry_after(&parts.headers, SystemTime::now()).or(error.retry_after);
+        error.retry_after = upstream_limits::retry_after(&parts.headers, SystemTime::now()).or(error.retry_after);
         if error.kind == ErrorKind::RateLimited {
-            error.scope = limits::scope(&parts.headers).unwrap_or(error.scope);
+            error.scope = upstream_limits::scope(&parts.headers).unwrap_or(error.scope);
         }
         // The vendor knows better than its status whether it is worth while.
         error.temporary &= parts.headers.get("x-should-retry").is_none_or(|word| word != "false");

@@ -13,7 +13,7 @@ use super::session::{self, Conversation};
 use super::tap;
 use super::tenant::Tenant;
 use super::wishes::{self, Wishes};
-use super::{asked, body};
+use super::{body, output_limit};
 use crate::app::Live;
 use crate::config::rewrite;
 use crate::failure::Failure;
@@ -236,8 +236,8 @@ fn head(dialect: Dialect, body: &[u8]) -> Result<Head<'_>, Failure> {
         }
     };
     let mut head = Head {
-        max_tokens: asked::count(asked::output_limit(dialect), &members)?,
-        choices: asked::count(asked::choices(dialect), &members)?,
+        max_tokens: output_limit::count(output_limit::places(dialect), &members)?,
+        choices: output_limit::count(output_limit::choices(dialect), &members)?,
         ..Head::default()
     };
     for (name, value) in members {

@@ -16,7 +16,7 @@ use super::line::Line;
 use super::recorder::Recorder;
 use super::relay::{MAX_PIECE, may_be_events, next_data};
 use super::tap::Tapped;
-use super::{limits, reply};
+use super::{reply, upstream_limits};
 use crate::config::model::Deployment;
 
 const ONE: u64 = 1_000_000_000;
@@ -178,7 +178,7 @@ impl Passing<'_> {
 
     fn headers(&self, upstream: &HeaderMap) -> HeaderMap {
         let mut headers = reply::headers(self.record);
-        limits::pass_on(upstream, &mut headers, self.record.admission.is_limited());
+        upstream_limits::pass_on(upstream, &mut headers, self.record.admission.is_limited());
         if let Some(kind) = upstream.get(CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, kind.clone());
         }

@@ -23,11 +23,11 @@ use super::bill::{self, Prompt, Tally};
 use super::exchange::Failed;
 use super::flow::{Flow, Sink, deliver};
 use super::inbound::Inbound;
-use super::limits;
 use super::line::Line;
 use super::prepare::Prepared;
 use super::recorder::Recorder;
 use super::tap::Tapped;
+use super::upstream_limits;
 use crate::app::{Abilities, App};
 use crate::config::model::{Deployment, Settings};
 use crate::tokens;
@@ -179,14 +179,14 @@ impl Relay<'_> {
     fn whole(&mut self, upstream: &HeaderMap, body: Vec<u8>) -> Whole {
         self.record.status = Some(200);
         let mut headers = super::reply::headers(self.record);
-        limits::pass_on(upstream, &mut headers, self.record.admission.is_limited());
+        upstream_limits::pass_on(upstream, &mut headers, self.record.admission.is_limited());
         Whole { status: StatusCode::OK, headers, body }
     }
 
     // ---- stream
 
     async fn stream(&mut self, headers: &HeaderMap, mut body: Tapped, first: Bytes) -> Result<Option<Whole>, Failed> {
-        limits::pass_on(headers, &mut self.line.headers, self.record.admission.is_limited());
+        upstream_limits::pass_on(headers, &mut self.line.headers, self.record.admission.is_limited());
         let mut sink = self.sink(true);
         let mut tally = self.tally();
         let mut decoder = StreamDecoder::new(self.prepared.dialect, self.quirks);

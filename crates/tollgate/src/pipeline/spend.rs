@@ -14,8 +14,8 @@ use tollgate_store::ledger::Payer;
 use tollgate_store::meter::{Asking, Reservation};
 
 use super::admit::{self, Admitting};
-use super::asked;
 use super::inbound::Inbound;
+use super::output_limit;
 use super::route::{self, Route};
 use crate::app::Live;
 use crate::config::rewrite;
@@ -42,7 +42,7 @@ pub async fn reserve(
     let capped = pots.iter().any(|pot| pot.max_nanos.is_some());
     let (price, most_output) = dearest(live, inbound, route, capped);
     let choices = inbound.choices.unwrap_or(1).max(1);
-    let asked = inbound.max_tokens.or(most_output).unwrap_or(USUAL_OUTPUT);
+    let allowed = inbound.max_tokens.or(most_output).unwrap_or(USUAL_OUTPUT);
     let whole = inbound.operation.as_ref().filter(|asked| !asked.operation.writes_text());
     let estimate = price.map_or_else(Estimate::default, |price| {
         if let Some(asked) = whole {
@@ -51,13 +51,13 @@ pub async fn reserve(
         // Without a budget nothing depends on it but what is billed should the process die.
         let input = if capped { admit::expected_input(live, inbound, route) } else { inbound.body.len() as u64 / 4 };
         let input = (input as f64 * INPUT_MARGIN) as u64;
-        let output = asked.saturating_mul(choices);
+        let output = allowed.saturating_mul(choices);
         Estimate::new(
             &price,
             input,
             cache_writes(&inbound.body),
             output,
-            LEAST_OUTPUT.min(asked).saturating_mul(choices),
+            LEAST_OUTPUT.min(allowed).saturating_mul(choices),
         )
     });
     // Where output is free no budget has a say in how long it is.
@@ -124,7 +124,7 @@ fn payer(ask: &Admitting<'_>, inbound: &Inbound) -> Payer {
 /// The client's body with a limit that the budget pays for.
 fn cap_output(inbound: &mut Inbound, tokens: u64) {
     let Ok(value) = Json::parse(&tokens.to_string()).map(Json::into_owned) else { return };
-    let places = asked::output_limit(inbound.dialect);
+    let places = output_limit::places(inbound.dialect);
     let Some((body, place)) = rewrite::set_first_of(places, &value, &inbound.body) else { return };
     inbound.body = body.into();
     inbound.max_tokens = Some(tokens);

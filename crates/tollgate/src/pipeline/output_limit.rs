@@ -5,7 +5,7 @@ use tollgate_dialect::error::Invalid;
 use tollgate_dialect::json::{Json, members};
 
 /// The places of the limit, the first that is there counts. Where there is none it is written to the last.
-pub fn output_limit(dialect: Dialect) -> &'static [&'static str] {
+pub fn places(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Messages => &["max_tokens"],
         Dialect::Chat => &["max_completion_tokens", "max_tokens"],
