@@ -199,7 +199,15 @@ impl Sim {
     /// # Panics
     /// When no loopback port can be bound.
     pub async fn start(config: SimConfig) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free loopback port");
+        Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0)), config).await
+    }
+
+    /// Starts on an address that another one had, as after a restart.
+    ///
+    /// # Panics
+    /// When the address is taken.
+    pub async fn start_on(addr: SocketAddr, config: SimConfig) -> Self {
+        let listener = TcpListener::bind(addr).await.expect("a free loopback port");
         let addr = listener.local_addr().expect("a bound socket has an address");
         let script = Mutex::new((config.steps.clone(), 0));
         let state = Arc::new(State {
@@ -220,6 +228,11 @@ impl Sim {
             }
         });
         Self { addr, state, listener: task.abort_handle() }
+    }
+
+    /// Goes away with all its connections, as a killed process does. What it has seen stays to be read.
+    pub fn stop(&self) {
+        self.listener.abort();
     }
 
     pub fn addr(&self) -> SocketAddr {
@@ -270,7 +283,7 @@ impl Sim {
 
 impl Drop for Sim {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.stop();
     }
 }
 
