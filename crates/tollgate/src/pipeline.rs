@@ -27,6 +27,7 @@ mod manage;
 mod operation;
 mod output_limit;
 mod passing;
+mod pieces;
 pub(crate) mod prepare;
 mod rate_headers;
 mod recorder;

@@ -1,6 +1,7 @@
 //! The management API over real HTTP, on both databases: what LiteLLM's documentation sends works unchanged.
 
 mod cli;
+mod export;
 mod fixtures;
 mod models;
 #[path = "../../../tollgate-store/tests/support/postgres.rs"]
