@@ -53,14 +53,12 @@ pub struct Settings {
     pub away: Duration,
     /// How much spending is put down at most while the database is away; a request takes about 1 KB.
     pub journal_bytes: u64,
-    /// Rows of the ledger that are older are deleted, a few at a time; their hours stay. `None`: all are kept.
-    pub keep_rows: Option<Duration>,
 }
 
 impl Settings {
     pub fn new(journal: PathBuf) -> Settings {
         let zone = TimeZone::UTC;
-        Settings { journal, zone, away: banker::LEASES_LAST, journal_bytes: 1 << 30, keep_rows: None }
+        Settings { journal, zone, away: banker::LEASES_LAST, journal_bytes: 1 << 30 }
     }
 }
 

@@ -6,6 +6,7 @@ mod fixtures;
 mod models;
 #[path = "../../../tollgate-store/tests/support/postgres.rs"]
 mod postgres;
+mod retention;
 mod rights;
 mod s21;
 mod s25;
