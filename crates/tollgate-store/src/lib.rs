@@ -21,4 +21,5 @@ pub mod record;
 pub mod records;
 pub mod shared;
 pub mod usage;
+pub mod uses;
 pub mod vault;

@@ -99,6 +99,7 @@ async fn answer(
     let caller = authenticate::caller(&app, live, request.headers(), in_query.as_deref(), address).await?;
     let path = shown(request.uri().path()).into_owned();
     caller.may(live, &path, None)?;
+    caller.note_use(&app);
     match endpoint {
         Endpoint::Generate { dialect, model } => {
             let inbound = inbound::read(live, dialect, model, request).await?;

@@ -31,6 +31,24 @@ pub async fn forget_old(app: Arc<App>) {
     }
 }
 
+/// So often a key that is in use is written.
+const USES_EVERY: Duration = Duration::from_secs(60);
+
+/// Brings to the database when keys were last used.
+pub async fn keep_uses(app: Arc<App>) {
+    let Some(store) = app.store() else { return };
+    loop {
+        tokio::time::sleep(USES_EVERY).await;
+        write_uses(store).await;
+    }
+}
+
+pub async fn write_uses(store: &Store) {
+    if let Err(error) = store.uses.write(&store.database).await {
+        tracing::debug!(%error, "when keys were used could not be written; it is tried again");
+    }
+}
+
 /// A change of the configuration is noticed so soon.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What an earlier process left is in the ledger by then.

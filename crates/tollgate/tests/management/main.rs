@@ -3,6 +3,7 @@
 mod cli;
 mod export;
 mod fixtures;
+mod last_active;
 mod models;
 #[path = "../../../tollgate-store/tests/support/postgres.rs"]
 mod postgres;
