@@ -9,7 +9,7 @@ use tollgate_policy::access::Scope;
 use tollgate_policy::limit::{Claims, Tokens};
 use tollgate_store::ledger::Charge;
 use tollgate_store::limiter::{LimitDenial, LimitPermit};
-use tollgate_store::meter::Reservation;
+use tollgate_store::meter::{Denied, Reservation};
 
 use super::authenticate::Caller;
 use super::inbound::Inbound;
@@ -87,6 +87,14 @@ pub fn expected_input(live: &Live, inbound: &Inbound, route: &Route) -> u64 {
 }
 
 impl Admission {
+    /// Before another attempt, of whose output is returned what is paid for, if it is less than before.
+    pub async fn reserve_again(&mut self, app: &App, spent: u64, more_input: u64) -> Result<Option<u64>, Denied> {
+        match (&mut self.reserved, app.store()) {
+            (Some(reservation), Some(store)) => store.meter.reserve_again(reservation, spent, more_input).await,
+            _ => Ok(None),
+        }
+    }
+
     /// The request is over, after an upstream was asked. `usage`: what it took, if that is known.
     pub fn settle(&mut self, usage: Option<&Usage>, charge: Charge) {
         if let Some(reservation) = self.reserved.take() {

@@ -232,6 +232,11 @@ impl Recorder {
 
     // ---- the end
 
+    /// What attempts have cost so far.
+    pub fn spent_nanos(&self) -> u64 {
+        self.broken.used().cost_nanos.unwrap_or(0).saturating_add(self.cost_nanos.unwrap_or(0))
+    }
+
     fn settle(&mut self) {
         if self.attempts == 0 {
             return self.admission.release();
