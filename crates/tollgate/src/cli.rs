@@ -6,6 +6,7 @@ mod clock;
 mod demo;
 mod explain;
 mod gateway;
+mod ledger;
 mod manage;
 mod probe;
 mod replay;

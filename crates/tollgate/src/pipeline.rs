@@ -35,7 +35,7 @@ mod records;
 mod relay;
 mod reply;
 mod restore;
-mod route;
+pub(crate) mod route;
 mod said;
 mod session;
 mod spend;
@@ -60,7 +60,7 @@ use inbound::Inbound;
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
 use tenant::Tenant;
-pub(crate) use {authenticate::Caller, check::check, reply::without_secrets, route::chance};
+pub(crate) use {authenticate::Caller, check::check, reply::public, reply::without_secrets, route::chance};
 
 /// Answers any request. Errors are answers too, in the dialect of the path.
 pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Request<Incoming>) -> Reply {

@@ -14,6 +14,7 @@ use tollgate_store::meter::{Denied, Reservation};
 use super::authenticate::Caller;
 use super::inbound::Inbound;
 use super::route::Route;
+use super::tenant::Tenant;
 use super::{rate_headers, spend};
 use crate::app::{App, Live};
 use crate::failure::Failure;
@@ -72,6 +73,28 @@ impl Admitting<'_> {
             Err(LimitDenial::Unknown) => Err(Failure::LimitsUnknown),
         }
     }
+}
+
+/// What calls of the gateway itself are told apart by in the ledger, which names no key for them: LiteLLM's word (1.109.1) for health
+/// checks, and one of ours.
+pub const TAG_OF_CHECKS: &str = "litellm-internal-health-check";
+pub const TAG_OF_PROBES: &str = "tollgate-probe";
+
+/// A call of the gateway itself: no rate holds it back, and the gateway pays.
+pub async fn own(
+    app: &App,
+    live: &Live,
+    tag: &str,
+    inbound: &mut Inbound,
+    route: &Route,
+    request_id: &str,
+) -> Result<Admission, Failure> {
+    inbound.wishes.tags = vec![tag.to_string()];
+    let Some(store) = app.store() else { return Ok(Admission::default()) };
+    let caller = Caller::master(Tenant::default(), None);
+    let asking = Admitting { app, live, caller: &caller, end_user: None, request_id };
+    let reserved = spend::reserve(store, &asking, inbound, route, unix_ms()).await?;
+    Ok(Admission { limited: None, reserved: Some(reserved) })
 }
 
 /// As the first deployment counts. What cannot be counted is refused or corrected later.
