@@ -28,6 +28,7 @@ mod manage;
 mod operation;
 mod output_limit;
 mod passing;
+mod pieces;
 pub(crate) mod prepare;
 mod rate_headers;
 mod recorder;
@@ -35,7 +36,7 @@ mod records;
 mod relay;
 mod reply;
 mod restore;
-mod route;
+pub(crate) mod route;
 mod said;
 mod session;
 mod spend;
@@ -60,7 +61,7 @@ use inbound::Inbound;
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
 use tenant::Tenant;
-pub(crate) use {authenticate::Caller, check::check, reply::without_secrets, route::chance};
+pub(crate) use {authenticate::Caller, check::check, reply::public, reply::without_secrets, route::chance};
 
 /// Answers any request. Errors are answers too, in the dialect of the path.
 pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Request<Incoming>) -> Reply {
@@ -100,6 +101,7 @@ async fn answer(
     let caller = authenticate::caller(&app, live, request.headers(), key_in_query.as_deref(), address).await?;
     let path = shown(request.uri().path()).into_owned();
     caller.may(live, &path, None)?;
+    caller.note_use(&app);
     match endpoint {
         Endpoint::Generate { dialect, model } => {
             let inbound = inbound::read(live, dialect, model, request).await?;

@@ -310,6 +310,21 @@ pub struct Settings {
     pub responses: KeptRules,
     /// `tollgate_settings.capture`; `None`: no body is ever stored.
     pub capture: Option<CaptureRules>,
+    pub retention: Retention,
+}
+
+/// What becomes of old rows of the ledger: `general_settings.maximum_spend_logs_retention_period` and `…_interval`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// `None`: all are kept.
+    pub keep: Option<Duration>,
+    pub look_every: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { keep: None, look_every: Duration::from_secs(3_600) }
+    }
 }
 
 /// Which requests are stored with their bodies.

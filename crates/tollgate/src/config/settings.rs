@@ -15,6 +15,7 @@ use super::limits;
 use super::model::{CatchAll, FairQueue, HealthChecks, MidStream, Settings};
 use super::problem::Pos;
 use super::redis;
+use super::retention;
 use super::rewrite;
 use super::routing::{self, Routing};
 use super::secret::Secret;
@@ -170,6 +171,7 @@ fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
         read.settings.max_request_bytes =
             section.count("max_request_size_mb").and_then(|mb| usize::try_from(mb).ok()?.checked_mul(1 << 20));
         read.settings.checks = health_checks(section);
+        read.settings.retention = retention::read(section);
         limits::read_general(section, &mut read.settings.limits, &mut read.settings.limits_without_redis);
         section.finish(&GENERAL_SETTINGS);
     }

@@ -15,6 +15,7 @@ use tollgate_store::record::bounded;
 
 use super::attempt::{Driver, Whole};
 use super::line::Outlet;
+use super::pieces::Pieces;
 use super::rate_headers;
 use super::recorder::Recorder;
 use crate::config::model::{Config, Deployment};
@@ -39,11 +40,13 @@ pub enum ReplyBody {
         outlet: Outlet,
         onlooker: Option<Onlooker>,
     },
+    /// A file of the management API.
+    Pieces(Pieces),
 }
 
 /// The answer ended before it was whole.
 #[derive(Debug, thiserror::Error)]
-#[error("the upstream broke off")]
+#[error("the answer broke off")]
 pub struct Cut;
 
 impl Body for ReplyBody {
@@ -53,6 +56,7 @@ impl Body for ReplyBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut *self {
             ReplyBody::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            ReplyBody::Pieces(pieces) => pieces.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
             ReplyBody::Stream { driving, outlet, onlooker } => {
                 let mut seen = |bytes: Bytes| {
                     if let Some(onlooker) = onlooker {
@@ -81,14 +85,14 @@ impl Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match self {
             ReplyBody::Whole(bytes) => bytes.is_none(),
-            ReplyBody::Stream { .. } => false,
+            ReplyBody::Stream { .. } | ReplyBody::Pieces(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             ReplyBody::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            ReplyBody::Stream { .. } => SizeHint::default(),
+            ReplyBody::Stream { .. } | ReplyBody::Pieces(_) => SizeHint::default(),
         }
     }
 }
@@ -138,7 +142,7 @@ pub async fn from_driver(driver: Driver) -> Reply {
 pub fn watched(mut reply: Reply, mut look: impl FnMut(bool, &[u8]) + Send + 'static) -> Reply {
     match reply.body_mut() {
         ReplyBody::Whole(Some(bytes)) => look(true, bytes),
-        ReplyBody::Whole(None) => {}
+        ReplyBody::Whole(None) | ReplyBody::Pieces(_) => {}
         ReplyBody::Stream { onlooker, .. } => *onlooker = Some(Box::new(look)),
     }
     reply
