@@ -15,6 +15,7 @@ use tollgate_dialect::sealed::Seal;
 use tollgate_policy::access::{Grants, Scope, ScopeKind};
 use tollgate_policy::authorise::AccessGroups;
 use tollgate_policy::health::{Health, Standing};
+use tollgate_policy::price::Price;
 use tollgate_policy::repair::Fact;
 use tollgate_policy::retry::RetryBudget;
 use tollgate_store::affinity::Affinity;
@@ -129,6 +130,7 @@ pub struct Known {
     pub max_output_tokens: Option<u64>,
     /// Tokens of prompt and answer together.
     pub context_window: Option<u64>,
+    pub price: Option<Price>,
 }
 
 impl Known {
@@ -140,12 +142,14 @@ impl Known {
                 quirks: capabilities.quirks,
                 max_output_tokens: capabilities.max_output_tokens,
                 context_window: capabilities.context_window,
+                price: capabilities.price,
             }
         } else {
             Known {
                 quirks: deployment.quirks.clone(),
                 max_output_tokens: deployment.max_output_tokens,
                 context_window: deployment.context_window,
+                price: deployment.price,
             }
         }
     }

@@ -17,6 +17,8 @@ use super::recorder::Recorder;
 use super::relay::{MAX_PIECE, may_be_events, next_data};
 use super::tap::Tapped;
 use super::{reply, upstream_limits};
+use tollgate_policy::price::Price;
+
 use crate::config::model::Deployment;
 
 const ONE: u64 = 1_000_000_000;
@@ -33,6 +35,7 @@ pub struct Passing<'p> {
     pub line: &'p mut Line,
     pub record: &'p mut Recorder,
     pub deployment: &'p Deployment,
+    pub price: Option<Price>,
     pub stream: bool,
 }
 
@@ -209,7 +212,7 @@ impl Passing<'_> {
         if at_end && took.estimated {
             self.record.change(Change::new(ChangeKind::Estimated, "usage"));
         }
-        if let Some(price) = &self.deployment.price {
+        if let Some(price) = &self.price {
             let before = self.spent_before.unwrap_or(0);
             self.record.cost_nanos = Some(before.saturating_add(price.cost_of(&took)));
         }
