@@ -30,6 +30,7 @@ use crate::credentials::{self, Credential};
 use crate::gate::{Door, Gate, SharedHealth};
 use crate::health::Check;
 use crate::rests;
+use crate::sign_in::KeySets;
 use crate::store::Store;
 use crate::tokens::Calibration;
 use crate::upstream::Client;
@@ -43,6 +44,8 @@ pub struct App {
     pub captures: Captures,
     pub shared_rests: SharedRests,
     pub limiter: Limiter,
+    /// What tokens of identity providers are checked with.
+    pub key_sets: KeySets,
     /// Set when the gateway serves; other commands have none.
     store: OnceLock<Store>,
     learned: LearnedFacts,
@@ -192,6 +195,7 @@ impl App {
             captures,
             shared_rests: SharedRests::default(),
             limiter,
+            key_sets: KeySets::default(),
             store: OnceLock::new(),
             learned,
             lasting: Mutex::new(lasting),
@@ -339,7 +343,11 @@ impl Live {
             gateway: Scope {
                 kind: ScopeKind::Gateway,
                 id: String::new(),
-                grants: Grants::default(),
+                grants: Grants {
+                    addresses: config.settings.addresses.clone(),
+                    routes: config.settings.routes.clone(),
+                    ..Grants::default()
+                },
                 limits: config.settings.limits.clone(),
             },
             checks: Semaphore::new(config.settings.checks.concurrency),

@@ -14,6 +14,7 @@ use tollgate_store::database::StoreError;
 use tollgate_store::meter::Denied;
 
 use crate::admin::error::ApiError;
+use crate::sign_in::Refused;
 
 mod access;
 mod limits;
@@ -24,6 +25,8 @@ mod upstream;
 pub enum Failure {
     NoCredential,
     WrongCredential,
+    /// A token of an identity provider does not let its bearer in.
+    Token(Refused),
     /// The caller may not do what it asked for.
     Forbidden(authorise::Denial),
     /// A budget of the caller has nothing left for the request, or cannot be asked.
@@ -231,6 +234,7 @@ impl Failure {
                 ErrorKind::Authentication,
                 "The key is not valid for this gateway. Compare it with general_settings.master_key (or LITELLM_MASTER_KEY / TOLLGATE_MASTER_KEY).".into(),
             ),
+            Failure::Token(refused) => refused.public(),
             Failure::NoSuchPath { method, path } => final_word(
                 404,
                 ErrorKind::NotFound,

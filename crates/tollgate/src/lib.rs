@@ -16,6 +16,7 @@ pub mod probe;
 pub mod registry;
 mod rests;
 pub mod server;
+pub mod sign_in;
 pub mod signatures;
 pub mod store;
 pub mod telemetry;

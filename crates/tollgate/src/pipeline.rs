@@ -94,9 +94,10 @@ async fn answer(
     if matches!(endpoint, Endpoint::Alive | Endpoint::Ready | Endpoint::Hello) {
         return Ok(catalog::health(&app, &endpoint, record));
     }
+    let path = shown(request.uri().path()).into_owned();
+    authenticate::everybody_may(live, &path, address)?;
     let in_query = in_query(request.uri().query(), "key").filter(|_| dialect == Dialect::Gemini);
     let caller = authenticate::caller(&app, live, request.headers(), in_query.as_deref(), address).await?;
-    let path = shown(request.uri().path()).into_owned();
     caller.may(live, &path, None)?;
     match endpoint {
         Endpoint::Generate { dialect, model } => {
@@ -107,7 +108,7 @@ async fn answer(
             let inbound = operation::read(live, operation, model, request).await?;
             call(app, live, caller, &path, inbound, record).await
         }
-        Endpoint::CountTokens { dialect, model } => count::answer(live, &caller, dialect, model, request, record).await,
+        Endpoint::CountTokens { dialect, model } => count::answer(live, caller, dialect, model, request, record).await,
         Endpoint::Models => Ok(catalog::models(live, &caller, dialect, record)),
         Endpoint::Model(id) => catalog::model(live, &caller, &id, dialect, record),
         Endpoint::Health => {
@@ -134,6 +135,8 @@ async fn call(
     mut inbound: Inbound,
     record: &mut Recorder,
 ) -> Result<Reply, Failure> {
+    let caller = caller.calling(live, path, &inbound.model);
+    inbound.end_user = caller.end_user.clone().or(inbound.end_user);
     inbound.tenant = caller.tenant;
     record.requested(&inbound);
     record.capture(live, inbound.capture.take());

@@ -26,6 +26,7 @@ use super::entra::Entra;
 use super::rewrite::RewriteRule;
 use super::routing::Routing;
 use super::secret::Secret;
+use super::sign_in::SignIn;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -307,6 +308,11 @@ pub struct Settings {
     pub limits_without_redis: WithoutRedis,
     /// `tollgate_settings.capture`; `None`: no body is ever stored.
     pub capture: Option<CaptureRules>,
+    /// Tokens of an identity provider are taken in place of keys.
+    pub sign_in: Option<Arc<SignIn>>,
+    /// `general_settings.allowed_ips` and `allowed_routes`: from where, and for which paths, anybody may call. Empty: all.
+    pub addresses: Vec<String>,
+    pub routes: Vec<String>,
 }
 
 /// Which requests are stored with their bodies.

@@ -1,6 +1,7 @@
 //! The blocks beside `model_list:`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -19,6 +20,7 @@ use super::rewrite;
 use super::routing::{self, Routing};
 use super::secret::Secret;
 use super::section::Section;
+use super::sign_in;
 use super::yaml::{Map, Value};
 
 /// As LiteLLM's router does when nothing is said.
@@ -169,6 +171,9 @@ fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
         read.settings.max_request_bytes =
             section.count("max_request_size_mb").and_then(|mb| usize::try_from(mb).ok()?.checked_mul(1 << 20));
         read.settings.checks = health_checks(section);
+        read.settings.sign_in = sign_in::read(section).map(Arc::new);
+        read.settings.addresses = sign_in::texts(section, "allowed_ips");
+        read.settings.routes = sign_in::texts(section, "allowed_routes");
         limits::read_general(section, &mut read.settings.limits, &mut read.settings.limits_without_redis);
         section.finish(&GENERAL_SETTINGS);
     }

@@ -1,7 +1,9 @@
 //! The management API over real HTTP, on both databases: what LiteLLM's documentation sends works unchanged.
 
+mod addresses;
 mod cli;
 mod fixtures;
+mod issuer;
 mod models;
 #[path = "../../../tollgate-store/tests/support/postgres.rs"]
 mod postgres;
@@ -9,6 +11,7 @@ mod rights;
 mod s21;
 mod s25;
 mod s30;
+mod sign_in;
 mod spend;
 mod stage;
 #[path = "../support/mod.rs"]
