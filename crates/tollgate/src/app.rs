@@ -24,6 +24,7 @@ use tollgate_store::recall::Recall;
 use tollgate_store::records::Records;
 use tollgate_store::shared::SharedRests;
 
+use crate::answers::Answers;
 use crate::capture::Captures;
 use crate::config::model::{Config, Deployment};
 use crate::credentials::{self, Credential};
@@ -46,6 +47,8 @@ pub struct App {
     pub limiter: Limiter,
     /// What tokens of identity providers are checked with.
     pub key_sets: KeySets,
+    /// What clients may ask for again.
+    pub answers: Answers,
     /// Set when the gateway serves; other commands have none.
     store: OnceLock<Store>,
     learned: LearnedFacts,
@@ -196,6 +199,7 @@ impl App {
             shared_rests: SharedRests::default(),
             limiter,
             key_sets: KeySets::default(),
+            answers: Answers::default(),
             store: OnceLock::new(),
             learned,
             lasting: Mutex::new(lasting),

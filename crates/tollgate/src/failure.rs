@@ -103,6 +103,12 @@ pub enum Failure {
     NoDeploymentWithTags {
         tags: Vec<String>,
     },
+    /// The client's `Idempotency-Key` was that of another request.
+    KeyOfAnother,
+    /// The same request, sent before, is still being answered.
+    StillAnswering {
+        waited: Duration,
+    },
     /// No record of a request has this id (any more).
     NoSuchRequest {
         id: String,
@@ -305,6 +311,24 @@ impl Failure {
                     tags.join(", ")
                 ),
             ),
+            Failure::KeyOfAnother => final_word(
+                422,
+                ErrorKind::InvalidRequest,
+                "This Idempotency-Key was sent with another request before. Use a new key for each request, and the same one only to send the same again.".into(),
+            ),
+            Failure::StillAnswering { waited } => PublicError {
+                retry_after: Some(Duration::from_secs(5)),
+                should_retry: Some(true),
+                ..PublicError::new(
+                    409,
+                    ErrorKind::InvalidRequest,
+                    format!(
+                        "The same request was sent before and is still being answered after {} s more; its answer can be had when it is \
+                         whole (Idempotency-Key, x-stainless-retry-count; tollgate_settings.idempotency: false answers each anew).",
+                        waited.as_secs()
+                    ),
+                )
+            },
             Failure::NoSuchRequest { id } => final_word(
                 404,
                 ErrorKind::NotFound,

@@ -1,6 +1,7 @@
 //! The gateway. Read `pipeline.rs` first.
 
 mod admin;
+pub mod answers;
 pub mod app;
 pub mod capture;
 pub mod cli;

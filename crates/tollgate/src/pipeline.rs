@@ -34,6 +34,7 @@ mod records;
 mod relay;
 mod reply;
 mod restore;
+mod retried;
 mod route;
 mod said;
 mod session;
@@ -58,6 +59,7 @@ use crate::http::{Endpoint, NoEndpoint, endpoint, in_query, shown};
 use inbound::Inbound;
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
+use retried::{Course, Marks};
 use tenant::Tenant;
 pub(crate) use {authenticate::Caller, check::check, reply::without_secrets, route::chance};
 
@@ -101,12 +103,14 @@ async fn answer(
     caller.may(live, &path, None)?;
     match endpoint {
         Endpoint::Generate { dialect, model } => {
+            let marks = Marks::of(live, &request)?;
             let inbound = inbound::read(live, dialect, model, request).await?;
-            call(app, live, caller, &path, inbound, record).await
+            call(app, live, caller, (&path, marks), inbound, record).await
         }
         Endpoint::Operate { operation, model } => {
+            let marks = Marks::of(live, &request)?;
             let inbound = operation::read(live, operation, model, request).await?;
-            call(app, live, caller, &path, inbound, record).await
+            call(app, live, caller, (&path, marks), inbound, record).await
         }
         Endpoint::CountTokens { dialect, model } => count::answer(live, caller, dialect, model, request, record).await,
         Endpoint::Models => Ok(catalog::models(live, &caller, dialect, record)),
@@ -126,12 +130,12 @@ async fn answer(
     }
 }
 
-/// A call of a model.
+/// A call of a model. `marks`: by which its client tells that it sends it again.
 async fn call(
     app: Arc<App>,
     live: &Arc<Live>,
     caller: Caller,
-    path: &str,
+    (path, marks): (&str, Option<Marks>),
     mut inbound: Inbound,
     record: &mut Recorder,
 ) -> Result<Reply, Failure> {
@@ -142,9 +146,16 @@ async fn call(
     record.capture(live, inbound.capture.take());
     let route = access::route(live, &caller, path, &mut inbound)?;
     let end_user = access::end_user(&app, live, &caller, &inbound).await?;
+    let ticket = match marks {
+        Some(marks) => match marks.course(&app.answers, caller.tenant, path, &inbound, record).await? {
+            Course::Replay(reply) => return Ok(reply),
+            Course::Ask(ticket) => ticket,
+        },
+        None => None,
+    };
     let asking = admit::Admitting { app: &app, live, caller: &caller, end_user, request_id: &record.id };
     record.admission = asking.admit(&mut inbound, &route).await?;
     record.changes = inbound.changes.clone();
     let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
-    Ok(reply::from_driver(driver).await)
+    Ok(retried::taken_down(reply::from_driver(driver).await, ticket))
 }

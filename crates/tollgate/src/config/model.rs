@@ -308,6 +308,8 @@ pub struct Settings {
     pub limits_without_redis: WithoutRedis,
     /// `tollgate_settings.capture`; `None`: no body is ever stored.
     pub capture: Option<CaptureRules>,
+    /// `tollgate_settings.idempotency: false`: answers are not kept for clients that ask again.
+    pub forgets_answers: bool,
     /// Tokens of an identity provider are taken in place of keys.
     pub sign_in: Option<Arc<SignIn>>,
     /// `general_settings.allowed_ips` and `allowed_routes`: from where, and for which paths, anybody may call. Empty: all.

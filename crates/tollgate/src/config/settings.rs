@@ -292,6 +292,7 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
         read.routing.rests.gone_for = time;
     }
     read.settings.zone = zone(&section);
+    read.settings.forgets_answers = section.bool("idempotency") == Some(false);
     if section.bool("session_affinity") == Some(false) {
         read.routing.affinity = None;
     }

@@ -17,6 +17,7 @@ use super::attempt::{Driver, Whole};
 use super::line::Outlet;
 use super::rate_headers;
 use super::recorder::Recorder;
+use super::retried::Taking;
 use crate::config::model::{Config, Deployment};
 use crate::failure::Failure;
 use crate::signatures;
@@ -34,6 +35,7 @@ pub enum ReplyBody {
     Stream {
         driving: Option<Driving>,
         outlet: Outlet,
+        taking: Option<Taking>,
     },
 }
 
@@ -49,8 +51,15 @@ impl Body for ReplyBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut *self {
             ReplyBody::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            ReplyBody::Stream { driving, outlet } => {
-                if let Some(bytes) = take(outlet) {
+            ReplyBody::Stream { driving, outlet, taking } => {
+                let mut take = || {
+                    let bytes = take(outlet)?;
+                    if let Some(taking) = taking {
+                        taking.take(&bytes);
+                    }
+                    Some(bytes)
+                };
+                if let Some(bytes) = take() {
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
                 let Some(driver) = driving else { return Poll::Ready(None) };
@@ -58,7 +67,7 @@ impl Body for ReplyBody {
                 if over {
                     *driving = None;
                 }
-                match take(outlet) {
+                match take() {
                     Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                     None if over && outlet.lock().cut => Poll::Ready(Some(Err(Cut))),
                     None if over => Poll::Ready(None),
@@ -113,7 +122,8 @@ pub async fn from_driver(driver: Driver) -> Reply {
         return whole.into();
     }
     let head = outlet.lock().head.take().unwrap_or_default();
-    let mut reply = http::Response::new(ReplyBody::Stream { driving: over.is_none().then_some(driving), outlet });
+    let mut reply =
+        http::Response::new(ReplyBody::Stream { driving: over.is_none().then_some(driving), outlet, taking: None });
     let headers = reply.headers_mut();
     *headers = head;
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));

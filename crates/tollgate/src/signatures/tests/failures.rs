@@ -181,6 +181,8 @@ fn failures() -> Vec<(Failure, &'static str)> {
         (Failure::PromptTooLong { route: "kimi".into(), tokens: 300_000, window: 262_144 }, "prompt-is-too-long"),
         (Failure::NoDeploymentWithTags { tags: vec!["paid".into()] }, "tollgate-no-deployment-with-tags"),
         (Failure::NoSuchRequest { id: "req_019a".into() }, "tollgate-unknown-request"),
+        (Failure::KeyOfAnother, "tollgate-idempotency-key"),
+        (Failure::StillAnswering { waited: Duration::from_secs(30) }, "tollgate-idempotency-key"),
         (Failure::ShuttingDown, "tollgate-shutting-down"),
         (Failure::Internal("anything"), "tollgate-internal-error"),
     ]
