@@ -188,10 +188,8 @@ impl Ticket {
         if self.given_up {
             return;
         }
-        let body = match self.taken.as_slice() {
-            [only] => only.clone(),
-            parts => parts.concat().into(),
-        };
+        // A copy has no room to spare, as what was taken may have.
+        let body = self.taken.concat().into();
         let kept = Arc::new(Kept { status, headers, body, asked: self.asked });
         // Held, so that nobody asks the same in between.
         let running = self.answers.running();

@@ -153,7 +153,7 @@ fn agree(own: &Section<'_, '_>, sign_in: &SignIn, claims: &Claims) {
         let hint = "say it with `user_allowed_roles`, `role_mappings` or `scope_mappings`, and remove it";
         wrong("custom_validate", "is Python, which is not run here, so it would keep nobody out", hint);
     }
-    if claims.user_roles.is_some() != !sign_in.user_roles.is_empty() {
+    if claims.user_roles.is_some() == sign_in.user_roles.is_empty() {
         let hint = "give both `user_roles_jwt_field` and `user_allowed_roles`, or neither";
         wrong("user_allowed_roles", "goes with `user_roles_jwt_field`", hint);
     }
