@@ -30,6 +30,7 @@ use crate::config::model::{Config, Deployment};
 use crate::credentials::{self, Credential};
 use crate::gate::{Door, Gate, SharedHealth};
 use crate::health::Check;
+use crate::kept::Kept;
 use crate::rests;
 use crate::sign_in::KeySets;
 use crate::store::Store;
@@ -43,6 +44,7 @@ pub struct App {
     pub records: Records,
     pub affinity: Affinity,
     pub captures: Captures,
+    pub kept: Kept,
     pub shared_rests: SharedRests,
     pub limiter: Limiter,
     /// What tokens of identity providers are checked with.
@@ -196,6 +198,7 @@ impl App {
             records,
             affinity,
             captures,
+            kept: Kept::default(),
             shared_rests: SharedRests::default(),
             limiter,
             key_sets: KeySets::default(),

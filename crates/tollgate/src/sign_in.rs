@@ -33,8 +33,6 @@ pub struct Bearer {
     pub chains: Vec<Arc<Chain>>,
     /// The customer that it names.
     pub end_user: Option<String>,
-    /// The same for the same person, whatever the token.
-    pub name: String,
 }
 
 /// # Errors
@@ -43,10 +41,5 @@ pub async fn bearer(app: &App, store: &Store, sign_in: &SignIn, token: &str) -> 
     let (claims, issuer) = token::verified(app, sign_in, token).await.map_err(Failure::Token)?;
     let who = who::read(sign_in, &issuer.claims, &claims).map_err(Failure::Token)?;
     let chains = chains::of(app, store, sign_in, &who).await?;
-    Ok(Bearer {
-        role: who.admin.then_some(Role::ProxyAdmin),
-        name: chains.name,
-        chains: chains.found,
-        end_user: who.end_user,
-    })
+    Ok(Bearer { role: who.admin.then_some(Role::ProxyAdmin), chains, end_user: who.end_user })
 }

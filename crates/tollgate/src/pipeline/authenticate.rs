@@ -45,9 +45,9 @@ impl Caller {
     }
 
     fn with_token(bearer: Bearer, address: Option<IpAddr>) -> Caller {
-        let tenant = Tenant::of_key(&bearer.name);
         let mut chains = bearer.chains.into_iter();
         let first = chains.next();
+        let tenant = first.as_ref().map(|chain| Tenant::of_key(&chain.key.hash)).unwrap_or_default();
         let role = bearer.role.or(first.as_ref().map(|chain| chain.role())).unwrap_or_default();
         Caller { role, chain: first, others: chains.collect(), end_user: bearer.end_user, address, tenant }
     }
@@ -78,6 +78,13 @@ impl Caller {
         let may = all.find(|chain| self.may_by(chain, live, path, Some(model)).is_ok()).cloned();
         self.chain = may.or(self.chain);
         self
+    }
+
+    /// Its key is in use. Written later, by nobody's request.
+    pub fn note_use(&self, app: &App) {
+        if let (Some(store), Some(chain)) = (app.store(), &self.chain) {
+            store.uses.note(&chain.key.hash, unix_ms());
+        }
     }
 
     /// The names of models that it may call.

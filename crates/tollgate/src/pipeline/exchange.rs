@@ -76,6 +76,7 @@ impl Driver {
         let mut cures: Vec<Fact> = Vec::new();
         let mut refused: Option<(Bytes, Arc<Known>, Ended)> = None;
         loop {
+            self.afford().await.map_err(Ended::Final)?;
             let mut known = self.app.known(live, index, upstream_model);
             for fact in &cures {
                 let known = Arc::make_mut(&mut known);

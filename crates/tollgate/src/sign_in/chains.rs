@@ -15,21 +15,16 @@ use crate::failure::Failure;
 use crate::store::Store;
 use crate::unix_time::unix_ms;
 
-pub struct Chains {
-    pub found: Vec<Arc<Chain>>,
-    /// Of the first.
-    pub name: String,
-}
-
 /// One for each team that is known; for tokens without a team one without.
-pub async fn of(app: &App, store: &Store, sign_in: &SignIn, who: &Who) -> Result<Chains, Failure> {
-    let mut chains = Chains { found: Vec::new(), name: String::new() };
+pub async fn of(app: &App, store: &Store, sign_in: &SignIn, who: &Who) -> Result<Vec<Arc<Chain>>, Failure> {
+    let mut chains = Vec::new();
     let teams: Vec<Option<&String>> = match who.teams.as_slice() {
         [] => vec![None],
         teams => teams.iter().map(Some).collect(),
     };
     for team in teams {
         let key = VirtualKey {
+            hash: account(who, team),
             user_id: who.user.clone(),
             team_id: team.cloned(),
             organisation_id: who.organisation.clone(),
@@ -58,15 +53,20 @@ pub async fn of(app: &App, store: &Store, sign_in: &SignIn, who: &Who) -> Result
                 continue;
             }
         }
-        if chains.found.is_empty() {
-            chains.name = name;
-        }
-        chains.found.push(chain);
+        chains.push(chain);
     }
-    if chains.found.is_empty() {
+    if chains.is_empty() {
         return Err(Failure::Token(Refused::Nobody(Nobody::Teams(who.teams.clone()))));
     }
     Ok(chains)
+}
+
+/// What the ledger, and all that belongs to a key, knows the bearer by, whatever the token: the user, else the team.
+fn account(who: &Who, team: Option<&String>) -> String {
+    VirtualKey::hash_of(&match (&who.user, team) {
+        (Some(user), _) => format!("token of the user {user}"),
+        (None, team) => format!("token of the team {}", team.map_or("", String::as_str)),
+    })
 }
 
 /// Makes known who was not. Another request, here or elsewhere, may have done so meanwhile.

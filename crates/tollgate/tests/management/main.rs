@@ -2,11 +2,14 @@
 
 mod addresses;
 mod cli;
+mod export;
 mod fixtures;
 mod issuer;
+mod last_active;
 mod models;
 #[path = "../../../tollgate-store/tests/support/postgres.rs"]
 mod postgres;
+mod retention;
 mod rights;
 mod s21;
 mod s25;

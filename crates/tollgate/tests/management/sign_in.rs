@@ -437,3 +437,34 @@ fn tokens_are_taken_beside_keys_in_any_header_and_without_a_master_key_nobody_co
         assert_eq!(ask(&[("x-api-key", &expired), json]).await, 401);
     });
 }
+
+#[test]
+fn a_token_sees_what_was_spent_and_answered_for_its_bearer_and_nothing_of_others() {
+    isolated(|| async {
+        let house = House::open(Store::Sqlite, json!({"user_id_jwt_field": "sub", "user_id_upsert": true})).await;
+        let stage = &house.stage;
+        let (ada, eve) = (house.token(json!({"sub": "ada"})), house.token(json!({"sub": "eve"})));
+        for key in [MASTER_KEY, &ada, &eve] {
+            assert_eq!(stage.chat(key, "m").await.status, 200);
+        }
+        let mut rows = Value::Null;
+        for _ in 0..500 {
+            rows = stage.admin("GET /spend/logs", Value::Null).await;
+            if rows.as_array().is_some_and(|rows| rows.len() == 3) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(rows.as_array().map(Vec::len), Some(3), "{rows}");
+        let own = stage.ok(&ada, "GET /spend/logs", Value::Null).await;
+        let users: Vec<&Value> = own.as_array().expect("rows").iter().map(|row| &row["user"]).collect();
+        assert_eq!(users, ["ada"], "{own}");
+        // An answer that is kept is its bearer's, with the next token too.
+        let body = json!({"model": "m", "input": "hello"});
+        let made = stage.ok(&ada, "POST /v1/responses", body).await;
+        let path = format!("GET /v1/responses/{}", made["id"].as_str().expect("an id"));
+        assert_eq!(stage.call(&eve, &path, &Value::Null).await.status, 404);
+        let next = house.token(json!({"sub": "ada", "jti": "2"}));
+        assert_eq!(stage.call(&next, &path, &Value::Null).await.status, 200);
+    });
+}

@@ -183,6 +183,9 @@ fn failures() -> Vec<(Failure, &'static str)> {
         (Failure::NoSuchRequest { id: "req_019a".into() }, "tollgate-unknown-request"),
         (Failure::KeyOfAnother, "tollgate-idempotency-key"),
         (Failure::StillAnswering { waited: Duration::from_secs(30) }, "tollgate-idempotency-key"),
+        (Failure::NoSuchResponse { id: "resp_1".into(), of: None }, "tollgate-unknown-response"),
+        (Failure::NoSuchResponse { id: "resp_1".into(), of: Some("resp_2".into()) }, "tollgate-unknown-response"),
+        (Failure::NotInBackground { id: "resp_1".into() }, "tollgate-not-in-background"),
         (Failure::ShuttingDown, "tollgate-shutting-down"),
         (Failure::Internal("anything"), "tollgate-internal-error"),
     ]
