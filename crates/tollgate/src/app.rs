@@ -25,6 +25,7 @@ use tollgate_store::recall::Recall;
 use tollgate_store::records::Records;
 use tollgate_store::shared::SharedRests;
 
+use crate::answers::Answers;
 use crate::capture::Captures;
 use crate::config::model::{Config, Deployment};
 use crate::credentials::{self, Credential};
@@ -32,6 +33,7 @@ use crate::gate::{Door, Gate, SharedHealth};
 use crate::health::Check;
 use crate::kept::Kept;
 use crate::rests;
+use crate::sign_in::KeySets;
 use crate::store::Store;
 use crate::tokens::Calibration;
 use crate::upstream::Client;
@@ -46,6 +48,10 @@ pub struct App {
     pub kept: Kept,
     pub shared_rests: SharedRests,
     pub limiter: Limiter,
+    /// What tokens of identity providers are checked with.
+    pub key_sets: KeySets,
+    /// What clients may ask for again.
+    pub answers: Answers,
     /// Set when the gateway serves; other commands have none.
     store: OnceLock<Store>,
     learned: LearnedFacts,
@@ -199,6 +205,8 @@ impl App {
             kept: Kept::default(),
             shared_rests: SharedRests::default(),
             limiter,
+            key_sets: KeySets::default(),
+            answers: Answers::default(),
             store: OnceLock::new(),
             learned,
             lasting: Mutex::new(lasting),
@@ -346,7 +354,11 @@ impl Live {
             gateway: Scope {
                 kind: ScopeKind::Gateway,
                 id: String::new(),
-                grants: Grants::default(),
+                grants: Grants {
+                    addresses: config.settings.addresses.clone(),
+                    routes: config.settings.routes.clone(),
+                    ..Grants::default()
+                },
                 limits: config.settings.limits.clone(),
             },
             checks: Semaphore::new(config.settings.checks.concurrency),

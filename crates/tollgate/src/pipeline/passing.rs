@@ -95,6 +95,7 @@ impl Passing<'_> {
         if self.line.committed() {
             // The client was promised a stream.
             self.line.write(|out| out.extend([b"data: ", &whole[..], b"\n\ndata: [DONE]\n\n"].concat()));
+            self.line.is_whole();
             self.line.drained().await;
             return Ok(None);
         }
@@ -129,6 +130,7 @@ impl Passing<'_> {
             return Err(Failure::Broken("the upstream's stream ended before the answer was complete".into()).into());
         }
         self.settle(true);
+        self.line.is_whole();
         Ok(None)
     }
 
@@ -167,6 +169,7 @@ impl Passing<'_> {
             self.line.drained().await;
             next = self.next(&mut body).await?;
         }
+        self.line.is_whole();
         Ok(None)
     }
 

@@ -343,6 +343,7 @@ impl Relay<'_> {
 
     /// From here on the answer is paid for, whether or not the client takes it.
     fn settle(&mut self, usage: Usage, prompt: &Prompt) {
+        self.line.is_whole();
         self.record.usage = usage;
         if let Some(price) = &self.price {
             let before = self.record.cost_nanos.unwrap_or(0);
