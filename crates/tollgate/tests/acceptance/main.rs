@@ -30,6 +30,7 @@ mod replicas;
 mod responses;
 mod routing;
 mod rules;
+mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
 mod thinking;
