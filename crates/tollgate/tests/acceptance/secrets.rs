@@ -238,7 +238,11 @@ async fn refused_here(house: &House) {
         whole.to_string()[..200].to_string(),
         merged(whole.clone(), json!({"max_tokens": PROMPT})).to_string(),
         merged(whole.clone(), json!({"messages": PROMPT})).to_string(),
-        merged(whole.clone(), json!({"messages": [{"role": PROMPT, "content": ARGUMENT}]})).to_string(),
+        merged(
+            whole.clone(),
+            json!({"messages": [{"role": "user", "content": {"text": PROMPT}, "tool_calls": ARGUMENT}]}),
+        )
+        .to_string(),
         merged(whole.clone(), json!({"tools": {"a": PROMPT}, "tool_choice": ARGUMENT})).to_string(),
         merged(whole.clone(), json!({"stream": PROMPT, "temperature": ARGUMENT})).to_string(),
         merged(whole, json!({"model": "nothing"})).to_string(),

@@ -8,9 +8,10 @@ const BODY: &str = r#"{"model": "a-model-with-a-very-long-name-1", "messages": [
 fn what_an_error_quotes_of_the_requests_texts_is_left_out() {
     for (words, wanted) in [
         ("Invalid content: 'at the northern cape before June.'", "Invalid content: '[from the request]'"),
+        // The body has a backslash before each quotation mark.
         (
             "`Our secret plan is to buy the \"lighthouse\" at the northern cape before` is refused",
-            "`[from the request]\"lighthouse\"[from the request]` is refused",
+            "`[from the request]\"lighthouse[from the request]` is refused",
         ),
         ("cannot read /home/ada/letters/to-grandmother.txt", "cannot read [from the request]"),
     ] {
