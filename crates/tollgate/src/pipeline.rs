@@ -30,6 +30,7 @@ mod output_limit;
 mod passing;
 mod pieces;
 pub(crate) mod prepare;
+mod quotes;
 mod rate_headers;
 mod recorder;
 mod records;

@@ -190,7 +190,7 @@ impl Driver {
         let failed = match ended {
             Ended::Failed(failed) => failed,
             Ended::Final(failure) => {
-                let words = reply::public(failure, &live.config).message;
+                let words = self.recorder.without_quotes(&reply::public(failure, &live.config).message);
                 return record::AttemptFailure { kind: "not_sent".into(), words, ..Default::default() };
             }
         };
@@ -205,7 +205,7 @@ impl Driver {
         record::AttemptFailure {
             kind: reason(&failed.failure).into(),
             status,
-            words: record::bounded(&reply::without_secrets(words, &live.config)),
+            words: self.recorder.without_quotes(&reply::without_secrets(words, &live.config)),
             retry_after_ms: asked.and_then(|asked| u64::try_from(asked.as_millis()).ok()),
             upstream_request_id: failed.upstream_id.clone(),
         }

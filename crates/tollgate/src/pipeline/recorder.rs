@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tollgate_dialect::Dialect;
 use tollgate_dialect::error::Change;
 use tollgate_dialect::usage::Usage;
+use tollgate_policy::failover::Failure;
 use tollgate_store::ledger;
 use tollgate_store::record::{self, Attempt, AttemptFailure, Outcome, RouteTaken, bounded};
 use tollgate_store::records::Shared;
@@ -16,6 +17,7 @@ use tollgate_store::records::Shared;
 use super::admit::Admission;
 use super::bill::Broken;
 use super::inbound::Inbound;
+use super::quotes;
 use super::tap::{self, Tap, Tapped};
 use crate::app::{App, Live};
 use crate::http::shown;
@@ -54,6 +56,8 @@ pub struct Recorder {
     pub quiet: bool,
     /// What it took from the limits of its caller.
     pub admission: Admission,
+    /// The client's body, of whose texts no error's words may have any.
+    said: Bytes,
     /// The request is captured.
     tap: Option<Tap>,
     /// Handed on to another owner: this one stays silent.
@@ -104,6 +108,7 @@ impl Recorder {
             signature: None,
             quiet: false,
             admission: Admission::default(),
+            said: Bytes::new(),
             tap: None,
             moved: false,
         }
@@ -111,6 +116,7 @@ impl Recorder {
 
     pub fn requested(&mut self, inbound: &Inbound) {
         self.changes = inbound.changes.clone();
+        self.said = inbound.body.clone();
         let own = &mut self.own;
         own.began_at_ms = unix_ms();
         own.dialect = inbound.dialect.name().to_string();
@@ -128,6 +134,7 @@ impl Recorder {
         let mut taken = Recorder::new(self.id.clone(), self.app.clone(), self.began, own);
         taken.shared = Some(shared);
         taken.changes = std::mem::take(&mut self.changes);
+        taken.said = std::mem::take(&mut self.said);
         taken.tap = self.tap.take();
         taken.admission = std::mem::take(&mut self.admission);
         taken
@@ -152,6 +159,16 @@ impl Recorder {
     pub fn changes_header(&self) -> Option<String> {
         let names: Vec<String> = self.changes.iter().map(Change::to_string).collect();
         (!names.is_empty()).then(|| names.join(","))
+    }
+
+    /// An error's words for logs and records, which have none of the client's.
+    pub fn without_quotes(&self, words: &str) -> String {
+        quotes::left_out(&bounded(words), &self.said)
+    }
+
+    /// The same of the failure of an attempt, for what is told to others.
+    pub fn failure_without_quotes(&self, failure: &Failure) -> Failure {
+        quotes::left_out_of(failure, &self.said)
     }
 
     // ---- steps, as others see them
@@ -294,7 +311,7 @@ impl Recorder {
         };
         record.reason = self.reason.map(str::to_string);
         record.signature = self.signature.map(str::to_string);
-        record.error = self.error.as_deref().map(bounded);
+        record.error = self.error.clone();
         record.changes = self.changes.iter().map(Change::to_string).collect();
         record.usage = record::Usage {
             input_tokens: self.usage.total_input(),
@@ -321,6 +338,7 @@ impl Drop for Recorder {
             self.app.totals.add(self.usage.total_input(), self.usage.output.unwrap_or(0), self.cost_nanos.unwrap_or(0));
         }
         self.settle();
+        self.error = self.error.take().map(|error| self.without_quotes(&error));
         let status = self.status.unwrap_or(499);
         let ms = self.elapsed_ms();
         let changes = self.changes_header().unwrap_or_default();

@@ -31,6 +31,7 @@ mod responses;
 mod retries;
 mod routing;
 mod rules;
+mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
 mod thinking;
