@@ -3,9 +3,28 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
+use tollgate_dialect::frame::FrameReader;
+use tollgate_dialect::frame::eventstream::EventStreamReader;
 
 use super::media;
 use super::redact::{REDACTED, Redactor};
+
+/// An event stream of AWS as server-sent events, so that it can be read and searched; `None`: it is none. What is wrong with it,
+/// and a message that broke off, is left out.
+pub fn of_event_stream(raw: &[u8]) -> Option<String> {
+    if FrameReader::of(raw).is_text() {
+        return None;
+    }
+    let mut reader = EventStreamReader::default();
+    reader.feed(raw);
+    let mut events = String::with_capacity(raw.len());
+    while let Some(Ok(message)) = reader.next() {
+        let payload = String::from_utf8_lossy(message.payload);
+        let data = if payload.is_empty() { message.error_message } else { &payload };
+        events.push_str(&format!("event: {}\ndata: {data}\n\n", message.name));
+    }
+    Some(events)
+}
 
 /// The stream without secrets. Frames in which nothing is found stay as they are, byte for byte.
 pub fn redact(stream: &str, redactor: &Redactor) -> String {

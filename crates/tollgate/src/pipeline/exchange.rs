@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
 use tollgate_dialect::error::{Change, ChangeKind, ErrorKind, UpstreamError};
 use tollgate_dialect::quirks::Api;
-use tollgate_dialect::{Dialect, decode_error, is_plain_error};
+use tollgate_dialect::{Dialect, decode_aws_error, decode_error, is_plain_error};
 use tollgate_policy::failover::{Failure as AttemptFailure, reason};
 use tollgate_policy::repair::{Fact, Sent, recognise};
 use tollgate_store::record;
@@ -287,7 +287,10 @@ impl Driver {
         let read = self.line.patient(Duration::from_secs(10), same_dialect, reading).await;
         let bytes = read.ok().and_then(Result::ok).map(|whole| whole.to_bytes()).unwrap_or_default();
         let bytes = self.app.client.without_tokens(deployment.entra.as_ref(), bytes);
-        let mut error = decode_error(dialect, parts.status.as_u16(), &bytes);
+        let mut error = match parts.headers.get("x-amzn-errortype").and_then(|name| name.to_str().ok()) {
+            Some(name) => decode_aws_error(parts.status.as_u16(), name, &bytes),
+            None => decode_error(dialect, parts.status.as_u16(), &bytes),
+        };
         if parts.status.is_redirection() {
             let target = parts.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("elsewhere");
             error.message = format!("the upstream redirects to {target}; correct api_base");
@@ -301,8 +304,9 @@ impl Driver {
         }
         // The vendor knows better than its status whether it is worth while.
         error.temporary &= parts.headers.get("x-should-retry").is_none_or(|word| word != "false");
-        let upstream_id =
-            ["request-id", "x-request-id", "x-generation-id"].iter().find_map(|name| parts.headers.get(*name));
+        let upstream_id = ["request-id", "x-request-id", "x-generation-id", "x-amzn-requestid"]
+            .iter()
+            .find_map(|name| parts.headers.get(*name));
         let upstream_id = upstream_id.and_then(|id| id.to_str().ok()).map(|id| id.chars().take(100).collect());
         let raw =
             (same_dialect && may_pass_unmodified(dialect, &error, &bytes)).then(|| (parts.status.as_u16(), bytes));
