@@ -1,3 +1,4 @@
 //! Transport units of streams.
 
+pub mod eventstream;
 pub mod sse;
