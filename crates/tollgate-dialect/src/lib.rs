@@ -25,6 +25,8 @@ mod scope;
 pub mod sealed;
 pub mod usage;
 
+pub use anthropic_messages::hosted;
+
 use std::borrow::Cow;
 
 use error::{AnswerError, Change, Invalid, PublicError, Unsupported, UpstreamError};

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hosted::Host;
 use crate::request::Effort;
 
 mod converse;
@@ -128,6 +129,8 @@ pub struct Quirks {
 pub struct MessagesQuirks {
     /// It is Anthropic's own service (or a cloud's copy of it): signatures are checked, betas are known.
     pub genuine: bool,
+    /// Who hosts it: what stands outside the body, and the names of betas.
+    pub host: Host,
     /// `thinking.type` values that the model takes.
     pub thinking: Vec<ThinkingType>,
     pub effort: bool,
@@ -166,6 +169,7 @@ impl Default for MessagesQuirks {
     fn default() -> Self {
         MessagesQuirks {
             genuine: false,
+            host: Host::Anthropic,
             thinking: vec![ThinkingType::Adaptive, ThinkingType::Enabled, ThinkingType::Disabled],
             effort: true,
             efforts: Vec::new(),

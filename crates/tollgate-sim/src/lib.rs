@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod aws;
 mod azure;
 mod chat;
 mod connection;
@@ -30,6 +31,7 @@ mod rule;
 mod script;
 mod server;
 
+pub use aws::{Aws, Grants};
 pub use azure::{API_VERSION, Azure, Identity};
 pub use chat::{Strictness as ChatStrictness, Words};
 pub use demo::coding_agent;

@@ -36,8 +36,17 @@ impl Plan {
         plan
     }
 
+    /// A document of any kind in one piece.
+    fn text(status: u16, content_type: &str, body: String) -> Self {
+        let mut plan = Self::new(status, content_type, Content::Pieces(Vec::new()));
+        plan.set_body(body.into());
+        plan
+    }
+
     pub fn refusal(refusal: &Refusal) -> Self {
-        Self::json(refusal.status, &refusal.body)
+        let mut plan = Self::json(refusal.status, &refusal.body);
+        plan.headers.extend(refusal.headers.iter().cloned());
+        plan
     }
 
     /// The pieces of a stream as one array, which is what Google sends to those who do not ask for events.
@@ -74,6 +83,12 @@ impl Call<'_> {
                 return answer.map(|token| Plan::json(200, &token));
             }
             azure.front(self.head)?;
+        }
+        if let Some(aws) = &config.aws {
+            if let Some(answer) = aws.endpoint(self.head, self.bytes) {
+                return Ok(Plan::text(answer.status, answer.content_type, answer.body));
+            }
+            aws.front(self.head, self.bytes)?;
         }
         let plays = |provider| config.providers.contains(&provider);
         if self.head.method == Method::POST && path.ends_with("/chat/completions") && plays(Provider::Chat) {

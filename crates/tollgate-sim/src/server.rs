@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use crate::aws::Aws;
 use crate::azure::Azure;
 use crate::connection::{Body, Reset, Socket, body};
 use crate::faults::{Ending, play};
@@ -55,6 +56,8 @@ pub struct SimConfig {
     pub at_once: Option<(usize, String)>,
     /// Azure's front before the providers, and its token endpoints.
     pub azure: Option<Azure>,
+    /// An account of AWS: its front before the providers, and the endpoints that give keys.
+    pub aws: Option<Aws>,
 }
 
 impl Default for SimConfig {
@@ -70,6 +73,7 @@ impl Default for SimConfig {
             steps: Vec::new(),
             at_once: None,
             azure: None,
+            aws: None,
         }
     }
 }
@@ -102,6 +106,12 @@ impl SimConfig {
     #[must_use]
     pub fn azure(mut self, azure: &Azure) -> Self {
         self.azure = Some(azure.clone());
+        self
+    }
+
+    #[must_use]
+    pub fn aws(mut self, aws: &Aws) -> Self {
+        self.aws = Some(aws.clone());
         self
     }
 

@@ -4,6 +4,7 @@
 //! it), `model` (what comes out).
 
 pub mod added;
+pub mod aws;
 mod azure;
 mod capabilities;
 mod capture;
@@ -11,6 +12,7 @@ mod context;
 mod credential;
 mod deployment;
 pub mod entra;
+pub mod identity;
 mod known;
 mod limits;
 mod load;

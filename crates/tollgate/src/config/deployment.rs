@@ -11,7 +11,8 @@ use tollgate_policy::price::{Price, Units};
 use super::capabilities::{of_model, overlay};
 use super::context::Context;
 use super::credential::{credential, headers};
-use super::entra::{SignIn, sign_in};
+use super::entra::sign_in;
+use super::identity::SignIn;
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
 use super::model::{CheckRules, Deployment, ForceStream, Timeouts};
 use super::section::Section;
@@ -150,10 +151,10 @@ fn one(
         return None;
     }
     let names_key = params.entry("api_key").is_some();
-    let (credential, entra) = match sign_in(params, &target, defaults.entra) {
+    let (credential, identity) = match sign_in(params, &target, defaults.entra) {
         SignIn::Key => (credential(params, &target), None),
         SignIn::Token(token) => (Some((http::header::AUTHORIZATION, token)), None),
-        SignIn::Entra(entra) => (None, Some(entra)),
+        SignIn::Identity(identity) => (None, Some(identity)),
         SignIn::Wrong => (None, None),
     };
     let headers = headers(params, organization);
@@ -178,7 +179,7 @@ fn one(
         base_url,
         credential_missing: names_key && credential.is_none(),
         credential,
-        entra,
+        identity,
         paths,
         headers,
         quirks: known.quirks,

@@ -22,7 +22,7 @@ use tollgate_store::limiter::WithoutRedis;
 use tollgate_store::shared::Address;
 
 use super::deployment::Defaults;
-use super::entra::Entra;
+use super::identity::Identity;
 use super::rewrite::RewriteRule;
 use super::routing::Routing;
 use super::secret::Secret;
@@ -70,8 +70,8 @@ pub struct Deployment {
     pub base_url: Uri,
     /// The credential's header, value included. `None`: the provider takes none.
     pub credential: Option<(HeaderName, Secret)>,
-    /// In place of a `credential`: where the tokens come from.
-    pub entra: Option<Entra>,
+    /// In place of a `credential`: who signs in, and how.
+    pub identity: Option<Identity>,
     pub paths: Paths,
     /// The configuration names a key that is not there, of a provider that may work without one.
     pub credential_missing: bool,
@@ -152,8 +152,8 @@ impl Deployment {
         let headers = headers.filter_map(|(_, value)| value.to_str().ok());
         let query = self.base_url.query().unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
         let others = headers.chain(query.map(|(_, value)| value)).filter(|value| value.len() >= 8);
-        let entra = self.entra.iter().flat_map(Entra::secrets).filter(|secret| secret.len() >= 4);
-        key.into_iter().chain(entra).chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text))
+        let identity = self.identity.iter().flat_map(Identity::secrets).filter(|secret| secret.len() >= 4);
+        key.into_iter().chain(identity).chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text))
     }
 
     /// For messages to people: the address without user names, passwords and queries.

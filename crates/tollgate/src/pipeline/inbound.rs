@@ -191,6 +191,11 @@ impl Inbound {
         }
     }
 
+    /// The client's headers for a Messages upstream.
+    pub fn for_messages(&self) -> &[(HeaderName, HeaderValue)] {
+        if self.dialect == Dialect::Messages { &self.forward } else { &[] }
+    }
+
     /// Takes over what the rules of the configuration made of the body.
     fn rewritten(&mut self, body: Bytes, changes: Vec<Change>) -> Result<(), Failure> {
         let head = head(self.dialect, &body)?;

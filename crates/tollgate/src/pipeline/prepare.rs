@@ -2,6 +2,7 @@
 
 use tollgate_dialect::answer;
 use tollgate_dialect::error::Change;
+use tollgate_dialect::hosted::BetasGo;
 use tollgate_dialect::json::{Json, Text, Writer};
 use tollgate_dialect::quirks::Replay;
 use tollgate_dialect::request::{Message, Part, Request, Role, TextPart};
@@ -12,6 +13,7 @@ mod converse;
 mod fields;
 mod gemini;
 
+use super::betas;
 use super::inbound::Inbound;
 use super::restore::{self, Conversation};
 use crate::app::Known;
@@ -91,7 +93,22 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         Dialect::Converse => converse::configure(&mut prepared, deployment),
         Dialect::Messages | Dialect::Chat | Dialect::Responses => configure(&mut prepared, deployment),
     }
+    if dialect == Dialect::Messages {
+        host(&mut prepared, job);
+    }
     Ok(prepared)
+}
+
+/// The last edit: whoever hosts the model may want the body otherwise than Anthropic does.
+fn host(prepared: &mut Prepared, job: &Preparation<'_>) {
+    let hosting = job.known.quirks.messages.host.hosting();
+    let line = match hosting.betas_go {
+        BetasGo::Body => betas::line(job.deployment, job.known, job.inbound.for_messages()),
+        BetasGo::Header => Vec::new(),
+    };
+    let line = String::from_utf8_lossy(&line);
+    let betas: Vec<&str> = betas::split(&line).collect();
+    prepared.body = hosting.body(std::mem::take(&mut prepared.body), &betas);
 }
 
 /// Where the client gets the answer in another form than it comes in, calls must find their way back to its tools. Elsewhere
