@@ -299,8 +299,9 @@ impl Driver {
         }
         // The vendor knows better than its status whether it is worth while.
         error.temporary &= parts.headers.get("x-should-retry").is_none_or(|word| word != "false");
-        let upstream_id =
-            ["request-id", "x-request-id", "x-generation-id"].iter().find_map(|name| parts.headers.get(*name));
+        let upstream_id = ["request-id", "x-request-id", "x-generation-id", "x-amzn-requestid"]
+            .iter()
+            .find_map(|name| parts.headers.get(*name));
         let upstream_id = upstream_id.and_then(|id| id.to_str().ok()).map(|id| id.chars().take(100).collect());
         let raw =
             (same_dialect && may_pass_unmodified(dialect, &error, &bytes)).then(|| (parts.status.as_u16(), bytes));
@@ -340,7 +341,7 @@ pub fn upstream_request(
     body: Bytes,
 ) -> Result<http::Request<Full<Bytes>>, Ended> {
     let uri: Uri = deployment
-        .url(&to.dialect.path_for(to.model, to.stream))
+        .address(to.dialect, to.model, to.stream)
         .parse()
         .map_err(|_| Ended::Final(Failure::Internal("a deployment's URL cannot be built")))?;
     let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
@@ -374,7 +375,9 @@ fn messages_headers(
 ) {
     let hosting = known.quirks.messages.host.hosting();
     headers.insert(VERSION, DEFAULT_VERSION);
-    for (name, value) in client.iter().filter(|(name, _)| *name != BETAS) {
+    // Where betas stand in the body, the rest of the client's headers means nothing.
+    let passed = client.iter().filter(|(name, _)| *name != BETAS && hosting.betas_go == BetasGo::Header);
+    for (name, value) in passed {
         headers.insert(name, value.clone());
     }
     if hosting.version.is_some() {
