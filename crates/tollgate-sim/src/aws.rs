@@ -16,6 +16,7 @@ use crate::refusal::{Check, Refusal};
 use crate::server::lock;
 use signature::{Key, Scope, SignedBy};
 
+pub(crate) mod eventstream;
 mod signature;
 
 const ACCOUNT: &str = "123456789012";
@@ -59,6 +60,8 @@ struct State {
     ahead: Duration,
     /// The endpoints fail with this status.
     down: Option<u16>,
+    /// Keys are issued, but none is good.
+    refuses: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -105,6 +108,11 @@ impl Aws {
     /// No keys that were issued so far are good any more.
     pub fn revoke(&self) {
         lock(&self.state).temporary.iter_mut().for_each(|keys| keys.revoked = true);
+    }
+
+    /// No temporary keys are good from now on.
+    pub fn refuse_all(&self) {
+        lock(&self.state).refuses = true;
     }
 
     /// The account's clock is so far before ours.
@@ -259,7 +267,7 @@ impl Aws {
         let user = Key { id: id.to_owned(), secret: secret.to_owned() };
         let key = match temporary {
             Some(keys) if session == Some(keys.session.as_str()) => {
-                if keys.revoked || keys.ends <= Instant::now() {
+                if state.refuses || keys.revoked || keys.ends <= Instant::now() {
                     let words = "The security token included in the request is expired";
                     return Err(refused("ExpiredTokenException", words));
                 }

@@ -10,7 +10,7 @@ use crate::places::Place;
 use crate::refusal::Refusal;
 use crate::script::{Answer, Match, Reply, Step, Uses};
 use crate::server::{Provider, State, lock};
-use crate::{chat, gemini, messages, responses};
+use crate::{chat, gemini, invoke, messages, responses};
 
 /// A response that is decided and not yet sent.
 pub(crate) struct Plan {
@@ -134,6 +134,9 @@ impl Call<'_> {
         {
             return self.gemini(&method);
         }
+        if let Some(method) = invoke::Method::of(&self.head.uri).filter(|_| self.head.method == Method::POST) {
+            return self.invoke(&method);
+        }
         if self.head.method == Method::GET {
             let anthropic = plays(Provider::Messages) && self.head.headers.contains_key("anthropic-version");
             let list = if anthropic { messages::models(&config.models) } else { chat::models(&config.models) };
@@ -170,6 +173,16 @@ impl Call<'_> {
         body["stream"] = json!(method.streams());
         let plan = self.play_step(&body, Provider::Gemini, refusal)?;
         Ok(if method.streams() && !method.events { plan.into_array() } else { plan })
+    }
+
+    fn invoke(&self, method: &invoke::Method) -> Result<Plan, Refusal> {
+        let config = &self.state.config;
+        let refusal = |status, words: &str| invoke::refusal(status, "ThrottlingException", words);
+        let body = invoke::read(method, self.bytes, &config.messages)?;
+        config.rules.iter().try_for_each(|rule| {
+            rule.check(&body, &self.head.headers, |status, words| invoke::refusal(status, "ValidationException", words))
+        })?;
+        self.play_step(&body, Provider::Invoke, refusal)
     }
 
     /// `refusal` gives words of the provider their shape.
@@ -229,7 +242,11 @@ impl Call<'_> {
             (Provider::Responses, false) => Plan::json(200, &responses::whole(body, &answer, prompts)),
             (Provider::Messages, true) => stream_plan(Box::new(messages::frames(body, answer, prompts))),
             (Provider::Chat, false) => Plan::json(200, &chat::whole(body, &answer, prompts)),
-            (Provider::Messages, false) => Plan::json(200, &messages::whole(body, &answer, prompts)),
+            (Provider::Messages | Provider::Invoke, false) => Plan::json(200, &messages::whole(body, &answer, prompts)),
+            (Provider::Invoke, true) => {
+                let pieces = invoke::pieces(messages::frames(body, answer, prompts));
+                Plan::new(200, "application/vnd.amazon.eventstream", Content::Pieces(pieces))
+            }
         }
     }
 

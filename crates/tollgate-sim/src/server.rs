@@ -36,6 +36,8 @@ pub enum Provider {
     Messages,
     /// `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent` and `:countTokens`.
     Gemini,
+    /// `POST /model/{model}/invoke` and `…/invoke-with-response-stream` of Amazon Bedrock, for Claude.
+    Invoke,
 }
 
 /// What a simulated provider is and does.
@@ -63,7 +65,7 @@ pub struct SimConfig {
 impl Default for SimConfig {
     fn default() -> Self {
         Self {
-            providers: vec![Provider::Chat, Provider::Messages, Provider::Gemini],
+            providers: vec![Provider::Chat, Provider::Messages, Provider::Gemini, Provider::Invoke],
             chat: chat::Strictness::default(),
             messages: messages::Strictness::default(),
             gemini: gemini::Strictness::default(),

@@ -6,6 +6,7 @@
 pub mod added;
 pub mod aws;
 mod azure;
+mod bedrock;
 mod capabilities;
 mod capture;
 mod context;

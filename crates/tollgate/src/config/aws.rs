@@ -14,6 +14,8 @@ use profile::Profiles;
 mod profile;
 mod region;
 
+pub use region::{domain, needed_region, region};
+
 /// Whose keys sign the requests, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aws {
@@ -101,36 +103,30 @@ impl Keys {
     }
 }
 
-/// `service`: as signatures name it. `host` and `model` may name the region.
-pub struct Asked<'a> {
-    pub service: &'a str,
-    pub host: Option<&'a str>,
-    pub model: &'a str,
+/// What a signature is to be good for.
+pub struct Asked {
+    pub service: String,
+    /// Where none is known, requests can still go to a given address with a key.
+    pub region: Option<String>,
 }
 
 /// Variables that hold a key of Bedrock's own, which is sent as a bearer.
 pub const BEARER: &str = "AWS_BEARER_TOKEN_BEDROCK";
 
 /// What the deployment says goes before what the environment says.
-pub fn sign_in(params: &Section<'_, '_>, asked: &Asked<'_>) -> SignIn {
+pub fn sign_in(params: &Section<'_, '_>, asked: &Asked) -> SignIn {
     let said = Said::read(params);
-    let region = said.region(asked);
     if params.take("api_key").is_some() || (!said.names_source() && params.cx.variable(BEARER).is_some()) {
-        return if region.is_some() { SignIn::Key } else { SignIn::Wrong };
+        return SignIn::Key;
     }
     let source = said.source();
-    match (source, region) {
+    match (source, needed_region(params, asked.region.as_deref())) {
         (Some(source), Some(region)) => {
-            let service = asked.service.to_string();
-            SignIn::Identity(Identity::Aws(Aws { source: Arc::new(source), region, service }))
+            let (region, service) = (region.to_string(), asked.service.clone());
+            SignIn::As(Identity::Aws(Aws { source: Arc::new(source), region, service }))
         }
         _ => SignIn::Wrong,
     }
-}
-
-/// The region for a deployment, with a problem reported where none is known.
-pub fn region(params: &Section<'_, '_>, asked: &Asked<'_>) -> Option<String> {
-    Said::read(params).region(asked)
 }
 
 /// What parameters, variables and files say.

@@ -112,7 +112,7 @@ pub fn sign_in(params: &Section<'_, '_>, target: &Target, chain: bool) -> SignIn
     }
     let Some(sources) = sources else { return SignIn::Wrong };
     let scope = scope.unwrap_or_else(|| usual_scope.to_string());
-    SignIn::Identity(Identity::Entra(Arc::new(Entra { scope, sources })))
+    SignIn::As(Identity::Entra(Arc::new(Entra { scope, sources })))
 }
 
 fn given(params: &Section<'_, '_>, key: &str) -> bool {

@@ -50,7 +50,7 @@ pub enum SignIn {
     Key,
     /// A token that somebody else keeps fresh.
     Token(Secret),
-    Identity(Identity),
+    As(Identity),
     /// Not at all: a problem was reported.
     Wrong,
 }

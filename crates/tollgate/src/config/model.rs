@@ -21,6 +21,7 @@ use tollgate_policy::route::RouteTable;
 use tollgate_store::limiter::WithoutRedis;
 use tollgate_store::shared::Address;
 
+use super::bedrock;
 use super::deployment::Defaults;
 use super::identity::Identity;
 use super::rewrite::RewriteRule;
@@ -128,6 +129,14 @@ impl Deployment {
         (self.check.possible && !model.contains('*')).then_some(model)
     }
 
+    /// Where a call of a model goes.
+    pub fn address(&self, dialect: Dialect, model: &str, stream: bool) -> String {
+        match self.paths {
+            Paths::OfModel if dialect == Dialect::Messages => self.url(&bedrock::path(model, stream)),
+            Paths::Plain | Paths::OfDeployment(_) | Paths::OfModel => self.url(&dialect.path_for(model, stream)),
+        }
+    }
+
     /// The address of a path such as [`Dialect::path_for`], with a query that `api_base` may have.
     pub fn url(&self, path: &str) -> String {
         let whole = self.base_url.to_string();
@@ -174,6 +183,8 @@ pub enum Paths {
     Plain,
     /// Azure's classic API: those of [`OF_DEPLOYMENT`] stand below the deployment of this name.
     OfDeployment(String),
+    /// Bedrock: the model stands in the path.
+    OfModel,
 }
 
 /// The other paths of the classic API stand beside the deployments (openai-python 3.52.0, `lib/azure.py`).

@@ -344,7 +344,7 @@ pub fn upstream_request(
     body: Bytes,
 ) -> Result<http::Request<Full<Bytes>>, Ended> {
     let uri: Uri = deployment
-        .url(&to.dialect.path_for(to.model, to.stream))
+        .address(to.dialect, to.model, to.stream)
         .parse()
         .map_err(|_| Ended::Final(Failure::Internal("a deployment's URL cannot be built")))?;
     let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
@@ -378,7 +378,9 @@ fn messages_headers(
 ) {
     let hosting = known.quirks.messages.host.hosting();
     headers.insert(VERSION, DEFAULT_VERSION);
-    for (name, value) in client.iter().filter(|(name, _)| *name != BETAS) {
+    // Where betas stand in the body, the rest of the client's headers means nothing.
+    let passed = client.iter().filter(|(name, _)| *name != BETAS && hosting.betas_go == BetasGo::Header);
+    for (name, value) in passed {
         headers.insert(name, value.clone());
     }
     if hosting.version.is_some() {

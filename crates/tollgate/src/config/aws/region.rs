@@ -2,30 +2,38 @@
 
 use http::Uri;
 
-use super::{Asked, Said, Sts};
+use super::{Said, Sts};
+use crate::config::section::Section;
 
-impl Said<'_, '_, '_> {
-    /// `None` with a problem reported.
-    pub(super) fn region(&self, asked: &Asked<'_>) -> Option<String> {
-        let own = self.params.text("aws_region_name").map(|region| region.trim().to_string());
-        let found = own
-            .filter(|region| !region.is_empty())
-            .or_else(|| of_arn(asked.model))
-            .or_else(|| asked.host.and_then(of_host))
-            .or_else(|| self.usual_region());
-        let Some(region) = found else {
-            let hint = "write `aws_region_name: us-east-1`, or set AWS_REGION";
-            self.wrong("aws_region_name", "the AWS region is not known", hint);
-            return None;
-        };
+/// As the deployment, its model's name (`named` or an ARN), its address or the environment says.
+pub fn region(params: &Section<'_, '_>, named: Option<&str>, model: &str, host: Option<&str>) -> Option<String> {
+    own_region(params)
+        .or_else(|| named.map(str::to_string))
+        .or_else(|| of_arn(model))
+        .or_else(|| host.and_then(of_host))
+        .or_else(|| Said::read(params).usual_region())
+}
+
+/// It is needed: `None` with a problem reported.
+pub fn needed_region<'r>(params: &Section<'_, '_>, region: Option<&'r str>) -> Option<&'r str> {
+    let (message, hint) = match region {
         // It becomes a part of the address.
-        if region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        Some(region) if region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') => {
             return Some(region);
         }
-        self.wrong("aws_region_name", "is no AWS region", "regions look like us-east-1");
-        None
-    }
+        Some(_) => ("is no AWS region", "regions look like us-east-1"),
+        None => ("the AWS region is not known", "write `aws_region_name: us-east-1`, or set AWS_REGION"),
+    };
+    let at = params.entry("aws_region_name").map_or(params.at, |entry| entry.node.at);
+    params.cx.error(at, &params.path_of("aws_region_name"), message, hint);
+    None
+}
 
+fn own_region(params: &Section<'_, '_>) -> Option<String> {
+    params.text("aws_region_name").map(|region| region.trim().to_string()).filter(|region| !region.is_empty())
+}
+
+impl Said<'_, '_, '_> {
     fn usual_region(&self) -> Option<String> {
         let variables = ["AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"];
         variables.iter().find_map(|name| self.variable(name)).or_else(|| {
@@ -36,8 +44,7 @@ impl Said<'_, '_, '_> {
 
     /// Where roles are assumed. `region`: of a profile.
     pub(super) fn sts(&self, region: Option<String>) -> Option<Sts> {
-        let own = self.params.text("aws_region_name").map(|region| region.trim().to_string());
-        let region = region.or(own).filter(|region| !region.is_empty()).or_else(|| self.usual_region());
+        let region = region.or_else(|| own_region(self.params)).or_else(|| self.usual_region());
         let region = region.unwrap_or_else(|| "us-east-1".to_string());
         let given = self.sts.clone().or_else(|| self.variable("AWS_ENDPOINT_URL_STS"));
         let url = given.unwrap_or_else(|| format!("https://sts.{region}.{}", domain(&region)));
