@@ -350,7 +350,11 @@ pub fn upstream_request(
     let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let accept = if to.stream { "text/event-stream, application/json" } else { "application/json" };
+    let accept = match (to.stream, to.dialect) {
+        (false, _) => "application/json",
+        (true, Dialect::Converse) => "application/vnd.amazon.eventstream, application/json",
+        (true, _) => "text/event-stream, application/json",
+    };
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
     if to.dialect == Dialect::Messages {
