@@ -8,6 +8,8 @@
 mod crc32;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod wire;
 
 /// Longer headers are refused, as in botocore.
 pub const MAX_HEADERS_BYTES: usize = 128 << 10;
@@ -46,13 +48,13 @@ pub struct Message<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventStreamError {
-    #[error("the upstream's event stream has a message whose checksum is wrong")]
+    #[error("a message of the event stream has a wrong checksum")]
     Checksum,
-    #[error("the upstream's event stream has a message of {headers} bytes of headers and {payload} of payload")]
+    #[error("a message of the event stream has {headers} bytes of headers and {payload} of payload")]
     TooLong { headers: usize, payload: usize },
-    #[error("the upstream's event stream has a message whose lengths or headers cannot be")]
+    #[error("a message of the event stream has lengths or headers that cannot be")]
     Malformed,
-    #[error("the upstream's event stream ended within a message")]
+    #[error("the event stream ended within a message")]
     Truncated,
 }
 
@@ -122,6 +124,19 @@ impl EventStreamReader {
                 *self = EventStreamReader { failed: Some(error), ..EventStreamReader::default() };
                 Some(Err(error))
             }
+        }
+    }
+
+    /// A message, or an error, is there that [`next`](Self::next) has not given yet.
+    pub fn has_next(&self) -> bool {
+        let bytes = &self.buffer[self.start..];
+        if self.failed.is_some() {
+            return false;
+        }
+        match (self.lengths, bytes.first_chunk::<PRELUDE>()) {
+            (Some(lengths), _) => bytes.len() >= lengths.total,
+            (None, Some(prelude)) => Lengths::read(prelude).map_or(true, |lengths| bytes.len() >= lengths.total),
+            (None, None) => false,
         }
     }
 

@@ -3,17 +3,23 @@
 //! docs.aws.amazon.com, Amazon Bedrock API Reference (`InvokeModel`, `Converse`) and "Amazon Bedrock endpoints and quotas", 2026-11.
 
 use http::Uri;
-use tollgate_dialect::Dialect;
+use tollgate_dialect::{Dialect, in_path};
 
 use super::aws::{self, Asked};
 use super::section::Section;
 
 /// What LiteLLM 1.109.1 knows to stand before a model: by which API it is called.
-const ROUTES: [(&str, Route); 2] = [("invoke/", Route::Invoke), ("mantle/", Route::Mantle)];
+const ROUTES: [(&str, Route); 4] = [
+    ("invoke/", Route::Invoke),
+    ("converse/", Route::Converse),
+    ("converse_like/", Route::Converse),
+    ("mantle/", Route::Mantle),
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
     Invoke,
+    Converse,
     Mantle,
 }
 
@@ -37,7 +43,13 @@ pub fn named<'m>(model: &'m str, base_model: Option<&str>, mantle: bool) -> Name
     let mantle = mantle || route == Some(Route::Mantle);
     // In its own form all that Claude's clients say goes on.
     let is_claude = base_model.unwrap_or(rest).contains("claude");
-    let dialect = if is_claude || route == Some(Route::Invoke) { Dialect::Messages } else { Dialect::Chat };
+    let dialect = match route {
+        Some(Route::Converse) => Dialect::Converse,
+        Some(Route::Invoke) => Dialect::Messages,
+        _ if is_claude => Dialect::Messages,
+        _ if mantle => Dialect::Chat,
+        _ => Dialect::Converse,
+    };
     Named { model: rest, dialect, mantle, region }
 }
 
@@ -99,16 +111,4 @@ fn endpoint(params: &Section<'_, '_>, mantle: bool) -> Option<String> {
 pub fn path(model: &str, stream: bool) -> String {
     let method = if stream { "invoke-with-response-stream" } else { "invoke" };
     format!("/model/{}/{method}", in_path(model))
-}
-
-/// One segment of the path, in which ARNs have colons and slashes.
-fn in_path(model: &str) -> String {
-    model.bytes().fold(String::with_capacity(model.len()), |mut out, byte| {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-        out
-    })
 }

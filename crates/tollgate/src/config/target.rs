@@ -64,6 +64,7 @@ pub fn find(params: &Section<'_, '_>, wanted: &Wanted<'_>) -> Option<Target> {
         ("messages", Dialect::Messages),
         ("responses", Dialect::Responses),
         ("gemini", Dialect::Gemini),
+        ("converse", Dialect::Converse),
     ];
     let endpoint = params.choice("endpoint", &endpoints);
     let host_row = address.as_ref().and_then(|a| registry::embedded().by_host(a.uri.authority()?.as_str()));
@@ -300,11 +301,12 @@ fn trimmed(uri: &Uri, dialect: Dialect) -> String {
         Dialect::Messages => &[Dialect::Messages.path()],
         Dialect::Chat | Dialect::Responses => &[Dialect::Chat.path(), Dialect::Responses.path()],
         Dialect::Gemini => &[Dialect::Gemini.path()],
+        Dialect::Converse => &[Dialect::Converse.path()],
     };
     let url = paths.iter().find_map(|path| url.strip_suffix(path)).unwrap_or(url).trim_end_matches('/');
     match dialect {
         Dialect::Messages => url.strip_suffix("/v1").unwrap_or(url).to_string(),
-        Dialect::Chat | Dialect::Responses => url.to_string(),
+        Dialect::Chat | Dialect::Responses | Dialect::Converse => url.to_string(),
         Dialect::Gemini => url.strip_suffix("/v1beta").or(url.strip_suffix("/v1")).unwrap_or(url).to_string(),
     }
 }

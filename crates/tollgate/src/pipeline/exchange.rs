@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use tollgate_dialect::error::{Change, ChangeKind, ErrorKind, UpstreamError};
 use tollgate_dialect::hosted::BetasGo;
 use tollgate_dialect::quirks::Api;
-use tollgate_dialect::{Dialect, decode_error, is_plain_error};
+use tollgate_dialect::{Dialect, decode_aws_error, decode_error, is_plain_error};
 use tollgate_policy::failover::{Failure as AttemptFailure, reason};
 use tollgate_policy::repair::{Fact, Sent, recognise};
 use tollgate_store::record;
@@ -21,7 +21,7 @@ use super::prepare::{Preparation, Prepared, prepare};
 use super::tap::Tapped;
 use super::{fit, relay, reply, upstream_limits};
 use crate::app::{Known, Live};
-use crate::config::model::Deployment;
+use crate::config::model::{Deployment, Paths};
 use crate::failure::Failure;
 use crate::upstream::Progress;
 
@@ -285,7 +285,10 @@ impl Driver {
         let read = self.line.patient(Duration::from_secs(10), same_dialect, reading).await;
         let bytes = read.ok().and_then(Result::ok).map(|whole| whole.to_bytes()).unwrap_or_default();
         let bytes = self.app.client.without_tokens(deployment.identity.as_ref(), bytes);
-        let mut error = decode_error(dialect, parts.status.as_u16(), &bytes);
+        let mut error = match parts.headers.get("x-amzn-errortype").and_then(|name| name.to_str().ok()) {
+            Some(name) => decode_aws_error(parts.status.as_u16(), name, &bytes),
+            None => decode_error(dialect, parts.status.as_u16(), &bytes),
+        };
         if parts.status.is_redirection() {
             let target = parts.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("elsewhere");
             error.message = format!("the upstream redirects to {target}; correct api_base");
@@ -347,7 +350,11 @@ pub fn upstream_request(
     let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let accept = if to.stream { "text/event-stream, application/json" } else { "application/json" };
+    let accept = match to.stream {
+        true if deployment.paths == Paths::OfModel => "application/vnd.amazon.eventstream",
+        true => "text/event-stream, application/json",
+        false => "application/json",
+    };
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
     if to.dialect == Dialect::Messages {

@@ -1,33 +1,9 @@
 use proptest::prelude::*;
 
+use super::wire::{event, message, string};
 use super::*;
 
 type Seen = (MessageType, String, String, Vec<u8>);
-
-/// A header with a string.
-fn string(name: &str, value: &str) -> Vec<u8> {
-    let mut header = vec![name.len() as u8];
-    header.extend_from_slice(name.as_bytes());
-    header.push(7);
-    header.extend_from_slice(&(value.len() as u16).to_be_bytes());
-    header.extend_from_slice(value.as_bytes());
-    header
-}
-
-fn message(headers: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut out = ((16 + headers.len() + payload.len()) as u32).to_be_bytes().to_vec();
-    out.extend_from_slice(&(headers.len() as u32).to_be_bytes());
-    out.extend_from_slice(&crc32::of(&out).to_be_bytes());
-    out.extend_from_slice(headers);
-    out.extend_from_slice(payload);
-    out.extend_from_slice(&crc32::of(&out).to_be_bytes());
-    out
-}
-
-fn event(name: &str, payload: &str) -> Vec<u8> {
-    let headers = [string(":event-type", name), string(":message-type", "event")].concat();
-    message(&headers, payload.as_bytes())
-}
 
 /// All messages of the chunks, and how the stream ended.
 fn read<'c>(chunks: impl IntoIterator<Item = &'c [u8]>) -> (Vec<Seen>, Result<(), EventStreamError>) {
@@ -48,12 +24,11 @@ fn seen(kind: MessageType, name: &str, payload: &str) -> Seen {
 
 /// An event, an exception and an error, as Bedrock sends them.
 fn usual() -> Vec<u8> {
-    let exception = [string(":exception-type", "throttlingException"), string(":message-type", "exception")].concat();
     let error = [string(":message-type", "error"), string(":error-code", "Boom"), string(":error-message", "it broke")]
         .concat();
     [
         event("contentBlockDelta", r#"{"delta":{"text":"é"}}"#),
-        message(&exception, br#"{"message":"slow"}"#),
+        wire::exception("throttlingException", r#"{"message":"slow"}"#),
         message(&error, b""),
     ]
     .concat()
