@@ -15,3 +15,14 @@ fn crc32(bytes: &[u8]) -> u32 {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 })
     })
 }
+
+/// A header with a string.
+#[allow(dead_code, reason = "not every target makes its headers")]
+pub fn string(name: &str, value: &str) -> Vec<u8> {
+    let mut header = vec![name.len() as u8];
+    header.extend_from_slice(name.as_bytes());
+    header.push(7);
+    header.extend_from_slice(&(value.len() as u16).to_be_bytes());
+    header.extend_from_slice(value.as_bytes());
+    header
+}
