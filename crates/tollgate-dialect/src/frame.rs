@@ -29,9 +29,7 @@ impl FrameReader {
     /// The first bytes of a stream tell what it is: those of AWS begin with a length, whose first byte no text has.
     pub fn of(first: &[u8]) -> FrameReader {
         match first.first() {
-            Some(0 | 1) => {
-                FrameReader::EventStream { reader: EventStreamReader::default(), unwrapped: Vec::new() }
-            }
+            Some(0 | 1) => FrameReader::EventStream { reader: EventStreamReader::default(), unwrapped: Vec::new() },
             _ => FrameReader::Sse(SseReader::default()),
         }
     }
@@ -85,7 +83,8 @@ fn broken(error: EventStreamError) -> AnswerError {
 fn piece<'a>(message: Message<'a>, unwrapped: &'a mut Vec<u8>) -> Result<Piece<'a>, AnswerError> {
     let failed = |words: &[u8]| AnswerError::Upstream(Box::new(decode_error(200, message.name, words)));
     if let Some(event) = event_in(&message) {
-        *unwrapped = event.ok_or_else(|| AnswerError::Malformed("a chunk of the event stream holds no event".into()))?;
+        *unwrapped =
+            event.ok_or_else(|| AnswerError::Malformed("a chunk of the event stream holds no event".into()))?;
         // The event says its name itself, and has no line that could be passed on.
         return Ok(Piece::Frame(Frame { event: "", data: unwrapped, raw: unwrapped }));
     }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use tollgate_dialect::frame::{FrameReader, event_in};
 use tollgate_dialect::frame::eventstream::EventStreamReader;
+use tollgate_dialect::frame::{FrameReader, event_in};
 
 use super::media;
 use super::redact::{REDACTED, Redactor};
