@@ -78,3 +78,20 @@ fn a_wrong_checksum_is_an_answer_that_cannot_be_read() {
     *bytes.last_mut().expect("a byte") ^= 1;
     assert!(matches!(read(&bytes, 0), (_, Some(AnswerError::Malformed(words))) if words.contains("checksum")));
 }
+
+#[test]
+fn the_events_of_a_models_own_api_come_out_of_their_chunks() {
+    // "{\"type\":\"ping\"}" and "{}" in base64 (RFC 4648).
+    let bytes = [
+        wire::event("chunk", r#"{"bytes":"eyJ0eXBlIjoicGluZyJ9","p":"abc"}"#),
+        wire::event("chunk", r#"{"p":"a","bytes":"e30="}"#),
+    ]
+    .concat();
+    for cut in 0..=bytes.len() {
+        assert_eq!(read(&bytes, cut), (vec![frame("", "{\"type\":\"ping\"}"), frame("", "{}")], None), "{cut}");
+    }
+    for broken in [r#"{"bytes":"e3"}"#, r#"{"p":"a"}"#, "none"] {
+        let (frames, failed) = read(&wire::event("chunk", broken), 0);
+        assert!(frames.is_empty() && matches!(failed, Some(AnswerError::Malformed(_))), "{broken}");
+    }
+}

@@ -9,13 +9,17 @@ use super::aws::{self, Asked};
 use super::section::Section;
 
 /// What LiteLLM 1.109.1 knows to stand before a model: by which API it is called.
-const ROUTES: [(&str, Route); 3] =
-    [("converse/", Route::Converse), ("invoke/", Route::Invoke), ("mantle/", Route::Mantle)];
+const ROUTES: [(&str, Route); 4] = [
+    ("invoke/", Route::Invoke),
+    ("converse/", Route::Converse),
+    ("converse_like/", Route::Converse),
+    ("mantle/", Route::Mantle),
+];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
-    Converse,
     Invoke,
+    Converse,
     Mantle,
 }
 

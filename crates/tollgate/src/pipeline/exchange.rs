@@ -21,7 +21,7 @@ use super::prepare::{Preparation, Prepared, prepare};
 use super::tap::Tapped;
 use super::{fit, relay, reply, upstream_limits};
 use crate::app::{Known, Live};
-use crate::config::model::Deployment;
+use crate::config::model::{Deployment, Paths};
 use crate::failure::Failure;
 use crate::upstream::Progress;
 
@@ -350,10 +350,10 @@ pub fn upstream_request(
     let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let accept = match (to.stream, to.dialect) {
-        (false, _) => "application/json",
-        (true, Dialect::Converse) => "application/vnd.amazon.eventstream, application/json",
-        (true, _) => "text/event-stream, application/json",
+    let accept = match to.stream {
+        true if deployment.paths == Paths::OfModel => "application/vnd.amazon.eventstream",
+        true => "text/event-stream, application/json",
+        false => "application/json",
     };
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));

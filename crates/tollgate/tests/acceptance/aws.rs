@@ -1,5 +1,7 @@
 //! Claude on Amazon Bedrock: its own form, and signing in to AWS from every source of keys.
 
+mod native;
+
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ struct Cloud {
 #[derive(Default)]
 struct Setup {
     params: Value,
+    /// Further blocks of the config.
+    more: Value,
     env: Vec<(&'static str, String)>,
     files: Vec<(&'static str, String)>,
 }
@@ -35,6 +39,11 @@ struct Setup {
 impl Setup {
     fn params(params: Value) -> Setup {
         Setup { params, ..Setup::default() }
+    }
+
+    fn more(mut self, more: Value) -> Setup {
+        self.more = more;
+        self
     }
 
     fn env(mut self, name: &'static str, value: &str) -> Setup {
@@ -83,7 +92,8 @@ impl Cloud {
         }
         let env: Vec<(&str, String)> = setup.env.iter().map(|(name, value)| (*name, told(value))).collect();
         let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let gateway = Gateway::start_with_env(&told(&config(entries).to_string()), &[], &env).await;
+        let gateway =
+            Gateway::start_with_env(&told(&merged(config(entries), setup.more.clone()).to_string()), &[], &env).await;
         Cloud { aws, sim, gateway, files }
     }
 
