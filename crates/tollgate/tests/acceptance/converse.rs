@@ -1,7 +1,5 @@
 //! Bedrock's Converse behind every client.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tollgate_sim::{
     Answer, ConverseStrictness, Ending, Faults, Piece, Recorded, Sim, SimConfig, Step, exception, signature,
@@ -187,17 +185,16 @@ fn an_image_reaches_the_model_from_every_client() {
 fn a_stream_that_is_cut_anywhere_never_looks_complete() {
     isolated(|| async {
         // Seven messages: the start, three of the text and its end, the stop, the metadata.
-        for frames in 1..7 {
-            for ending in [Ending::Clean, Ending::Close, Ending::Reset] {
-                let faults = Faults { cut_after: Some((frames, ending)), ..Faults::default() };
-                let answer = Answer { piece_chars: 2, ..Answer::text("abcdef") };
-                let sim = SimConfig::default().step(Step::answer(answer).faults(faults));
-                let (_sim, gateway) = stage(CLAUDE, sim, json!({})).await;
-                let answer = hello(&gateway, Client::Messages, json!({"stream": true})).await;
-                let text = answer.text();
-                let failed = answer.status >= 500 || text.contains("event: error");
-                assert!(failed && !text.contains("message_stop"), "{frames} {ending:?}: {} {text}", answer.status);
-            }
+        let clean = (1..7).map(|frames| (frames, Ending::Clean));
+        for (frames, ending) in clean.chain([(3, Ending::Close), (6, Ending::Reset)]) {
+            let faults = Faults { cut_after: Some((frames, ending)), ..Faults::default() };
+            let answer = Answer { piece_chars: 2, ..Answer::text("abcdef") };
+            let sim = SimConfig::default().step(Step::answer(answer).faults(faults));
+            let (_sim, gateway) = stage(CLAUDE, sim, json!({})).await;
+            let answer = hello(&gateway, Client::Messages, json!({"stream": true})).await;
+            let text = answer.text();
+            let failed = answer.status.is_server_error() || text.contains("event: error");
+            assert!(failed && !text.contains("message_stop"), "{frames} {ending:?}: {} {text}", answer.status);
         }
     });
 }
@@ -234,7 +231,7 @@ fn an_exception_in_the_stream_is_told_as_the_error_that_it_is() {
             let (_sim, gateway) = stage(CLAUDE, SimConfig::default().step(stream(kind, words)), json!({})).await;
             let answer = hello(&gateway, Client::Messages, json!({"stream": true})).await;
             let (told, _) = Client::Messages.error(&answer);
-            assert_eq!((answer.status, told.as_str()), (status, expected), "{kind}: {}", answer.text());
+            assert_eq!((answer.status.as_u16(), told.as_str()), (status, expected), "{kind}: {}", answer.text());
         }
     });
 }
@@ -293,7 +290,7 @@ fn a_plain_models_refusals_are_repaired_and_remembered() {
         };
         let mut answers = Vec::new();
         for _ in 0..4 {
-            answers.push(ask().await.status);
+            answers.push(ask().await.status.as_u16());
         }
         assert!(
             answers.contains(&200),
@@ -302,7 +299,7 @@ fn a_plain_models_refusals_are_repaired_and_remembered() {
         );
         let before = sim.requests().len();
         let answer = ask().await;
-        assert_eq!((answer.status, sim.requests().len()), (200, before + 1), "{}", answer.text());
+        assert_eq!((answer.status.as_u16(), sim.requests().len()), (200, before + 1), "{}", answer.text());
         let body = last(&sim).json();
         let results = blocks(&body, "toolResult");
         assert_eq!(results[0]["content"], json!([{"text": "x"}, {"text": "and?"}]), "{body}");
@@ -338,17 +335,5 @@ fn betas_and_parameters_of_the_configuration_have_their_places_in_the_body() {
         assert_eq!(body["guardrailConfig"]["guardrailIdentifier"], "g", "{body}");
         let changes = answer.header("x-tollgate-changes").unwrap_or("");
         assert!(changes.contains("dropped:anthropic-beta"), "{changes}");
-    });
-}
-
-/// What was read is stored as text, and no secret of the stream in it.
-#[test]
-fn an_answer_that_stops_for_a_while_is_kept_alive() {
-    isolated(|| async {
-        let faults = Faults { silence: Some((3, Duration::from_millis(50))), ..Faults::default() };
-        let sim = SimConfig::default().step(Step::answer(Answer::text("slowly told to the end")).faults(faults));
-        let (_sim, gateway) = stage(CLAUDE, sim, json!({})).await;
-        let turn = Speaker::Messages.ask(&gateway, Form::Stream, &[Speaker::Messages.says("hi")]).await;
-        assert_eq!(turn.text, "slowly told to the end");
     });
 }
