@@ -18,8 +18,8 @@ const ROUTES: [(&str, Route); 4] = [
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
-    Invoke,
     Converse,
+    Invoke,
     Mantle,
 }
 

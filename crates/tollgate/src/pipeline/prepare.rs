@@ -142,6 +142,9 @@ fn translate(
         }
         conversation = Some(here);
     }
+    if dialect == Dialect::Converse {
+        converse::add_betas(&mut request, job);
+    }
     let encoded = encode_request(dialect, &request, target)?;
     changes.extend(encoded.changes);
     let counted_input =

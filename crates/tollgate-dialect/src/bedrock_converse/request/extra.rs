@@ -68,7 +68,12 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>, native: &mut Native) -> R
 fn one(out: &mut Out<'_>, name: &str, value: &Json<'_>, native: &mut Native) -> Result<(), Unsupported> {
     match name {
         "additionalModelRequestFields" => native.add_all(value),
-        "anthropic_beta" | "betas" if out.quirks().converse.maker == Maker::Anthropic => native.add_betas(out, value),
+        "anthropic_beta" | "betas" if out.quirks().converse.maker == Maker::Anthropic => {
+            match out.quirks().messages.betas {
+                true => native.add_betas(out, value),
+                false => out.change(ChangeKind::Dropped, "anthropic-beta"),
+            }
+        }
         "anthropic_beta" | "betas" | "metadata" | "requestMetadata" | "verbosity" => {}
         "service_tier" => tier(out, value),
         _ if HINTS.contains(&name) => {}

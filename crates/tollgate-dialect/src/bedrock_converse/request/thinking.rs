@@ -29,8 +29,10 @@ impl Thinking {
     pub fn choose(out: &mut Out<'_>, request: &Request<'_>, turns: &[Turn<'_>]) -> Thinking {
         let Some(wish) = request.reasoning else { return Thinking::default() };
         let quirks = out.quirks();
+        let refuses = |list: &[String], param: &str| list.iter().any(|name| name == param);
         match quirks.converse.maker {
-            Maker::Anthropic => of_claude(out, request, wish, turns),
+            Maker::Anthropic if !refuses(&quirks.messages.refuses, "thinking") => of_claude(out, request, wish, turns),
+            Maker::Amazon | Maker::Openai if refuses(&quirks.refuses, "reasoning_effort") => left_out(out, wish),
             Maker::Amazon if is_off(wish) => Thinking { off: true, ..Thinking::default() },
             Maker::Openai if is_off(wish) => Thinking { effort: Some(Effort::Low), ..Thinking::default() },
             Maker::Amazon | Maker::Openai => {
@@ -40,12 +42,7 @@ impl Thinking {
                 };
                 Thinking { effort: nearest(effort, &quirks.efforts), ..Thinking::default() }
             }
-            Maker::Other => {
-                if !is_off(wish) {
-                    out.change(ChangeKind::Dropped, "thinking");
-                }
-                Thinking::default()
-            }
+            Maker::Anthropic | Maker::Other => left_out(out, wish),
         }
     }
 
@@ -74,6 +71,13 @@ impl Thinking {
             Maker::Other => {}
         }
     }
+}
+
+fn left_out(out: &mut Out<'_>, wish: Reasoning) -> Thinking {
+    if !is_off(wish) {
+        out.change(ChangeKind::Dropped, "thinking");
+    }
+    Thinking::default()
 }
 
 fn is_off(wish: Reasoning) -> bool {

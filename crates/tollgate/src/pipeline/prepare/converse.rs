@@ -3,11 +3,13 @@
 
 use serde_json::{Map, Value};
 use tollgate_dialect::error::Change;
-use tollgate_dialect::json::Json;
+use tollgate_dialect::json::{Json, Text};
+use tollgate_dialect::request::Request;
 
-use super::Prepared;
 use super::fields::Fields;
+use super::{Preparation, Prepared};
 use crate::config::model::Deployment;
+use crate::pipeline::betas::{self, BETAS};
 
 /// OpenAI's names and Bedrock's.
 const NAMES: [(&str, &str); 5] = [
@@ -34,6 +36,16 @@ const OWN: [&str; 10] = [
     "outputConfig",
     "additionalModelResponseFieldPaths",
 ];
+
+/// Betas of client and configuration stand in the body. The dialect knows which of them the service takes.
+pub fn add_betas(request: &mut Request<'_>, job: &Preparation<'_>) {
+    let headers = job.inbound.for_messages().iter().chain(&job.deployment.headers);
+    let lines = headers.filter(|(name, _)| *name == BETAS).filter_map(|(_, value)| value.to_str().ok());
+    let betas: Vec<Value> = lines.flat_map(betas::split).map(Value::from).collect();
+    if !betas.is_empty() {
+        request.extra.push((Text::literal("anthropic_beta"), Json::of(&Value::Array(betas))));
+    }
+}
 
 /// Defaults where the request has nothing, `extra_body` in any case, `additional_drop_params` never. The conversation is not
 /// read: it is one value among others.

@@ -116,7 +116,7 @@ fn s36_a_stream_of_claude_on_bedrock_is_anthropics_events() {
         let expected = [thinking("let me see"), text("caf\u{e9}"), tool("toolu_1", "Read", &json!({"a": 1}))];
         assert_eq!(seen.whole().blocks, expected);
         assert_eq!(cloud.last().path, STREAM);
-        assert_eq!(cloud.last().header("accept"), Some("application/vnd.amazon.eventstream"));
+        assert_eq!(cloud.last().header("accept"), Some("application/vnd.amazon.eventstream, application/json"));
 
         // Anthropic itself, with the same answer.
         let alone = Sim::start(sim()).await;
