@@ -24,7 +24,7 @@ use crate::plan::{Call, Plan};
 use crate::prompt::PromptCache;
 use crate::rule::Rule;
 use crate::script::Step;
-use crate::{chat, gemini, messages};
+use crate::{chat, converse, gemini, messages};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
@@ -38,6 +38,8 @@ pub enum Provider {
     Gemini,
     /// `POST /model/{model}/invoke` and `…/invoke-with-response-stream` of Amazon Bedrock, for Claude.
     Invoke,
+    /// `POST /model/{model}/converse` and `…/converse-stream` of Amazon Bedrock.
+    Converse,
 }
 
 /// What a simulated provider is and does.
@@ -47,6 +49,7 @@ pub struct SimConfig {
     pub chat: chat::Strictness,
     pub messages: messages::Strictness,
     pub gemini: gemini::Strictness,
+    pub converse: converse::Strictness,
     /// Deviations in vendors' exact words, which come before the other checks.
     pub rules: Vec<Rule>,
     /// The key that callers must send; `None` takes any or none.
@@ -65,10 +68,11 @@ pub struct SimConfig {
 impl Default for SimConfig {
     fn default() -> Self {
         Self {
-            providers: vec![Provider::Chat, Provider::Messages, Provider::Gemini, Provider::Invoke],
+            providers: vec![Provider::Chat, Provider::Messages, Provider::Gemini, Provider::Invoke, Provider::Converse],
             chat: chat::Strictness::default(),
             messages: messages::Strictness::default(),
             gemini: gemini::Strictness::default(),
+            converse: converse::Strictness::default(),
             rules: Vec::new(),
             key: None,
             models: vec!["sim-1".to_owned()],
@@ -132,6 +136,12 @@ impl SimConfig {
     #[must_use]
     pub fn messages(mut self, strictness: messages::Strictness) -> Self {
         self.messages = strictness;
+        self
+    }
+
+    #[must_use]
+    pub fn converse(mut self, strictness: converse::Strictness) -> Self {
+        self.converse = strictness;
         self
     }
 
