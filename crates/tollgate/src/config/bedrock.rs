@@ -19,7 +19,6 @@ const ROUTES: [(&str, Route); 4] = [
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
     Invoke,
-    Converse,
     Mantle,
 }
 

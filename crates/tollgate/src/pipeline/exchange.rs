@@ -351,7 +351,7 @@ pub fn upstream_request(
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let accept = match to.stream {
-        true if deployment.paths == Paths::OfModel => "application/vnd.amazon.eventstream",
+        true if deployment.paths == Paths::OfModel => "application/vnd.amazon.eventstream, application/json",
         true => "text/event-stream, application/json",
         false => "application/json",
     };
