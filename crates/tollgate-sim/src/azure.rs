@@ -202,6 +202,7 @@ impl Azure {
         let said = |status, code: &str, message: &str| Refusal {
             status,
             message: message.to_owned(),
+            headers: Vec::new(),
             body: json!({"error": {"code": code, "message": message}}),
         };
         if !self.lets_in(head) {
@@ -249,16 +250,17 @@ impl Azure {
 }
 
 fn refused(status: u16, error: &str, words: &str) -> Refusal {
-    Refusal { status, message: words.to_owned(), body: json!({"error": error, "error_description": words}) }
+    let body = json!({"error": error, "error_description": words});
+    Refusal { status, message: words.to_owned(), headers: Vec::new(), body }
 }
 
 /// A form or a query, with its escapes undone.
-fn pairs(text: &str) -> Vec<(String, String)> {
+pub(crate) fn pairs(text: &str) -> Vec<(String, String)> {
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (unescaped(name), unescaped(value))).collect()
 }
 
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -4,13 +4,16 @@
 //! it), `model` (what comes out).
 
 pub mod added;
+pub mod aws;
 mod azure;
+mod bedrock;
 mod capabilities;
 mod capture;
 mod context;
 mod credential;
 mod deployment;
 pub mod entra;
+pub mod identity;
 mod known;
 mod limits;
 mod load;

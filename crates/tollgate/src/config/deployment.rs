@@ -8,10 +8,12 @@ use tollgate_dialect::json::Json;
 use tollgate_policy::health::Limits;
 use tollgate_policy::price::{Price, Units};
 
+use super::aws;
 use super::capabilities::{of_model, overlay};
 use super::context::Context;
 use super::credential::{credential, headers};
-use super::entra::{SignIn, sign_in};
+use super::entra::sign_in;
+use super::identity::SignIn;
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
 use super::model::{CheckRules, Deployment, ForceStream, Timeouts};
 use super::section::Section;
@@ -117,7 +119,9 @@ fn one(
     let chat_only = params.bool("use_chat_completions_api").unwrap_or(false);
     let apis = [("auto", None), ("chat", Some(Dialect::Chat)), ("responses", Some(Dialect::Responses))];
     let api = params.choice("api_mode", &apis).flatten().or(chat_only.then_some(Dialect::Chat));
-    let target = target::find(params, messages_listed, api);
+    let base_model = params.text("base_model").or_else(|| info.and_then(|info| info.text("base_model")));
+    let wanted = target::Wanted { messages_listed, api, base_model: base_model.as_deref() };
+    let target = target::find(params, &wanted);
     // The rest is read all the same, so that one run reports everything.
     let drop_params = params.bool("drop_params").unwrap_or(defaults.drop_params);
     let force_stream = [("auto", ForceStream::Auto), ("always", ForceStream::Always), ("never", ForceStream::Never)];
@@ -150,16 +154,20 @@ fn one(
         return None;
     }
     let names_key = params.entry("api_key").is_some();
-    let (credential, entra) = match sign_in(params, &target, defaults.entra) {
+    let signs_in = match &target.aws {
+        Some(asked) => aws::sign_in(params, asked),
+        None => sign_in(params, &target, defaults.entra),
+    };
+    let (credential, identity) = match signs_in {
         SignIn::Key => (credential(params, &target), None),
         SignIn::Token(token) => (Some((http::header::AUTHORIZATION, token)), None),
-        SignIn::Entra(entra) => (None, Some(entra)),
+        SignIn::As(identity) => (None, Some(identity)),
         SignIn::Wrong => (None, None),
     };
     let headers = headers(params, organization);
-    // A deployment on Azure may be called anything.
-    let base_model = params.text("base_model").or_else(|| info.and_then(|info| info.text("base_model")));
-    let facts_of = base_model.as_deref().filter(|_| target.row.is_azure()).unwrap_or(&target.model);
+    // A deployment on Azure, and an ARN on AWS, may be called anything.
+    let facts_of =
+        base_model.as_deref().filter(|_| target.row.is_azure() || target.aws.is_some()).unwrap_or(&target.model);
     let overlay = overlay(params, info, &target.row.name, facts_of);
     let known = of_model(&target.row.name, facts_of, &overlay);
     let (request_defaults, extra_body) = body_params(params);
@@ -178,7 +186,7 @@ fn one(
         base_url,
         credential_missing: names_key && credential.is_none(),
         credential,
-        entra,
+        identity,
         paths,
         headers,
         quirks: known.quirks,

@@ -4,9 +4,11 @@
 //! in `litellm_params` are LiteLLM's.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::{HeaderValue, Uri};
 
+use super::identity::{Identity, SignIn};
 use super::secret::Secret;
 use super::section::Section;
 use super::target::Target;
@@ -76,17 +78,6 @@ impl Entra {
     }
 }
 
-/// With what the deployment's requests sign in.
-pub enum SignIn {
-    /// `api_key`, or what stands for it.
-    Key,
-    /// A token that somebody else keeps fresh.
-    Token(Secret),
-    Entra(Entra),
-    /// Not at all: a problem was reported.
-    Wrong,
-}
-
 /// `chain`: `litellm_settings.enable_azure_ad_token_refresh`, which means DefaultAzureCredential.
 pub fn sign_in(params: &Section<'_, '_>, target: &Target, chain: bool) -> SignIn {
     let Some(usual_scope) = target.row.entra_scope(target.dialect) else { return SignIn::Key };
@@ -120,7 +111,8 @@ pub fn sign_in(params: &Section<'_, '_>, target: &Target, chain: bool) -> SignIn
         return fixed(params, token);
     }
     let Some(sources) = sources else { return SignIn::Wrong };
-    SignIn::Entra(Entra { scope: scope.unwrap_or_else(|| usual_scope.to_string()), sources })
+    let scope = scope.unwrap_or_else(|| usual_scope.to_string());
+    SignIn::As(Identity::Entra(Arc::new(Entra { scope, sources })))
 }
 
 fn given(params: &Section<'_, '_>, key: &str) -> bool {

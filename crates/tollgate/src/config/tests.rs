@@ -4,6 +4,7 @@ use tollgate_dialect::Dialect;
 
 use super::*;
 
+mod aws;
 mod azure;
 mod broken;
 mod capture;

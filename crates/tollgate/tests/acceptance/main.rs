@@ -4,10 +4,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod aws;
 mod azure;
 mod budgets;
 mod calls;
 mod cli;
+mod converse;
 mod endpoints;
 mod explain;
 mod failures;

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::upstream::credential::exchange::passing;
 
 fn good_for(answer: &Value) -> u64 {
     let left = token(answer).expect("a token").ends - Instant::now();
