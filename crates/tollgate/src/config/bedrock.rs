@@ -18,7 +18,6 @@ const ROUTES: [(&str, Route); 4] = [
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
-    Converse,
     Invoke,
     Mantle,
 }

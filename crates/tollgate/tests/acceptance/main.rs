@@ -9,6 +9,7 @@ mod azure;
 mod budgets;
 mod calls;
 mod cli;
+mod converse;
 mod endpoints;
 mod explain;
 mod failures;

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 use tollgate_dialect::error::Change;
 use tollgate_dialect::json::{Json, Text};
+use tollgate_dialect::quirks::Maker;
 use tollgate_dialect::request::Request;
 
 use super::fields::Fields;
@@ -56,9 +57,11 @@ pub fn configure(prepared: &mut Prepared, deployment: &Deployment) {
     let Ok(mut fields) = serde_json::from_slice::<Fields>(&prepared.body) else { return };
     let mut config = object(&mut fields, CONFIG);
     let mut native = object(&mut fields, NATIVE);
+    let claude = deployment.quirks.converse.maker == Maker::Anthropic;
     for (name, value) in &deployment.defaults {
         match theirs(name) {
             Some(theirs) => _ = config.entry(theirs).or_insert_with(|| stops(theirs, value)),
+            None if claude && name == "top_k" => _ = native.entry(name.as_str()).or_insert_with(|| value.to_value()),
             None => prepared.changes.push(Change::dropped(name.clone())),
         }
     }
