@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 use crate::azure::Azure;
 use crate::connection::{Body, Reset, Socket, body};
 use crate::faults::{Ending, play};
+use crate::google::Google;
 use crate::places::Places;
 use crate::plan::{Call, Plan};
 use crate::prompt::PromptCache;
@@ -55,6 +56,8 @@ pub struct SimConfig {
     pub at_once: Option<(usize, String)>,
     /// Azure's front before the providers, and its token endpoints.
     pub azure: Option<Azure>,
+    /// Vertex AI's front before the providers, and Google's token endpoints.
+    pub google: Option<Google>,
 }
 
 impl Default for SimConfig {
@@ -70,6 +73,7 @@ impl Default for SimConfig {
             steps: Vec::new(),
             at_once: None,
             azure: None,
+            google: None,
         }
     }
 }
@@ -102,6 +106,14 @@ impl SimConfig {
     #[must_use]
     pub fn azure(mut self, azure: &Azure) -> Self {
         self.azure = Some(azure.clone());
+        self
+    }
+
+    /// Its models are those of Vertex AI.
+    #[must_use]
+    pub fn google(mut self, google: &Google) -> Self {
+        self.google = Some(google.clone());
+        self.gemini.vertex = true;
         self
     }
 

@@ -11,6 +11,8 @@ mod context;
 mod credential;
 mod deployment;
 pub mod entra;
+pub mod google;
+pub mod identity;
 mod known;
 mod limits;
 mod load;
@@ -25,6 +27,7 @@ mod settings;
 mod target;
 #[cfg(test)]
 mod tests;
+mod vertex;
 pub mod watch;
 mod wildcard;
 mod yaml;

@@ -11,11 +11,14 @@ use tollgate_policy::price::{Price, Units};
 use super::capabilities::{of_model, overlay};
 use super::context::Context;
 use super::credential::{credential, headers};
-use super::entra::{SignIn, sign_in};
+use super::entra::sign_in;
+use super::google::Credentials;
+use super::identity::{Identity, SignIn};
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
 use super::model::{CheckRules, Deployment, ForceStream, Timeouts};
 use super::section::Section;
 use super::target::{self, Target};
+use super::vertex;
 use super::yaml::{Map, Node, Value};
 
 /// What holds for every deployment that does not say otherwise.
@@ -24,6 +27,7 @@ pub struct Defaults {
     pub drop_params: bool,
     /// `litellm_settings.enable_azure_ad_token_refresh`: Azure's deployments without a key sign in.
     pub entra: bool,
+    pub vertex: vertex::Defaults,
     pub num_retries: u32,
     pub timeout: Option<Duration>,
     pub stream_timeout: Option<Duration>,
@@ -117,7 +121,7 @@ fn one(
     let chat_only = params.bool("use_chat_completions_api").unwrap_or(false);
     let apis = [("auto", None), ("chat", Some(Dialect::Chat)), ("responses", Some(Dialect::Responses))];
     let api = params.choice("api_mode", &apis).flatten().or(chat_only.then_some(Dialect::Chat));
-    let target = target::find(params, messages_listed, api);
+    let target = target::find(params, messages_listed, api, &defaults.vertex);
     // The rest is read all the same, so that one run reports everything.
     let drop_params = params.bool("drop_params").unwrap_or(defaults.drop_params);
     let force_stream = [("auto", ForceStream::Auto), ("always", ForceStream::Always), ("never", ForceStream::Never)];
@@ -150,16 +154,22 @@ fn one(
         return None;
     }
     let names_key = params.entry("api_key").is_some();
-    let (credential, entra) = match sign_in(params, &target, defaults.entra) {
+    let signs_in = match &target.google {
+        Some(Credentials { source, .. }) => SignIn::As(Identity::Google(source.clone())),
+        None => sign_in(params, &target, defaults.entra),
+    };
+    let (credential, identity) = match signs_in {
         SignIn::Key => (credential(params, &target), None),
         SignIn::Token(token) => (Some((http::header::AUTHORIZATION, token)), None),
-        SignIn::Entra(entra) => (None, Some(entra)),
+        SignIn::As(identity) => (None, Some(identity)),
         SignIn::Wrong => (None, None),
     };
-    let headers = headers(params, organization);
-    // A deployment on Azure may be called anything.
+    let quota_project = target.google.as_ref().and_then(|credentials| credentials.quota_project.as_deref());
+    let headers = headers(params, organization, quota_project);
+    // A deployment on Azure, and a tuned model of Vertex AI, may be called anything.
     let base_model = params.text("base_model").or_else(|| info.and_then(|info| info.text("base_model")));
-    let facts_of = base_model.as_deref().filter(|_| target.row.is_azure()).unwrap_or(&target.model);
+    let facts_of =
+        base_model.as_deref().filter(|_| target.row.is_azure() || target.row.is_vertex()).unwrap_or(&target.model);
     let overlay = overlay(params, info, &target.row.name, facts_of);
     let known = of_model(&target.row.name, facts_of, &overlay);
     let (request_defaults, extra_body) = body_params(params);
@@ -176,9 +186,9 @@ fn one(
         either_api,
         has_responses: row.responses,
         base_url,
-        credential_missing: names_key && credential.is_none(),
+        credential_missing: names_key && credential.is_none() && identity.is_none(),
         credential,
-        entra,
+        identity,
         paths,
         headers,
         quirks: known.quirks,

@@ -22,10 +22,11 @@ use tollgate_store::limiter::WithoutRedis;
 use tollgate_store::shared::Address;
 
 use super::deployment::Defaults;
-use super::entra::Entra;
+use super::identity::Identity;
 use super::rewrite::RewriteRule;
 use super::routing::Routing;
 use super::secret::Secret;
+use super::vertex;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -71,7 +72,7 @@ pub struct Deployment {
     /// The credential's header, value included. `None`: the provider takes none.
     pub credential: Option<(HeaderName, Secret)>,
     /// In place of a `credential`: where the tokens come from.
-    pub entra: Option<Entra>,
+    pub identity: Option<Identity>,
     pub paths: Paths,
     /// The configuration names a key that is not there, of a provider that may work without one.
     pub credential_missing: bool,
@@ -128,6 +129,14 @@ impl Deployment {
         (self.check.possible && !model.contains('*')).then_some(model)
     }
 
+    /// Where a call of a model goes.
+    pub fn address(&self, dialect: Dialect, model: &str, stream: bool) -> String {
+        match self.paths {
+            Paths::OfPublisher => self.url(&vertex::path(dialect, model, stream)),
+            Paths::Plain | Paths::OfDeployment(_) => self.url(&dialect.path_for(model, stream)),
+        }
+    }
+
     /// The address of a path such as [`Dialect::path_for`], with a query that `api_base` may have.
     pub fn url(&self, path: &str) -> String {
         let whole = self.base_url.to_string();
@@ -152,8 +161,8 @@ impl Deployment {
         let headers = headers.filter_map(|(_, value)| value.to_str().ok());
         let query = self.base_url.query().unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
         let others = headers.chain(query.map(|(_, value)| value)).filter(|value| value.len() >= 8);
-        let entra = self.entra.iter().flat_map(Entra::secrets).filter(|secret| secret.len() >= 4);
-        key.into_iter().chain(entra).chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text))
+        let identity = self.identity.iter().flat_map(Identity::secrets).filter(|secret| secret.len() >= 4);
+        key.into_iter().chain(identity).chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text))
     }
 
     /// For messages to people: the address without user names, passwords and queries.
@@ -174,6 +183,8 @@ pub enum Paths {
     Plain,
     /// Azure's classic API: those of [`OF_DEPLOYMENT`] stand below the deployment of this name.
     OfDeployment(String),
+    /// Vertex AI: the model's publisher and the model stand in the path.
+    OfPublisher,
 }
 
 /// The other paths of the classic API stand beside the deployments (openai-python 3.52.0, `lib/azure.py`).

@@ -7,9 +7,11 @@ use tollgate_policy::nearest::nearest;
 use crate::registry::{self, Auth, Known, Provider};
 
 use super::azure;
+use super::google::Credentials;
 use super::model::Paths;
 use super::problem::Pos;
 use super::section::Section;
+use super::vertex;
 
 pub struct Target {
     pub row: &'static Provider,
@@ -21,6 +23,8 @@ pub struct Target {
     pub base_url: Uri,
     pub paths: Paths,
     pub auth: Auth,
+    /// With what a deployment on Vertex AI signs in, unless by `api_key`.
+    pub google: Option<Credentials>,
     /// Where a key is looked for when the configuration gives none.
     pub key_variables: Vec<String>,
     pub key_required: bool,
@@ -34,7 +38,12 @@ struct Named {
 }
 
 /// `None` with a problem reported. `messages_listed`: `supported_endpoints` names `/v1/messages`. `api`: what `api_mode` says.
-pub fn find(params: &Section<'_, '_>, messages_listed: bool, api: Option<Dialect>) -> Option<Target> {
+pub fn find(
+    params: &Section<'_, '_>,
+    messages_listed: bool,
+    api: Option<Dialect>,
+    of_vertex: &vertex::Defaults,
+) -> Option<Target> {
     let mut named = named(params)?;
     let mut api = api;
     // LiteLLM's `openai/responses/NAME`.
@@ -56,7 +65,15 @@ pub fn find(params: &Section<'_, '_>, messages_listed: bool, api: Option<Dialect
     if let (None, Dialect::Chat, Some(api)) = (endpoint, dialect, api) {
         dialect = api;
     }
+    let mut google = None;
     let (base_url, paths) = match &address {
+        address if row.is_vertex() => {
+            named.model = vertex::model_name(dialect, &named.model).to_string();
+            let given = address.as_ref().map(|a| vertex::Given { uri: &a.uri, at: a.at, key: a.key });
+            let found = vertex::find(params, given.as_ref(), dialect, &named.model, of_vertex)?;
+            google = found.credentials;
+            (found.base_url, found.paths)
+        }
         Some(address) if row.is_azure() => {
             named.model = azure::deployment_name(&named.model).to_string();
             let (query, at, key) = (address.uri.query(), address.at, address.key);
@@ -81,6 +98,7 @@ pub fn find(params: &Section<'_, '_>, messages_listed: bool, api: Option<Dialect
         either_api: dialect == Dialect::Chat && endpoint.is_none() && api.is_none(),
         base_url,
         paths,
+        google,
         key_variables,
         key_required: !row.key_optional && at_home,
     })
@@ -212,6 +230,9 @@ fn row_owns(row: &'static Provider, uri: &Uri) -> bool {
 fn dialect(named: &Named, row: &Provider, address: Option<&Address>, messages_listed: bool) -> Dialect {
     if named.row.dialect() == Dialect::Messages {
         return Dialect::Messages;
+    }
+    if row.is_vertex() {
+        return vertex::dialect(&named.model);
     }
     let path = address.map_or("", |address| address.uri.path());
     let ends_in_messages =

@@ -17,6 +17,7 @@ mod queue;
 mod redis;
 mod routing;
 mod secrets;
+mod vertex;
 
 /// A folder with a configuration, and variables.
 pub struct Files {

@@ -260,7 +260,7 @@ impl Driver {
         let limit = first_byte(deployment, stream);
         let app = self.app.clone();
         let answer =
-            self.line.patient(limit, passthrough, app.client.send_as(deployment.entra.as_ref(), request)).await;
+            self.line.patient(limit, passthrough, app.client.send_as(deployment.identity.as_ref(), request)).await;
         let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
         if let Some(spent) = upstream_limits::spent_for(answer.headers(), SystemTime::now()) {
             live.abilities[index].health().spent(self.app.now_ms(), spent);
@@ -284,7 +284,7 @@ impl Driver {
         let reading = http_body_util::Limited::new(body, 1024 * 1024).collect();
         let read = self.line.patient(Duration::from_secs(10), same_dialect, reading).await;
         let bytes = read.ok().and_then(Result::ok).map(|whole| whole.to_bytes()).unwrap_or_default();
-        let bytes = self.app.client.without_tokens(deployment.entra.as_ref(), bytes);
+        let bytes = self.app.client.without_tokens(deployment.identity.as_ref(), bytes);
         let mut error = decode_error(dialect, parts.status.as_u16(), &bytes);
         if parts.status.is_redirection() {
             let target = parts.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("elsewhere");
@@ -340,7 +340,7 @@ pub fn upstream_request(
     body: Bytes,
 ) -> Result<http::Request<Full<Bytes>>, Ended> {
     let uri: Uri = deployment
-        .url(&to.dialect.path_for(to.model, to.stream))
+        .address(to.dialect, to.model, to.stream)
         .parse()
         .map_err(|_| Ended::Final(Failure::Internal("a deployment's URL cannot be built")))?;
     let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");

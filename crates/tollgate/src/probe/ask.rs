@@ -150,7 +150,7 @@ impl<'p> Asked<'p> {
         };
         self.sent += 1;
         let exchange = async {
-            let answer = self.app.client.send_as(deployment.entra.as_ref(), request).await.map_err(unreachable)?;
+            let answer = self.app.client.send_as(deployment.identity.as_ref(), request).await.map_err(unreachable)?;
             let status = answer.status();
             let bytes = read(answer.into_body(), stream && status.is_success() && call.begins_only).await?;
             Ok::<_, String>((status, bytes))
@@ -183,7 +183,7 @@ impl<'p> Asked<'p> {
 fn unreachable(failure: Failure) -> String {
     match failure {
         Failure::Unreachable(why) => format!("the upstream cannot be reached: {why}"),
-        Failure::NoToken { words, .. } => format!("no Entra ID token: {words}"),
+        Failure::NoToken { words, .. } => format!("no access token: {words}"),
         Failure::TimedOut(_) => "the upstream takes no connection".into(),
         other => format!("the upstream failed: {other:?}"),
     }

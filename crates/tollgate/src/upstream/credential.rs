@@ -1,4 +1,4 @@
-//! Tokens in the place of keys: had from Entra ID, kept until shortly before their end, shared by all that sign in alike.
+//! Tokens in the place of keys: had from Entra ID or Google, kept until shortly before their end, shared by all that sign in alike.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,11 +13,13 @@ use tokio::time::Instant;
 use tollgate_policy::failover::Failure;
 
 use super::Client;
-use crate::config::entra::Entra;
+use crate::config::identity::Identity;
 use crate::config::secret::Secret;
 
 mod cli;
 mod entra;
+mod exchange;
+mod google;
 
 /// A token is replaced from this time before its end on, so that the new one is there five minutes before it.
 const EARLY: Duration = Duration::from_secs(6 * 60);
@@ -27,11 +29,11 @@ const LEAST: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
-pub struct Tokens(Mutex<HashMap<Entra, Arc<Slot>>>);
+pub struct Tokens(Mutex<HashMap<Identity, Arc<Slot>>>);
 
 /// The tokens of one identity for one scope.
 struct Slot {
-    entra: Entra,
+    identity: Identity,
     /// Held while a token is being fetched: one at a time, the others wait for what comes of it.
     fetching: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -82,11 +84,11 @@ impl Client {
     /// again with the new one.
     pub async fn send_as(
         &self,
-        entra: Option<&Entra>,
+        identity: Option<&Identity>,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, Failure> {
-        let Some(entra) = entra else { return self.send(request).await };
-        let slot = self.tokens.slot(entra);
+        let Some(identity) = identity else { return self.send(request).await };
+        let slot = self.tokens.slot(identity);
         let token = self.token(&slot).await?;
         let again = request.clone();
         let answer = self.send(with(request, &token)?).await?;
@@ -97,16 +99,16 @@ impl Client {
             Ok(other) if other != token => self.send(with(again, &other)?).await,
             Ok(_) => Ok(answer),
             Err(error) => {
-                tracing::warn!(error = error.words, "a refused Entra ID token could not be replaced");
+                tracing::warn!(error = error.words, "a refused token could not be replaced");
                 Ok(answer)
             }
         }
     }
 
     /// Vendors like to quote what they refuse.
-    pub fn without_tokens(&self, entra: Option<&Entra>, bytes: Bytes) -> Bytes {
-        let Some(entra) = entra else { return bytes };
-        let secrets = self.tokens.slot(entra).lock().secrets();
+    pub fn without_tokens(&self, identity: Option<&Identity>, bytes: Bytes) -> Bytes {
+        let Some(identity) = identity else { return bytes };
+        let secrets = self.tokens.slot(identity).lock().secrets();
         let held = |secret: &Secret| memchr::memmem::find(&bytes, secret.expose().as_bytes()).is_some();
         if !secrets.iter().any(held) {
             return bytes;
@@ -138,7 +140,7 @@ impl Client {
         let client = self.clone();
         tokio::spawn(async move {
             if let Err(error) = client.fetch(&slot, fetches).await {
-                tracing::warn!(error = error.words, "an Entra ID token that ends soon could not be replaced yet");
+                tracing::warn!(error = error.words, "a token that ends soon could not be replaced yet");
             }
         });
     }
@@ -164,7 +166,7 @@ impl Client {
             }
             state.works
         };
-        let fetched = self.ask(&slot.entra, works).await;
+        let fetched = self.ask(&slot.identity, works).await;
         let mut state = slot.lock();
         state.fetches += 1;
         match fetched {
@@ -178,7 +180,11 @@ impl Client {
     }
 
     /// The sources one after the other, the one that worked last first.
-    async fn ask(&self, entra: &Entra, works: usize) -> Result<(usize, Token), NoToken> {
+    async fn ask(&self, identity: &Identity, works: usize) -> Result<(usize, Token), NoToken> {
+        let entra = match identity {
+            Identity::Entra(entra) => entra,
+            Identity::Google(source) => return google::fetch(self, source).await.map(|token| (0, token)),
+        };
         let mut order: Vec<usize> = (0..entra.sources.len()).collect();
         order.sort_by_key(|index| *index != works);
         let mut refused: Vec<NoToken> = Vec::new();
@@ -194,14 +200,15 @@ impl Client {
 }
 
 impl Tokens {
-    fn slot(&self, entra: &Entra) -> Arc<Slot> {
+    fn slot(&self, identity: &Identity) -> Arc<Slot> {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.get(entra) {
+        if let Some(slot) = slots.get(identity) {
             return slot.clone();
         }
-        let slot = Slot { entra: entra.clone(), fetching: tokio::sync::Mutex::default(), state: Mutex::default() };
+        let slot =
+            Slot { identity: identity.clone(), fetching: tokio::sync::Mutex::default(), state: Mutex::default() };
         let slot = Arc::new(slot);
-        slots.insert(entra.clone(), slot.clone());
+        slots.insert(identity.clone(), slot.clone());
         slot
     }
 }

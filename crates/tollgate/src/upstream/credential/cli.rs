@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::NoToken;
-use super::entra::{lasting, passing};
+use super::exchange::{lasting, passing};
 
 /// `az` is a Python program that may ask the network.
 const LIMIT: Duration = Duration::from_secs(20);
