@@ -13,6 +13,7 @@ mod context;
 mod credential;
 mod deployment;
 pub mod entra;
+pub mod google;
 pub mod identity;
 mod known;
 mod limits;
@@ -28,6 +29,7 @@ mod settings;
 mod target;
 #[cfg(test)]
 mod tests;
+mod vertex;
 pub mod watch;
 mod wildcard;
 mod yaml;

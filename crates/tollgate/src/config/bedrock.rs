@@ -18,6 +18,7 @@ const ROUTES: [(&str, Route); 4] = [
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
+    Converse,
     Invoke,
     Mantle,
 }

@@ -18,6 +18,7 @@ mod queue;
 mod redis;
 mod routing;
 mod secrets;
+mod vertex;
 
 /// A folder with a configuration, and variables.
 pub struct Files {

@@ -36,5 +36,6 @@ mod rules;
 mod support;
 mod thinking;
 mod tiers;
+mod vertex;
 
 use support::{fleet, stage};
