@@ -14,6 +14,7 @@
 //! ```
 
 mod azure;
+mod bucket;
 mod chat;
 mod connection;
 mod demo;
@@ -35,6 +36,7 @@ mod tokens;
 mod vertex;
 
 pub use azure::{API_VERSION, Azure, Identity};
+pub use bucket::Rate;
 pub use chat::{Strictness as ChatStrictness, Words};
 pub use demo::coding_agent;
 pub use faults::{Ending, Faults, Piece, Shape};

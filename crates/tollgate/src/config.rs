@@ -19,6 +19,7 @@ mod load;
 pub mod model;
 pub mod problem;
 mod redis;
+mod retention;
 pub mod rewrite;
 pub mod routing;
 pub mod secret;

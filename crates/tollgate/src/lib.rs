@@ -11,6 +11,7 @@ pub mod failure;
 pub mod gate;
 pub mod health;
 pub mod http;
+mod kept;
 pub mod pipeline;
 pub mod probe;
 pub mod registry;

@@ -3,6 +3,7 @@
 use tollgate_policy::access::{Budget, Grants, Limits, Rates, Role, ScopeKind};
 use tollgate_policy::window::Window;
 use tollgate_store::entity::*;
+use tollgate_store::uses::Uses;
 
 use crate::stage::{Stage, admin};
 
@@ -16,6 +17,7 @@ crate::contract! {
     a_key_that_takes_anothers_place_has_its_account
     the_type_of_a_key_says_which_paths_are_its
     the_time_of_last_use_only_grows_and_tells_nobody
+    uses_of_a_key_are_one_row_and_stay_while_they_cannot_be_written
 }
 
 fn some(text: &str) -> Option<String> {
@@ -255,6 +257,27 @@ async fn the_time_of_last_use_only_grows_and_tells_nobody(stage: &Stage) {
     stage.update::<VirtualKey>("a", &admin(), 2, |key| key.grants.blocked = true).await.unwrap();
     assert_eq!(last_used().await, Some(20));
     assert_eq!(stage.newest_change().await.unwrap(), 2);
+}
+
+async fn uses_of_a_key_are_one_row_and_stay_while_they_cannot_be_written(stage: &Stage) {
+    for hash in ["a", "b"] {
+        stage.create(VirtualKey { hash: hash.to_string(), ..VirtualKey::default() }, &admin(), 1).await.unwrap();
+    }
+    let uses = Uses::default();
+    for at_ms in [10, 30, 20] {
+        uses.note("a", at_ms);
+    }
+    uses.note("b", 5);
+    assert_eq!((uses.last("a"), uses.last("b"), uses.last("c")), (Some(30), Some(5), None));
+    assert!(stage.last_used(&["a", "b"]).await.unwrap().is_empty(), "nothing is written by a use");
+    uses.write(stage).await.unwrap();
+    let used = stage.last_used(&["a", "b"]).await.unwrap();
+    assert_eq!((used["a"], used["b"]), (30, 5));
+    assert_eq!((uses.last("a"), uses.last("b")), (None, None), "the database has them");
+    uses.note("a", 40);
+    stage.pool.close().await;
+    assert!(uses.write(stage).await.is_err());
+    assert_eq!(uses.last("a"), Some(40));
 }
 
 async fn a_key_that_takes_anothers_place_has_its_account(stage: &Stage) {

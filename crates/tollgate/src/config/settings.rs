@@ -15,12 +15,14 @@ use super::limits;
 use super::model::{CatchAll, FairQueue, HealthChecks, MidStream, Settings};
 use super::problem::Pos;
 use super::redis;
+use super::retention;
 use super::rewrite;
 use super::routing::{self, Routing};
 use super::secret::Secret;
 use super::section::Section;
 use super::vertex;
 use super::yaml::{Map, Value};
+use crate::kept::KeptRules;
 
 /// As LiteLLM's router does when nothing is said.
 const NUM_RETRIES: u32 = 2;
@@ -172,6 +174,7 @@ fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
         read.settings.max_request_bytes =
             section.count("max_request_size_mb").and_then(|mb| usize::try_from(mb).ok()?.checked_mul(1 << 20));
         read.settings.checks = health_checks(section);
+        read.settings.retention = retention::read(section);
         limits::read_general(section, &mut read.settings.limits, &mut read.settings.limits_without_redis);
         section.finish(&GENERAL_SETTINGS);
     }
@@ -296,6 +299,9 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
     if let Some(queue) = section.section("fair_queue") {
         read.settings.fair_queue = fair_queue(&queue);
     }
+    if let Some(kept) = section.section("responses") {
+        read.settings.responses = kept_rules(&kept);
+    }
     let rules = section.list("rewrite");
     read.settings.rewrite = rewrite::read(root.cx, &rules, &section.path_of("rewrite"));
     read.settings.capture = capture::read(&section);
@@ -315,6 +321,20 @@ fn fair_queue(section: &Section<'_, '_>) -> FairQueue {
         section.cx.error(entry.at, &section.path_of(&entry.key), "is no part of `fair_queue`", hint);
     }
     queue
+}
+
+fn kept_rules(section: &Section<'_, '_>) -> KeptRules {
+    let standard = KeptRules::default();
+    let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 60 * 60));
+    let rules = KeptRules {
+        time: section.count("keep_days").map_or(standard.time, days),
+        max_bytes: section.count("max_mb").map_or(standard.max_bytes, |mb| mb.saturating_mul(1 << 20)),
+    };
+    for entry in section.rest() {
+        let hint = "write `{keep_days: 30, max_mb: 256}`";
+        section.cx.error(entry.at, &section.path_of(&entry.key), "is no part of `responses`", hint);
+    }
+    rules
 }
 
 fn zone(section: &Section<'_, '_>) -> Option<TimeZone> {

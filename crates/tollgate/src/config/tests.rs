@@ -15,6 +15,7 @@ mod litellm;
 mod parameters;
 mod queue;
 mod redis;
+mod retention;
 mod routing;
 mod secrets;
 mod vertex;

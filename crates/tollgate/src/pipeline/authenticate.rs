@@ -49,6 +49,13 @@ impl Caller {
         authorise::may_call(&self.as_asker(), path, model, names, unix_ms()).map_err(Failure::Forbidden)
     }
 
+    /// Its key is in use. Written later, by nobody's request.
+    pub fn note_use(&self, app: &App) {
+        if let (Some(store), Some(chain)) = (app.store(), &self.chain) {
+            store.uses.note(&chain.key.hash, unix_ms());
+        }
+    }
+
     /// The names of models that it may call.
     pub fn models(&self, live: &Live, path: &str) -> Vec<String> {
         if self.chain.is_none() {

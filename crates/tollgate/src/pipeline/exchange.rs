@@ -78,6 +78,7 @@ impl Driver {
         let mut cures: Vec<Fact> = Vec::new();
         let mut refused: Option<(Bytes, Arc<Known>, Ended)> = None;
         loop {
+            self.afford().await.map_err(Ended::Final)?;
             let mut known = self.app.known(live, index, upstream_model);
             for fact in &cures {
                 let known = Arc::make_mut(&mut known);
@@ -262,9 +263,8 @@ impl Driver {
         let answer =
             self.line.patient(limit, passthrough, app.client.send_as(deployment.identity.as_ref(), request)).await;
         let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
-        if let Some(spent) = upstream_limits::spent_for(answer.headers(), SystemTime::now()) {
-            live.abilities[index].health().spent(self.app.now_ms(), spent);
-        }
+        let remaining = upstream_limits::remaining(answer.headers(), SystemTime::now());
+        live.abilities[index].health().remains(self.app.now_ms(), self.nth, &remaining);
         let answer = self.recorder.tapped(answer);
         if !answer.status().is_success() {
             return Err(self.refusal(deployment, dialect, answer, passthrough).await.into());

@@ -31,6 +31,8 @@ pub struct Recorder {
     /// Until then.
     own: record::Record,
     pub deployment: Option<String>,
+    /// The provider of the last attempt, and its name for the model.
+    asked: (String, String),
     pub attempts: u32,
     /// How long it has waited for its turn; `None`: it did not have to.
     pub queued: Option<Duration>,
@@ -88,6 +90,7 @@ impl Recorder {
             shared: None,
             own,
             deployment: None,
+            asked: Default::default(),
             attempts: 0,
             queued: None,
             changes: Vec::new(),
@@ -172,7 +175,8 @@ impl Recorder {
         }
     }
 
-    pub fn attempt(&self, attempt: Attempt) {
+    pub fn attempt(&mut self, attempt: Attempt) {
+        self.asked = (attempt.provider.clone(), attempt.model.clone());
         if let Some(mut record) = self.shared() {
             record.push_attempt(attempt);
         }
@@ -232,6 +236,11 @@ impl Recorder {
 
     // ---- the end
 
+    /// What attempts have cost so far.
+    pub fn spent_nanos(&self) -> u64 {
+        self.broken.used().cost_nanos.unwrap_or(0).saturating_add(self.cost_nanos.unwrap_or(0))
+    }
+
     fn settle(&mut self) {
         if self.attempts == 0 {
             return self.admission.release();
@@ -240,15 +249,11 @@ impl Recorder {
         let status = match (&self.error, self.ended) {
             (Some(_), _) => ledger::Status::Failed,
             (None, false) => ledger::Status::Aborted,
+            (None, true) if self.quiet && self.status != Some(200) => ledger::Status::Failed,
             (None, true) => ledger::Status::Answered,
         };
-        let (provider, upstream_model, first_token_ms) = match self.shared() {
-            Some(record) => match record.attempts.last() {
-                Some(last) => (last.provider.clone(), last.model.clone(), record.first_content_ms),
-                None => Default::default(),
-            },
-            None => Default::default(),
-        };
+        let (provider, upstream_model) = std::mem::take(&mut self.asked);
+        let first_token_ms = self.shared().and_then(|record| record.first_content_ms);
         let charge = ledger::Charge {
             deployment: self.deployment.clone().unwrap_or_default(),
             provider,

@@ -1,10 +1,13 @@
 //! The management API over real HTTP, on both databases: what LiteLLM's documentation sends works unchanged.
 
 mod cli;
+mod export;
 mod fixtures;
+mod last_active;
 mod models;
 #[path = "../../../tollgate-store/tests/support/postgres.rs"]
 mod postgres;
+mod retention;
 mod rights;
 mod s21;
 mod s25;
