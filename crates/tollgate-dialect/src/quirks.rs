@@ -454,6 +454,7 @@ const HINTS: &[&str] = &[
     "output_config.task_budget",
     "fallback_credit_token",
     "billing_policy",
+    "labels",
     "cache_control",
     "cache_control.ttl",
     "cache_control.scope",

@@ -11,7 +11,7 @@ use http::request::Parts;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::azure::pairs;
+use crate::form::pairs;
 use crate::refusal::{Check, Refusal};
 use crate::server::lock;
 use signature::{Key, Scope, SignedBy};

@@ -12,7 +12,7 @@ pub(crate) use validate::check;
 use http::{HeaderMap, Uri};
 use serde_json::Value;
 
-use crate::azure::unescaped;
+use crate::form::unescaped;
 use crate::invoke::refusal;
 use crate::refusal::{Check, Refusal};
 

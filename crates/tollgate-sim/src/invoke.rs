@@ -44,7 +44,7 @@ impl Method {
             "invoke-with-response-stream" => true,
             _ => return None,
         };
-        Some(Method { model: crate::azure::unescaped(model), streams })
+        Some(Method { model: crate::form::unescaped(model), streams })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::places::Place;
 use crate::refusal::Refusal;
 use crate::script::{Answer, Match, Reply, Step, Uses};
 use crate::server::{Provider, State, lock};
-use crate::{chat, converse, gemini, invoke, messages, responses};
+use crate::{chat, converse, gemini, invoke, messages, responses, vertex};
 
 /// A response that is decided and not yet sent.
 pub(crate) struct Plan {
@@ -89,6 +89,17 @@ impl Call<'_> {
                 return Ok(Plan::text(answer.status, answer.content_type, answer.body));
             }
             aws.front(self.head, self.bytes)?;
+        }
+        if let Some(google) = &config.google {
+            if let Some(answer) = google.token_endpoint(self.head, self.bytes) {
+                return answer.map(|token| Plan::json(200, &token));
+            }
+            google.front(self.head)?;
+            if let Some(predict) = vertex::Predict::of(&self.head.uri) {
+                let body = predict.check(&self.head.headers, self.bytes, &config.messages)?;
+                let refusal = |status, words: &str| Refusal::messages(status, "rate_limit_error", words);
+                return self.play_step(&body, Provider::Messages, refusal);
+            }
         }
         let plays = |provider| config.providers.contains(&provider);
         if self.head.method == Method::POST && path.ends_with("/chat/completions") && plays(Provider::Chat) {

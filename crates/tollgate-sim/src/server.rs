@@ -20,6 +20,7 @@ use crate::azure::Azure;
 use crate::bucket::{Bucket, Rate};
 use crate::connection::{Body, Reset, Socket, body};
 use crate::faults::{Ending, play};
+use crate::google::Google;
 use crate::places::Places;
 use crate::plan::{Call, Plan};
 use crate::prompt::PromptCache;
@@ -66,6 +67,8 @@ pub struct SimConfig {
     pub azure: Option<Azure>,
     /// An account of AWS: its front before the providers, and the endpoints that give keys.
     pub aws: Option<Aws>,
+    /// Vertex AI's front before the providers, and Google's token endpoints.
+    pub google: Option<Google>,
 }
 
 impl Default for SimConfig {
@@ -84,6 +87,7 @@ impl Default for SimConfig {
             bucket: None,
             azure: None,
             aws: None,
+            google: None,
         }
     }
 }
@@ -124,6 +128,14 @@ impl SimConfig {
     #[must_use]
     pub fn azure(mut self, azure: &Azure) -> Self {
         self.azure = Some(azure.clone());
+        self
+    }
+
+    /// Its models are those of Vertex AI.
+    #[must_use]
+    pub fn google(mut self, google: &Google) -> Self {
+        self.google = Some(google.clone());
+        self.gemini.vertex = true;
         self
     }
 

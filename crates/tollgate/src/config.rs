@@ -13,6 +13,7 @@ mod context;
 mod credential;
 mod deployment;
 pub mod entra;
+pub mod google;
 pub mod identity;
 mod known;
 mod limits;
@@ -30,6 +31,7 @@ pub mod sign_in;
 mod target;
 #[cfg(test)]
 mod tests;
+mod vertex;
 pub mod watch;
 mod wildcard;
 mod yaml;

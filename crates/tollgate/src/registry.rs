@@ -60,6 +60,8 @@ pub struct Provider {
     entra_scope: Option<String>,
     aws_service: Option<String>,
     messages_entra_scope: Option<String>,
+    /// Vertex AI's addresses and Google's credentials.
+    vertex: bool,
     pub quirks: toml::Table,
     pub source: String,
 }
@@ -105,6 +107,10 @@ impl Provider {
 
     pub fn is_azure(&self) -> bool {
         self.entra_scope.is_some()
+    }
+
+    pub fn is_vertex(&self) -> bool {
+        self.vertex
     }
 
     /// For a token of Entra ID; `None`: the provider takes none. Only Azure does.

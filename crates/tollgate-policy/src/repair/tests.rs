@@ -148,7 +148,7 @@ const RESPONSES: &str = r#"{"model":"x","tools":[{"type":"namespace"}],"include"
     {"role":"assistant","content":"so"}]}"#;
 const GEMINI: &str = r#"{"generationConfig":{"maxOutputTokens":32000,"thinkingConfig":{"thinkingLevel":"LOW"},"responseMimeType":"application/json"},
     "tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":{"type":"object","additionalProperties":false}}]}],
-    "contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"functionCall":{"id":"a","name":"f"}}]},
+    "contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"functionCall":{"id":"a","name":"f"},"thoughtSignature":"CikB"}]},
         {"role":"user","parts":[{"functionResponse":{"id":"a","name":"f","response":{},"parts":[]}}]}]}"#;
 
 const CONVERSE: &str = r#"{"inferenceConfig":{"maxTokens":32000,"stopSequences":["a"]},

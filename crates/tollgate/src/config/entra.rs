@@ -70,12 +70,6 @@ impl Entra {
             Source::Workload { .. } | Source::Imds { .. } | Source::Cli { .. } | Source::DeveloperCli { .. } => None,
         })
     }
-
-    /// Text that differs where the identity does.
-    pub fn told_apart(&self) -> String {
-        let secrets: Vec<&str> = self.secrets().collect();
-        format!("{self:?}{}", secrets.join("\n"))
-    }
 }
 
 /// `chain`: `litellm_settings.enable_azure_ad_token_refresh`, which means DefaultAzureCredential.
@@ -326,6 +320,6 @@ const LINKS: [Link; 5] = [
     },
 ];
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -1,29 +1,33 @@
-//! Who a deployment is to its provider, where that is no fixed key: described here, done in `upstream/credential`.
+//! As whom a deployment signs in to a cloud, where that is no fixed key: described here, done in `upstream/credential`.
 
 use std::sync::Arc;
 
-use super::aws::{Aws, Source};
+use super::aws::{self, Aws};
 use super::entra::Entra;
+use super::google;
 use super::secret::Secret;
 
 /// How a deployment's requests are signed in. What is equal is one credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     Entra(Arc<Entra>),
+    Google(Arc<google::Source>),
     Aws(Aws),
 }
 
-/// Who asks for tokens or keys that end. What is equal asks once.
+/// Who asks for tokens, or for keys that end. What is equal asks once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Who {
     Entra(Arc<Entra>),
-    Aws(Arc<Source>),
+    Google(Arc<google::Source>),
+    Aws(Arc<aws::Source>),
 }
 
 impl Identity {
     pub fn who(&self) -> Who {
         match self {
             Identity::Entra(entra) => Who::Entra(entra.clone()),
+            Identity::Google(source) => Who::Google(source.clone()),
             Identity::Aws(aws) => Who::Aws(aws.source.clone()),
         }
     }
@@ -31,16 +35,14 @@ impl Identity {
     pub fn secrets(&self) -> Vec<&str> {
         match self {
             Identity::Entra(entra) => entra.secrets().collect(),
+            Identity::Google(source) => source.secrets(),
             Identity::Aws(aws) => aws.source.secrets(),
         }
     }
 
     /// Text that differs where the identity does.
     pub fn told_apart(&self) -> String {
-        match self {
-            Identity::Entra(entra) => entra.told_apart(),
-            Identity::Aws(aws) => format!("{aws:?}{}", aws.source.secrets().join("\n")),
-        }
+        format!("{self:?}{}", self.secrets().join("\n"))
     }
 }
 

@@ -28,6 +28,7 @@ use super::rewrite::RewriteRule;
 use super::routing::Routing;
 use super::secret::Secret;
 use super::sign_in::SignIn;
+use super::vertex;
 use crate::kept::KeptRules;
 
 #[derive(Clone, Debug)]
@@ -134,6 +135,7 @@ impl Deployment {
     /// Where a call of a model goes.
     pub fn address(&self, dialect: Dialect, model: &str, stream: bool) -> String {
         match self.paths {
+            Paths::OfPublisher => self.url(&vertex::path(dialect, model, stream)),
             Paths::OfModel if dialect == Dialect::Messages => self.url(&bedrock::path(model, stream)),
             Paths::Plain | Paths::OfDeployment(_) | Paths::OfModel => self.url(&dialect.path_for(model, stream)),
         }
@@ -187,6 +189,8 @@ pub enum Paths {
     OfDeployment(String),
     /// Bedrock: the model stands in the path.
     OfModel,
+    /// Vertex AI: the model's publisher and the model stand in the path.
+    OfPublisher,
 }
 
 /// The other paths of the classic API stand beside the deployments (openai-python 3.52.0, `lib/azure.py`).

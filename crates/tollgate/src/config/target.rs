@@ -9,9 +9,11 @@ use crate::registry::{self, Auth, Known, Provider};
 use super::aws::Asked;
 use super::azure;
 use super::bedrock;
+use super::google::Credentials;
 use super::model::Paths;
 use super::problem::Pos;
 use super::section::Section;
+use super::vertex;
 
 /// The row of `bedrock/mantle/`.
 const MANTLE: &str = "bedrock_mantle";
@@ -26,6 +28,8 @@ pub struct Target {
     pub base_url: Uri,
     pub paths: Paths,
     pub auth: Auth,
+    /// With what a deployment on Vertex AI signs in, unless by `api_key`.
+    pub google: Option<Credentials>,
     /// Where a key is looked for when the configuration gives none.
     pub key_variables: Vec<String>,
     pub key_required: bool,
@@ -40,6 +44,8 @@ pub struct Wanted<'w> {
     /// What `api_mode` says.
     pub api: Option<Dialect>,
     pub base_model: Option<&'w str>,
+    /// What deployments on Vertex AI have that name no project or location.
+    pub vertex: &'w vertex::Defaults,
 }
 
 /// What `model:` and `custom_llm_provider:` say.
@@ -74,6 +80,7 @@ pub fn find(params: &Section<'_, '_>, wanted: &Wanted<'_>) -> Option<Target> {
         dialect = api;
     }
     let mut aws = None;
+    let mut google = None;
     let (base_url, paths) = match &address {
         address if row.is_aws() => {
             let on_bedrock = bedrock::named(&named.model, wanted.base_model, row.name == MANTLE);
@@ -86,6 +93,13 @@ pub fn find(params: &Section<'_, '_>, wanted: &Wanted<'_>) -> Option<Target> {
             named.model = on_bedrock.model.to_string();
             aws = Some(found.asked);
             (found.base_url, if row.name == MANTLE { Paths::Plain } else { Paths::OfModel })
+        }
+        address if row.is_vertex() => {
+            named.model = vertex::model_name(dialect, &named.model).to_string();
+            let given = address.as_ref().map(|a| vertex::Given { uri: &a.uri, at: a.at, key: a.key });
+            let found = vertex::find(params, given.as_ref(), dialect, &named.model, wanted.vertex)?;
+            google = found.credentials;
+            (found.base_url, found.paths)
         }
         Some(address) if row.is_azure() => {
             named.model = azure::deployment_name(&named.model).to_string();
@@ -111,6 +125,7 @@ pub fn find(params: &Section<'_, '_>, wanted: &Wanted<'_>) -> Option<Target> {
         either_api: dialect == Dialect::Chat && endpoint.is_none() && api.is_none(),
         base_url,
         paths,
+        google,
         key_variables,
         key_required: !row.key_optional && at_home,
         aws,
@@ -243,6 +258,9 @@ fn row_owns(row: &'static Provider, uri: &Uri) -> bool {
 fn dialect(named: &Named, row: &Provider, address: Option<&Address>, messages_listed: bool) -> Dialect {
     if named.row.dialect() == Dialect::Messages {
         return Dialect::Messages;
+    }
+    if row.is_vertex() {
+        return vertex::dialect(&named.model);
     }
     let path = address.map_or("", |address| address.uri.path());
     let ends_in_messages =

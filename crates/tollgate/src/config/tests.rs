@@ -20,6 +20,7 @@ mod retention;
 mod routing;
 mod secrets;
 mod sign_in;
+mod vertex;
 
 /// A folder with a configuration, and variables.
 pub struct Files {

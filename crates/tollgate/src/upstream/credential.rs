@@ -1,5 +1,5 @@
-//! What signs requests in where no fixed key does: tokens of Entra ID, keys of AWS. Kept until shortly before their end, shared by
-//! all that ask for them alike.
+//! What signs requests in where no fixed key does: tokens of Entra ID and Google, keys of AWS. Kept until shortly before their end,
+//! shared by all that ask for them alike.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +25,7 @@ mod aws;
 mod cli;
 mod entra;
 mod exchange;
+mod google;
 mod sigv4;
 
 /// A token is replaced from this time before its end on, so that the new one is there five minutes before it.
@@ -47,7 +48,7 @@ struct Slot {
 
 #[derive(Default)]
 struct State {
-    token: Option<Token>,
+    token: Option<Held>,
     /// Requests under way may still have it.
     before: Option<Grant>,
     /// How often one was fetched, or could not be.
@@ -60,10 +61,22 @@ struct State {
     replace_after: Option<Instant>,
 }
 
-#[derive(Clone)]
+/// A token as its source gave it.
 struct Token {
+    secret: Secret,
+    ends: Instant,
+}
+
+#[derive(Clone)]
+struct Held {
     grant: Grant,
     ends: Instant,
+}
+
+impl From<Token> for Held {
+    fn from(Token { secret, ends }: Token) -> Held {
+        Held { grant: Grant::Bearer(secret), ends }
+    }
 }
 
 /// What is had, in the form in which requests use it.
@@ -84,7 +97,7 @@ impl Grant {
     }
 }
 
-impl Token {
+impl Held {
     fn good_for(&self, now: Instant) -> Duration {
         self.ends.saturating_duration_since(now)
     }
@@ -189,10 +202,7 @@ impl Client {
             }
             state.works
         };
-        let fetched = match &slot.who {
-            Who::Entra(entra) => self.ask(entra, works).await,
-            Who::Aws(source) => aws::fetch(self, source).await.map(|token| (0, token)),
-        };
+        let fetched = self.ask(&slot.who, works).await;
         let mut state = slot.lock();
         state.fetches += 1;
         match fetched {
@@ -205,8 +215,16 @@ impl Client {
         state.outcome()
     }
 
+    async fn ask(&self, who: &Who, works: usize) -> Result<(usize, Held), NoToken> {
+        match who {
+            Who::Entra(entra) => self.first(entra, works).await.map(|(source, token)| (source, token.into())),
+            Who::Google(source) => google::fetch(self, source).await.map(|token| (0, token.into())),
+            Who::Aws(source) => aws::fetch(self, source).await.map(|keys| (0, keys)),
+        }
+    }
+
     /// The sources one after the other, the one that worked last first.
-    async fn ask(&self, entra: &Entra, works: usize) -> Result<(usize, Token), NoToken> {
+    async fn first(&self, entra: &Entra, works: usize) -> Result<(usize, Token), NoToken> {
         let mut order: Vec<usize> = (0..entra.sources.len()).collect();
         order.sort_by_key(|index| *index != works);
         let mut refused: Vec<NoToken> = Vec::new();

@@ -38,5 +38,6 @@ mod secrets;
 mod support;
 mod thinking;
 mod tiers;
+mod vertex;
 
 use support::{fleet, stage};

@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::exchange::{bounded, escaped, exchange, is_temporary, lasting, passing};
+use super::exchange::{bounded, escaped, exchange, lasting, may_pass, passing};
 use super::sigv4::{Scope, sign};
-use super::{Client, Grant, NoToken, Token, cli};
+use super::{Client, Grant, Held, NoToken, cli};
 use crate::config::aws::{Keys, Proof, Role, Source, Sts};
 use crate::config::identity::Who;
 use crate::config::secret::Secret;
@@ -35,9 +35,9 @@ const HINTS: [(&str, &str); 7] = [
     ("ValidationError", "look at aws_role_name, aws_session_name and aws_external_id"),
 ];
 
-pub(super) async fn fetch(client: &Client, source: &Source) -> Result<Token, NoToken> {
+pub(super) async fn fetch(client: &Client, source: &Source) -> Result<Held, NoToken> {
     let (name, asked) = match source {
-        Source::Keys(keys) => return Ok(Token { grant: Grant::Keys(keys.clone()), ends: Instant::now() + UNSAID }),
+        Source::Keys(keys) => return Ok(Held { grant: Grant::Keys(keys.clone()), ends: Instant::now() + UNSAID }),
         Source::Role { sts, role, external_id, base } => {
             ("STS AssumeRole", assume(client, sts, role, external_id.as_deref(), Who::Aws(base.clone())).await)
         }
@@ -59,7 +59,7 @@ async fn assume(
     role: &Role,
     external_id: Option<&str>,
     base: Who,
-) -> Result<Token, NoToken> {
+) -> Result<Held, NoToken> {
     let slot = client.tokens.slot(&base);
     // A source may have a source: the future of the same function.
     let Grant::Keys(keys) = Box::pin(client.grant(&slot)).await? else { return Err(lasting("needs keys of AWS")) };
@@ -69,7 +69,7 @@ async fn assume(
     of_sts(status, &body, &keys.secrets())
 }
 
-async fn web_identity(client: &Client, sts: &Sts, role: &Role, proof: &Proof) -> Result<Token, NoToken> {
+async fn web_identity(client: &Client, sts: &Sts, role: &Role, proof: &Proof) -> Result<Held, NoToken> {
     let token = shown(proof).await?;
     let request = form(sts, "AssumeRoleWithWebIdentity", role, &[("WebIdentityToken", Some(token.expose()))])?;
     let (status, body) = exchange(client, request).await?;
@@ -93,7 +93,7 @@ fn form(sts: &Sts, action: &str, role: &Role, more: &[(&str, Option<&str>)]) -> 
 }
 
 /// An XML document, of which a few elements are needed whose names occur once.
-fn of_sts(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<Token, NoToken> {
+fn of_sts(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<Held, NoToken> {
     let text = String::from_utf8_lossy(body);
     let element = |name: &str| {
         let (_, after) = text.split_once(&format!("<{name}>"))?;
@@ -104,7 +104,7 @@ fn of_sts(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<Token, No
         let code = element("Code").unwrap_or_default();
         let said = element("Message").unwrap_or_else(|| text.trim().to_string());
         let words = if code.is_empty() { said } else { format!("{code}: {said}") };
-        let again = is_temporary(status) || ["Throttling", "IDPCommunicationError"].contains(&code.as_str());
+        let again = may_pass(status) || ["Throttling", "IDPCommunicationError"].contains(&code.as_str());
         return Err(refused(status, &words, &code, secrets, again));
     }
     keys(&element, ["AccessKeyId", "SecretAccessKey", "SessionToken"])
@@ -117,7 +117,7 @@ fn unescaped(text: &str) -> String {
 
 // ---- agents on the spot
 
-async fn container(client: &Client, url: &str, token: Option<&Proof>) -> Result<Token, NoToken> {
+async fn container(client: &Client, url: &str, token: Option<&Proof>) -> Result<Held, NoToken> {
     let mut request = Request::get(url);
     let mut secret = Secret::new("");
     if let Some(proof) = token {
@@ -130,7 +130,7 @@ async fn container(client: &Client, url: &str, token: Option<&Proof>) -> Result<
     json(status, &body, &[secret.expose()])
 }
 
-async fn instance(client: &Client, base: &str) -> Result<Token, NoToken> {
+async fn instance(client: &Client, base: &str) -> Result<Held, NoToken> {
     let session = Request::put(format!("{base}/latest/api/token")).header("x-aws-ec2-metadata-token-ttl-seconds", "60");
     let session = text(client, session).await.map_err(|error| {
         let words = format!(
@@ -152,7 +152,7 @@ async fn instance(client: &Client, base: &str) -> Result<Token, NoToken> {
 async fn text(client: &Client, request: http::request::Builder) -> Result<String, NoToken> {
     let (status, body) = exchange(client, request.body(Full::default()).map_err(|_| malformed())?).await?;
     let text = String::from_utf8_lossy(&body).trim().to_string();
-    if status.is_success() { Ok(text) } else { Err(refused(status, &text, "", &[], is_temporary(status))) }
+    if status.is_success() { Ok(text) } else { Err(refused(status, &text, "", &[], may_pass(status))) }
 }
 
 fn malformed() -> NoToken {
@@ -160,7 +160,7 @@ fn malformed() -> NoToken {
 }
 
 /// `{"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}`, or `{"code", "message"}`.
-fn json(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<Token, NoToken> {
+fn json(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<Held, NoToken> {
     let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let element = |name: &str| answer[name].as_str().map(str::to_string);
     let code = element("Code").or_else(|| element("code")).filter(|code| code != "Success");
@@ -168,7 +168,7 @@ fn json(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<Token, NoTo
         let said = element("Message").or_else(|| element("message"));
         let said = said.unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_string());
         let words = code.map_or(said.clone(), |code| format!("{code}: {said}"));
-        return Err(refused(status, &words, "", secrets, is_temporary(status)));
+        return Err(refused(status, &words, "", secrets, may_pass(status)));
     }
     keys(&element, ["AccessKeyId", "SecretAccessKey", "Token"])
 }
@@ -176,7 +176,7 @@ fn json(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<Token, NoTo
 // ---- programs
 
 /// `{"Version": 1, "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"}`
-async fn process(command: &str) -> Result<Token, NoToken> {
+async fn process(command: &str) -> Result<Held, NoToken> {
     let answer = cli::run("sh", &["-c", command]).await?;
     if answer["Version"] != 1 {
         return Err(lasting("it printed no `\"Version\": 1`"));
@@ -198,7 +198,7 @@ async fn shown(proof: &Proof) -> Result<Secret, NoToken> {
     }
 }
 
-fn keys(of: &dyn Fn(&str) -> Option<String>, [id, secret, session]: [&str; 3]) -> Result<Token, NoToken> {
+fn keys(of: &dyn Fn(&str) -> Option<String>, [id, secret, session]: [&str; 3]) -> Result<Held, NoToken> {
     let (Some(id), Some(secret)) = (of(id), of(secret)) else { return Err(lasting("the answer holds no keys")) };
     let session = of(session).filter(|session| !session.is_empty()).map(Secret::new);
     let left = match of("Expiration").map(|end| end.parse::<Timestamp>()) {
@@ -210,7 +210,7 @@ fn keys(of: &dyn Fn(&str) -> Option<String>, [id, secret, session]: [&str; 3]) -
         Some(Err(_)) => return Err(passing("the answer does not say when its keys end")),
     };
     let keys = Keys { id, secret: Secret::new(secret), session };
-    Ok(Token { grant: Grant::Keys(keys), ends: Instant::now() + left.min(UNSAID) })
+    Ok(Held { grant: Grant::Keys(keys), ends: Instant::now() + left.min(UNSAID) })
 }
 
 fn refused(status: StatusCode, said: &str, code: &str, secrets: &[&str], again: bool) -> NoToken {

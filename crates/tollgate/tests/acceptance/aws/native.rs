@@ -199,8 +199,8 @@ fn failures_in_a_stream_of_bedrock_are_told_as_what_they_are() {
 #[test]
 fn a_stream_of_bedrock_that_ends_early_never_looks_complete() {
     isolated(|| async {
-        // Of 8 events, each in one message.
-        for cut in [1, 3, 6, 7] {
+        // Of 8 events, each in one message; the seventh says why the answer ends.
+        for cut in [1, 3, 6] {
             let faults = Faults { cut_after: Some((cut, tollgate_sim::Ending::Clean)), ..Faults::default() };
             let answer = Said { piece_chars: 2, ..Said::text("Hello") };
             let cloud = tiers(SimConfig::default().step(Step::answer(answer).faults(faults).always()), plain()).await;

@@ -5,7 +5,7 @@ fn in_an_hour() -> String {
     end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn got(token: Result<Token, NoToken>) -> (Keys, u64) {
+fn got(token: Result<Held, NoToken>) -> (Keys, u64) {
     let token = token.expect("keys");
     let Grant::Keys(keys) = token.grant else { panic!("keys of AWS") };
     let left = token.ends.saturating_duration_since(Instant::now()) + Duration::from_millis(900);
