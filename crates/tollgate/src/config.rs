@@ -23,6 +23,7 @@ pub mod routing;
 pub mod secret;
 mod section;
 mod settings;
+pub mod sign_in;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,7 @@ pub struct Estimate {
 impl Estimate {
     /// That the input is read from a cache is never assumed: whether it is only the provider knows.
     pub fn new(price: &Price, input_tokens: u64, writes: CacheWrites, output_tokens: u64, least: u64) -> Estimate {
+        let price = price.at(input_tokens);
         let written = match writes {
             CacheWrites::No => 0,
             CacheWrites::Usual => price.cache_write,

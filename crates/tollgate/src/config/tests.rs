@@ -18,6 +18,7 @@ mod redis;
 mod retention;
 mod routing;
 mod secrets;
+mod sign_in;
 
 /// A folder with a configuration, and variables.
 pub struct Files {

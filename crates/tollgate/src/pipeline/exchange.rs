@@ -233,6 +233,7 @@ impl Driver {
             abilities: &live.abilities[index],
             deployment,
             quirks: &known.quirks,
+            price: known.price,
             prepared,
             app: &self.app,
             settings: &live.config.settings,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::config::model::Deployment;
 use memchr::memmem;
 use tollgate_dialect::error::{Change, ChangeKind};
 use tollgate_dialect::json::Json;
@@ -120,7 +121,8 @@ fn dearest(live: &Live, inbound: &Inbound, route: &Route, with_fallbacks: bool) 
         }
     }
     let deployments = || all.iter().map(|&index| &live.config.deployments[index]);
-    let price = deployments().filter_map(|deployment| deployment.price).reduce(|a, b| a.or_higher(&b));
+    let price_of = |deployment: &Deployment| deployment.price_of(&route::upstream_model(live, &route.name, deployment));
+    let price = deployments().filter_map(price_of).reduce(|a, b| a.or_higher(&b));
     (price, deployments().filter_map(|deployment| deployment.max_output_tokens).max())
 }
 

@@ -28,6 +28,7 @@ mod repairs;
 mod replay;
 mod replicas;
 mod responses;
+mod retries;
 mod routing;
 mod rules;
 mod secrets;
