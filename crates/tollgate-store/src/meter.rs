@@ -138,13 +138,24 @@ impl Meter {
         if !costs {
             return Ok(Reservation::free(self.shared.clone(), begun, estimate.output_tokens()));
         }
-        let answer = self.shared.book().reserve(&capped, &estimate, Stance::CanAsk, self.shared.now_ms());
-        let held = match answer {
-            Answer::Held { nanos, output_tokens } => Held::new(self.shared.clone(), &capped, nanos, output_tokens),
-            Answer::Denied(denial) => return Err(Denied::Budget(denial)),
-            Answer::Short(_) | Answer::Unknown(_) => self.ask(capped, estimate, at_ms).await?,
-        };
+        let held = self.hold(capped, estimate, at_ms).await?;
         Ok(Reservation::held(held, begun)?)
+    }
+
+    /// The request goes to a deployment: it counts in these pots as well, and is held in them, in place of those of the deployment that it was
+    /// sent to before. If they have no room it stays where it was. Returns the output tokens that they pay for.
+    pub async fn hold_at(
+        &self,
+        reservation: &mut Reservation,
+        pots: &[Pot],
+        estimate: Estimate,
+    ) -> Result<u64, Denied> {
+        let Some(at_ms) = reservation.moves_to(pots) else { return Ok(estimate.output_tokens()) };
+        let (counted, capped) = self.shared.pots(pots, estimate.whole_nanos() > 0, at_ms);
+        let held = self.hold(capped, estimate, at_ms).await?;
+        let output_tokens = held.output_tokens;
+        reservation.go(held, counted)?;
+        Ok(output_tokens)
     }
 
     /// Soft budgets that are spent, from now on. One replica tells of each.
@@ -176,6 +187,15 @@ impl Meter {
         let (done, closed) = oneshot::channel();
         if self.orders.send(Order::Close(done)).is_ok() {
             let _ = closed.await;
+        }
+    }
+
+    async fn hold(&self, capped: Vec<Capped>, estimate: Estimate, at_ms: u64) -> Result<Held, Denied> {
+        let answer = self.shared.book().reserve(&capped, &estimate, Stance::CanAsk, self.shared.now_ms());
+        match answer {
+            Answer::Held { nanos, output_tokens } => Ok(Held::new(self.shared.clone(), &capped, nanos, output_tokens)),
+            Answer::Denied(denial) => Err(Denied::Budget(denial)),
+            Answer::Short(_) | Answer::Unknown(_) => self.ask(capped, estimate, at_ms).await,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod admin;
 pub mod app;
+mod bounds;
 pub mod capture;
 pub mod cli;
 pub mod config;

@@ -40,6 +40,7 @@ mod session;
 mod spend;
 mod tap;
 mod tenant;
+mod toll;
 mod tries;
 mod turn;
 mod upstream_limits;

@@ -53,6 +53,11 @@ impl Estimate {
         self
     }
 
+    /// Less output than is allowed will not do.
+    pub fn or_nothing(self) -> Estimate {
+        Estimate { least_output_tokens: self.output_tokens, ..self }
+    }
+
     pub fn output_tokens(&self) -> u64 {
         self.output_tokens
     }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tollgate_policy::budget::{Capped, PotKey};
+use tollgate_policy::budget::{Capped, Pot, PotKey};
 
 use super::Shared;
 use super::journal::JournalError;
 use super::line::Line;
-use crate::ledger::{Begun, Charge, Status};
+use crate::ledger::{Begun, Charge, Counted, Status};
 
 /// Held in the book. Dropped, it is given back.
 pub(super) struct Held {
@@ -44,18 +44,46 @@ struct Open {
     begun: Begun,
     /// `None`: it cannot cost anything.
     held: Option<Held>,
+    /// At the deployment that it is sent to, if that one has pots of its own.
+    there: Option<Held>,
+    /// So many of the pots are the caller's; those behind them are the deployment's.
+    own: usize,
     output_tokens: u64,
 }
 
 impl Reservation {
     pub(super) fn free(shared: Arc<Shared>, begun: Begun, output_tokens: u64) -> Reservation {
-        Reservation(Some(Open { shared, begun, held: None, output_tokens }))
+        let own = begun.pots.len();
+        Reservation(Some(Open { shared, begun, held: None, there: None, own, output_tokens }))
     }
 
     pub(super) fn held(held: Held, begun: Begun) -> Result<Reservation, JournalError> {
         let (shared, output_tokens) = (held.shared.clone(), held.output_tokens);
         shared.journal.hold(&begun, held.nanos)?;
-        Ok(Reservation(Some(Open { shared, begun, held: Some(held), output_tokens })))
+        let own = begun.pots.len();
+        Ok(Reservation(Some(Open { shared, begun, held: Some(held), there: None, own, output_tokens })))
+    }
+
+    /// When the request began, if going to a deployment with these pots changes anything.
+    pub(super) fn moves_to(&self, pots: &[Pot]) -> Option<u64> {
+        let open = self.0.as_ref().filter(|open| open.held.is_some())?;
+        (!pots.is_empty() || open.there.is_some()).then_some(open.begun.at_ms)
+    }
+
+    /// It is at another deployment from here on. The journal knows before anything is sent there; of several lines for one charge the last counts.
+    pub(super) fn go(&mut self, there: Held, counted: Vec<Counted>) -> Result<(), JournalError> {
+        let nanos = self.held_nanos();
+        let Some(open) = &mut self.0 else { return Ok(()) };
+        let deployments = !counted.is_empty();
+        let before = open.begun.pots.clone();
+        open.begun.pots.truncate(open.own);
+        open.begun.pots.extend(counted);
+        if let Err(error) = open.shared.journal.hold(&open.begun, nanos) {
+            open.begun.pots = before;
+            return Err(error);
+        }
+        open.there = deployments.then_some(there);
+        Ok(())
     }
 
     /// The output that is paid for: never more than was asked for.
@@ -82,12 +110,13 @@ impl Reservation {
     }
 
     fn end(&mut self, of: Charge) {
-        let Some(Open { shared, begun, held, .. }) = self.0.take() else { return };
+        let Some(Open { shared, begun, held, there, .. }) = self.0.take() else { return };
         let (charge, cost_nanos) = (begun.charge.clone(), of.cost_nanos);
         match held {
             Some(held) => {
                 shared.journal.end(&charge, &Line::Settle { charge: charge.clone(), of });
                 held.settle(cost_nanos);
+                there.into_iter().for_each(|there| there.settle(cost_nanos));
             }
             None => shared.journal.end(&charge, &Line::Free { begun, of }),
         }

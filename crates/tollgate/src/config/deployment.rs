@@ -13,6 +13,7 @@ use super::context::Context;
 use super::credential::{credential, headers};
 use super::entra::{SignIn, sign_in};
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
+use super::limits;
 use super::model::{CheckRules, Deployment, ForceStream, Timeouts};
 use super::section::Section;
 use super::target::{self, Target};
@@ -126,16 +127,22 @@ fn one(
     let num_retries =
         params.small_count("num_retries").or(params.small_count("max_retries")).unwrap_or(defaults.num_retries);
     let weight = params.small_count("weight");
+    let bounds = limits::of_deployment(params, info);
     let limits = Limits {
         parallel: params.small_count("max_parallel_requests").or(defaults.max_parallel).filter(|n| *n > 0),
-        requests: params.count("rpm").filter(|n| *n > 0),
-        tokens: params.count("tpm").filter(|n| *n > 0),
+        requests: bounds.rates.requests_per_minute,
+        tokens: bounds.rates.tokens_per_minute,
     };
     let cooldown = params.span("cooldown_time");
     let tags = texts(params, "tags");
     let access_groups = info.map(|info| texts(info, "access_groups")).unwrap_or_default();
     let order = params.small_count("order").unwrap_or(u32::MAX);
     let price = price(params, info);
+    if bounds.budget.is_some() && price.is_none() {
+        let at = params.entry("max_budget").map_or(params.at, |entry| entry.at);
+        let hint = "write `input_cost_per_token` and `output_cost_per_token`";
+        params.cx.warning(at, &params.path_of("max_budget"), "is never spent, as no price is known", hint);
+    }
     let max_output_tokens = params.count("max_output_tokens").or(info.and_then(|i| i.count("max_output_tokens")));
     let context_window = info.and_then(|info| info.count("max_input_tokens"));
     let mut check = info.map(check_rules).unwrap_or_default();
@@ -195,6 +202,7 @@ fn one(
         weight,
         share: 1,
         limits,
+        bounds,
         cooldown,
         tags,
         access_groups,

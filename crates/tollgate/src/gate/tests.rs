@@ -19,7 +19,7 @@ fn gate() -> Arc<Gate> {
 }
 
 fn enter(gate: &Arc<Gate>, all: &[&SharedHealth]) -> Option<Slot> {
-    gate.enter(all.iter().copied().enumerate())
+    gate.enter(all.iter().copied().enumerate(), 0)
 }
 
 fn wait(gate: &Arc<Gate>, tenant: u64, all: &[&SharedHealth]) -> Place {
@@ -27,7 +27,8 @@ fn wait(gate: &Arc<Gate>, tenant: u64, all: &[&SharedHealth]) -> Place {
 }
 
 fn wait_for(gate: &Arc<Gate>, tenant: u64, all: &[&SharedHealth], patience: Duration) -> Place {
-    let doors = all.iter().enumerate().map(|(index, standing)| Door { index, standing: (*standing).clone() });
+    let doors =
+        all.iter().enumerate().map(|(index, standing)| Door { index, standing: (*standing).clone(), limited: None });
     let arrival = Arrival { tenant, weight: 1, class: Class::Interactive, priority: 0 };
     gate.wait(doors.collect(), arrival, patience, 1000).unwrap_or_else(|Full| panic!("the queue is full"))
 }
@@ -186,7 +187,7 @@ async fn patience_ends() {
 fn who_must_give_way_is_told() {
     let (gate, one) = (gate(), standing(1));
     let _slot = enter(&gate, &[&one]).unwrap();
-    let doors: Arc<[Door]> = [Door { index: 0, standing: one.clone() }].into();
+    let doors: Arc<[Door]> = [Door { index: 0, standing: one.clone(), limited: None }].into();
     let arrival = |tenant| Arrival { tenant, weight: 1, class: Class::Interactive, priority: 0 };
     let mut places: Vec<Place> =
         (0..3).map(|_| gate.wait(doors.clone(), arrival(1), LONG, 3).unwrap_or_else(|_| panic!("room"))).collect();

@@ -13,10 +13,11 @@ use tollgate_store::ledger;
 use tollgate_store::record::{self, Attempt, AttemptFailure, Outcome, RouteTaken, bounded};
 use tollgate_store::records::Shared;
 
-use super::admit::Admission;
+use super::admit::{self, Admission};
 use super::bill::Broken;
 use super::inbound::Inbound;
 use super::tap::{self, Tap, Tapped};
+use super::toll::Toll;
 use crate::app::{App, Live};
 use crate::http::shown;
 use crate::unix_time::unix_ms;
@@ -52,6 +53,8 @@ pub struct Recorder {
     pub quiet: bool,
     /// What it took from the limits of its caller.
     pub admission: Admission,
+    /// What the attempt under way has of its deployment.
+    pub toll: Option<Toll>,
     /// The request is captured.
     tap: Option<Tap>,
     /// Handed on to another owner: this one stays silent.
@@ -101,6 +104,7 @@ impl Recorder {
             signature: None,
             quiet: false,
             admission: Admission::default(),
+            toll: None,
             tap: None,
             moved: false,
         }
@@ -160,6 +164,16 @@ impl Recorder {
     pub fn route(&self, route: RouteTaken) {
         if let Some(mut record) = self.shared() {
             record.push_route(route);
+        }
+    }
+
+    /// A deployment of the last route is not asked although it was its turn.
+    pub fn passed_over(&self, deployment: &str, why: &str) {
+        if let Some(mut record) = self.shared()
+            && let Some(route) = record.routes.last_mut()
+            && let Some(candidate) = route.candidates.iter_mut().find(|candidate| candidate.deployment == deployment)
+        {
+            candidate.verdict = bounded(why);
         }
     }
 
@@ -232,11 +246,21 @@ impl Recorder {
 
     // ---- the end
 
+    /// The attempt is over: its deployment's limits get back what it did not take.
+    pub fn leave(&mut self, took: Option<&Usage>) {
+        if let Some(toll) = self.toll.take() {
+            toll.settle(took.map(admit::tokens));
+        }
+    }
+
     fn settle(&mut self) {
         if self.attempts == 0 {
+            self.toll = None;
             return self.admission.release();
         }
-        let known = (self.usage != Usage::default() || self.error.is_some()).then_some(&self.usage);
+        let usage = self.usage;
+        let known = (usage != Usage::default() || self.error.is_some()).then_some(&usage);
+        self.leave(known);
         let status = match (&self.error, self.ended) {
             (Some(_), _) => ledger::Status::Failed,
             (None, false) => ledger::Status::Aborted,

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use memchr::memmem;
 use tollgate_dialect::error::{Change, ChangeKind};
 use tollgate_dialect::json::Json;
-use tollgate_policy::access::Scope;
 use tollgate_policy::budget::{CacheWrites, Estimate, Pot, pots_of};
 use tollgate_policy::failover::Trouble;
 use tollgate_policy::price::Price;
 use tollgate_store::ledger::Payer;
-use tollgate_store::meter::{Asking, Reservation};
+use tollgate_store::meter::{Asking, Denied, Reservation};
 
 use super::admit::{self, Admitting};
 use super::inbound::Inbound;
 use super::output_limit;
 use super::route::{self, Route};
 use crate::app::Live;
+use crate::bounds;
 use crate::config::rewrite;
 use crate::failure::Failure;
 use crate::store::Store;
@@ -37,31 +37,18 @@ pub async fn reserve(
     at_ms: u64,
 ) -> Result<Reservation, Failure> {
     let live = ask.live;
-    let scopes = std::iter::once(&live.gateway).chain(ask.caller.scopes()).chain(&ask.end_user);
-    let pots: Vec<Pot> = scopes.flat_map(|scope: &Scope| pots_of(scope, &route.group)).collect();
+    let mut pots: Vec<Pot> = ask.scopes().flat_map(|scope| pots_of(scope, &route.group)).collect();
+    pots.extend(bounds::tags(&live.config, &inbound.wishes.tags).flat_map(|tag| pots_of(&tag, &route.group)));
     let capped = pots.iter().any(|pot| pot.max_nanos.is_some());
     let (price, most_output) = dearest(live, inbound, route, capped);
-    let choices = inbound.choices.unwrap_or(1).max(1);
-    let allowed = inbound.max_tokens.or(most_output).unwrap_or(USUAL_OUTPUT);
-    let whole = inbound.operation.as_ref().filter(|asked| !asked.operation.writes_text());
     let estimate = price.map_or_else(Estimate::default, |price| {
-        if let Some(asked) = whole {
-            return asked.estimate(&price, &inbound.body, choices);
-        }
         // Without a budget nothing depends on it but what is billed should the process die.
-        let input = if capped { admit::expected_input(live, inbound, route) } else { inbound.body.len() as u64 / 4 };
-        let input = (input as f64 * INPUT_MARGIN) as u64;
-        let output = allowed.saturating_mul(choices);
-        Estimate::new(
-            &price,
-            input,
-            cache_writes(&inbound.body),
-            output,
-            LEAST_OUTPUT.min(allowed).saturating_mul(choices),
-        )
+        let counted = || match capped {
+            true => admit::expected_input(live, inbound, route),
+            false => inbound.body.len() as u64 / 4,
+        };
+        estimate(inbound, &price, most_output, counted)
     });
-    // Where output is free no budget has a say in how long it is.
-    let shortens = capped && price.is_some_and(|price| price.output > 0) && whole.is_none();
     let asking = Asking {
         request_id: ask.request_id.to_string(),
         payer: payer(ask, inbound),
@@ -71,13 +58,59 @@ pub async fn reserve(
         estimate,
     };
     let reservation = store.meter.reserve(asking, at_ms).await.map_err(Failure::OverBudget)?;
-    if shortens {
-        let affordable = reservation.output_tokens() / choices;
-        if inbound.max_tokens.is_none_or(|own| affordable < own) {
-            cap_output(inbound, affordable);
-        }
+    if capped && let Some(price) = price {
+        shorten(inbound, &price, reservation.output_tokens());
     }
     Ok(reservation)
+}
+
+/// The request goes to a deployment: it is held in the budgets of that one as well. `whole`: they have to pay for the longest answer.
+pub async fn at_deployment(
+    store: &Store,
+    live: &Live,
+    reservation: &mut Reservation,
+    inbound: &mut Inbound,
+    index: usize,
+    whole: bool,
+) -> Result<(), Denied> {
+    let (deployment, abilities) = (&live.config.deployments[index], &live.abilities[index]);
+    let price = deployment.price.filter(|_| !abilities.pots.is_empty());
+    let estimate = price.map_or_else(Estimate::default, |price| {
+        let alone = Route { name: deployment.group.clone(), group: deployment.group.clone(), deployments: vec![index] };
+        estimate(inbound, &price, deployment.max_output_tokens, || admit::expected_input(live, inbound, &alone))
+    });
+    // Where no text is written there is nothing to make shorter.
+    let estimate = if whole { estimate.or_nothing() } else { estimate };
+    let output_tokens = store.meter.hold_at(reservation, &abilities.pots, estimate).await?;
+    if let Some(price) = price.filter(|_| output_tokens < estimate.output_tokens()) {
+        shorten(inbound, &price, output_tokens);
+    }
+    Ok(())
+}
+
+/// The most that the request can cost at this price. `most_output`: the longest answer of the model, if that is known.
+fn estimate(inbound: &Inbound, price: &Price, most_output: Option<u64>, input: impl FnOnce() -> u64) -> Estimate {
+    let choices = choices(inbound);
+    if let Some(asked) = inbound.operation.as_ref().filter(|asked| !asked.operation.writes_text()) {
+        return asked.estimate(price, &inbound.body, choices);
+    }
+    let allowed = inbound.max_tokens.or(most_output).unwrap_or(USUAL_OUTPUT);
+    let input = (input() as f64 * INPUT_MARGIN) as u64;
+    let (output, least) = (allowed.saturating_mul(choices), LEAST_OUTPUT.min(allowed).saturating_mul(choices));
+    Estimate::new(price, input, cache_writes(&inbound.body), output, least)
+}
+
+fn choices(inbound: &Inbound) -> u64 {
+    inbound.choices.unwrap_or(1).max(1)
+}
+
+/// The answer is made as short as what is paid for. Where output is free no budget has a say in how long it is.
+fn shorten(inbound: &mut Inbound, price: &Price, output_tokens: u64) {
+    let writes = inbound.operation.as_ref().is_none_or(|asked| asked.operation.writes_text());
+    let affordable = output_tokens / choices(inbound);
+    if price.output > 0 && writes && inbound.max_tokens.is_none_or(|own| affordable < own) {
+        cap_output(inbound, affordable);
+    }
 }
 
 /// The highest price of all that may come to serve the request, and the longest answer that any of it gives.
