@@ -24,13 +24,12 @@ pub fn soft(config: &Config, deployment: &Deployment) -> health::Limits {
 }
 
 pub fn pots(config: &Config, deployment: &Deployment) -> Vec<Pot> {
-    let of_provider = config.settings.provider_budgets.get(&deployment.provider).copied();
-    let budgets = [
-        (ScopeKind::Deployment, &deployment.id, deployment.bounds.budget),
-        (ScopeKind::Provider, &deployment.provider, of_provider),
-    ];
-    let pots = budgets.into_iter().filter_map(|(kind, id, budget)| Some(of_budget(kind, id, budget?)));
-    pots.flat_map(|scope| pots_of(&scope, &deployment.group)).collect()
+    // LiteLLM knows providers as they are written.
+    let providers = [&deployment.provider, &deployment.written_provider];
+    let of_provider = providers.into_iter().find_map(|name| config.settings.provider_budgets.get_key_value(name));
+    let provider = of_provider.map(|(name, budget)| of_budget(ScopeKind::Provider, name, *budget));
+    let own = deployment.bounds.budget.map(|budget| of_budget(ScopeKind::Deployment, &deployment.id, budget));
+    own.into_iter().chain(provider).flat_map(|scope| pots_of(&scope, &deployment.group)).collect()
 }
 
 /// The tags of a request that have a budget.

@@ -90,6 +90,8 @@ pub enum Left {
 /// A request that a deployment carries.
 pub struct Slot {
     pub index: usize,
+    /// Which of the deployment's requests this is.
+    pub nth: u64,
     standing: SharedHealth,
     gate: Arc<Gate>,
     /// After a wait of so many milliseconds; others wait until it is known whether the deployment's limits have room.
@@ -118,7 +120,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        lock(&self.standing).ended();
+        lock(&self.standing).ended(self.nth);
         if self.deciding.is_some() {
             self.gate.decided(&self.standing);
         }
@@ -160,8 +162,9 @@ impl Gate {
             return None;
         }
         let now_ms = self.clock.now_ms();
-        let slot = |index, standing: &SharedHealth| Slot {
+        let slot = |index, nth, standing: &SharedHealth| Slot {
             index,
+            nth,
             standing: standing.clone(),
             gate: self.clone(),
             deciding: None,
@@ -171,17 +174,17 @@ impl Gate {
             let mut health = lock(standing);
             let ready = is_ready(&health, now_ms, tokens);
             one_is_ready |= ready;
-            if ready && health.closed(now_ms, tokens).is_none() && health.take_slot() {
-                health.began(now_ms);
-                return Some(slot(index, standing));
+            if ready && health.closed(now_ms, tokens).is_none() && health.take_slot(now_ms) {
+                let nth = health.began(now_ms);
+                return Some(slot(index, nth, standing));
             }
         }
         for (index, standing) in doors.filter(|_| !one_is_ready) {
             let mut health = lock(standing);
             let open = health.closed(now_ms, tokens).is_none();
-            if open && health.is_usable(now_ms) && health.take_slot() {
-                health.began(now_ms);
-                return Some(slot(index, standing));
+            if open && health.is_usable(now_ms) && health.take_slot(now_ms) {
+                let nth = health.began(now_ms);
+                return Some(slot(index, nth, standing));
             }
         }
         None
@@ -191,9 +194,9 @@ impl Gate {
     pub fn enter_beyond(self: &Arc<Self>, door: Door) -> Slot {
         let mut health = lock(&door.standing);
         health.take_slot_beyond();
-        health.began(self.clock.now_ms());
+        let nth = health.began(self.clock.now_ms());
         drop(health);
-        Slot { index: door.index, standing: door.standing, gate: self.clone(), deciding: None }
+        Slot { index: door.index, nth, standing: door.standing, gate: self.clone(), deciding: None }
     }
 
     /// Takes a place in the queue. The deadline is `patience` from now; no more than `most` wait.
@@ -231,7 +234,7 @@ impl Gate {
             let now_ms = self.clock.now_ms();
             {
                 let mut health = lock(standing);
-                if health.closed(now_ms, 0).is_some() || !health.is_usable(now_ms) || !health.take_slot() {
+                if health.closed(now_ms, 0).is_some() || !health.is_usable(now_ms) || !health.take_slot(now_ms) {
                     return;
                 }
             }
@@ -241,10 +244,10 @@ impl Gate {
             self.waiting.store(queue.len(), Ordering::Release);
             let waiter = next.and_then(|ticket| Some((ticket, waiters.get(&ticket)?)));
             let Some((ticket, waiter)) = waiter else {
-                lock(standing).ended();
+                lock(standing).give_slot_back();
                 return;
             };
-            lock(standing).began(now_ms);
+            let nth = lock(standing).began(now_ms);
             let waited_ms = now_ms.saturating_sub(waiter.came_ms);
             let door = door_of(&waiter.doors, standing);
             let index = door.map_or(0, |door| door.index);
@@ -254,7 +257,7 @@ impl Gate {
                 false => self.waited(waited_ms),
             }
             let deciding = limited.then_some(waited_ms);
-            let slot = Slot { index, standing: standing.clone(), gate: self.clone(), deciding };
+            let slot = Slot { index, nth, standing: standing.clone(), gate: self.clone(), deciding };
             state.tell(ticket, Ok(slot));
         }
     }

@@ -173,11 +173,12 @@ fn one(
     if let Some(info) = info {
         info.finish(&MODEL_INFO);
     }
-    let Target { row, model, dialect, either_api, base_url, paths, .. } = target;
+    let Target { row, written, model, dialect, either_api, base_url, paths, .. } = target;
     Some(Deployment {
         id: id.unwrap_or_default(),
         group,
         provider: row.name.clone(),
+        written_provider: written,
         model,
         dialect,
         either_api,

@@ -59,6 +59,8 @@ pub struct Deployment {
     pub group: String,
     /// The provider's row in the registry.
     pub provider: String,
+    /// The provider that `model` names. By its address it may be another one: `openai/x` is spoken by many.
+    pub written_provider: String,
     /// The provider's name for the model. With a wildcard in it (`*`), the matched text is put there.
     pub model: String,
     pub dialect: Dialect,

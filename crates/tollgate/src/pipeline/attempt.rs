@@ -50,6 +50,8 @@ pub struct Driver {
     /// What an attempt that broke off has given to the client: the next goes on from there.
     pub(super) continuing: Option<String>,
     continuations: u32,
+    /// Which of its deployment's requests the attempt under way is.
+    pub(super) nth: u64,
 }
 
 /// A route that is to be asked, and why.
@@ -91,6 +93,7 @@ impl Driver {
             upstream_streams,
             continuing: None,
             continuations: 0,
+            nth: 0,
         }
     }
 

@@ -82,6 +82,7 @@ impl Driver {
             match self.pass(live, index, tokens, choice.whole).await {
                 Ok(permit) => {
                     slot.decided();
+                    self.nth = slot.nth;
                     self.recorder.toll = Some(Toll::new(permit, slot));
                     return Turn::Come(index);
                 }
