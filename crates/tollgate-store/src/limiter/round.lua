@@ -33,7 +33,7 @@ for i = 1, #calls, 2 do
 end
 
 -- Who asked longer ago does not wait any more.
-local wants_for = 250
+local wants_for = 1000
 
 local counters = {}
 for i = 1, number() do

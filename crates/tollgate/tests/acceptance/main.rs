@@ -8,6 +8,7 @@ mod azure;
 mod budgets;
 mod calls;
 mod cli;
+mod deployments;
 mod endpoints;
 mod explain;
 mod failures;
