@@ -32,7 +32,7 @@ enum Command {
         #[arg(last = true)]
         args: Vec<String>,
     },
-    /// Write the pages of the documentation that are made of data: docs/errors
+    /// Write the parts of the documentation that are made of data: docs/errors, tables of docs/resilience.md and docs/translation.md
     Docs,
     /// Check licences, advisories and sources of the dependencies, if cargo-deny is installed
     Deny,

@@ -19,6 +19,7 @@ pub mod meter;
 pub mod recall;
 pub mod record;
 pub mod records;
+pub mod responses;
 pub mod shared;
 pub mod usage;
 pub mod vault;

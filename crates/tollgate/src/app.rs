@@ -32,6 +32,7 @@ use crate::config::model::{Config, Deployment};
 use crate::credentials::{self, Credential};
 use crate::gate::{Door, Gate, SharedHealth};
 use crate::health::Check;
+use crate::kept::Kept;
 use crate::rests;
 use crate::store::Store;
 use crate::tokens::Calibration;
@@ -44,6 +45,7 @@ pub struct App {
     pub records: Records,
     pub affinity: Affinity,
     pub captures: Captures,
+    pub kept: Kept,
     pub shared_rests: SharedRests,
     pub limiter: Limiter,
     /// Set when the gateway serves; other commands have none.
@@ -197,6 +199,7 @@ impl App {
             records,
             affinity,
             captures,
+            kept: Kept::default(),
             shared_rests: SharedRests::default(),
             limiter,
             store: OnceLock::new(),

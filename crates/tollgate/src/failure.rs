@@ -16,6 +16,7 @@ use tollgate_store::meter::Denied;
 use crate::admin::error::ApiError;
 
 mod access;
+mod kept;
 mod limits;
 mod queue;
 mod upstream;
@@ -102,6 +103,14 @@ pub enum Failure {
     },
     /// No record of a request has this id (any more).
     NoSuchRequest {
+        id: String,
+    },
+    /// An answer that is referred to is not kept here (any more), or a turn before it is not: `of`.
+    NoSuchResponse {
+        id: String,
+        of: Option<String>,
+    },
+    NotInBackground {
         id: String,
     },
     ShuttingDown,
@@ -306,6 +315,8 @@ impl Failure {
                 ErrorKind::NotFound,
                 format!("No request {id} is known. Records of older requests are dropped; the id is the answer's request-id header."),
             ),
+            Failure::NoSuchResponse { id, of } => kept::no_such_response(id, of.as_deref()),
+            Failure::NotInBackground { id } => kept::not_in_background(id),
             Failure::ShuttingDown => PublicError {
                 retry_after: Some(Duration::from_secs(1)),
                 ..PublicError::new(503, ErrorKind::Overloaded, "The gateway is shutting down. Try again.")

@@ -12,6 +12,7 @@ pub mod failure;
 pub mod gate;
 pub mod health;
 pub mod http;
+mod kept;
 pub mod pipeline;
 pub mod probe;
 pub mod registry;

@@ -22,6 +22,7 @@ pub(crate) mod exchange;
 mod fit;
 mod flow;
 pub(crate) mod inbound;
+mod kept;
 mod line;
 mod manage;
 mod operation;
@@ -69,6 +70,7 @@ pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Reque
     let dialect = match &found {
         Ok(Endpoint::Generate { dialect, .. }) => *dialect,
         Ok(Endpoint::Operate { .. }) => Dialect::Chat,
+        Ok(Endpoint::Kept { .. }) => Dialect::Responses,
         Ok(Endpoint::CountTokens { dialect, .. }) => *dialect,
         _ => authenticate::dialect_of(request.headers(), request.uri().path()),
     };
@@ -95,8 +97,8 @@ async fn answer(
     if matches!(endpoint, Endpoint::Alive | Endpoint::Ready | Endpoint::Hello) {
         return Ok(catalog::health(&app, &endpoint, record));
     }
-    let in_query = in_query(request.uri().query(), "key").filter(|_| dialect == Dialect::Gemini);
-    let caller = authenticate::caller(&app, live, request.headers(), in_query.as_deref(), address).await?;
+    let key_in_query = in_query(request.uri().query(), "key").filter(|_| dialect == Dialect::Gemini);
+    let caller = authenticate::caller(&app, live, request.headers(), key_in_query.as_deref(), address).await?;
     let path = shown(request.uri().path()).into_owned();
     caller.may(live, &path, None)?;
     match endpoint {
@@ -121,6 +123,7 @@ async fn answer(
         }
         Endpoint::Requests => records::latest(&app, request.uri().query(), record).await,
         Endpoint::Request(id) => records::one(&app, id, record).await,
+        Endpoint::Kept { path, id } => kept::answer(&app, live, &caller, path, id, request.uri().query(), record).await,
         Endpoint::NotServed => Err(Failure::NotServed { path: request.uri().path().to_string() }),
         Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Ok(catalog::health(&app, &endpoint, record)),
     }
@@ -138,11 +141,12 @@ async fn call(
     inbound.tenant = caller.tenant;
     record.requested(&inbound);
     record.capture(live, inbound.capture.take());
+    let keeping = kept::go_on(&app, live, &caller, &mut inbound).await?;
     let route = access::route(live, &caller, path, &mut inbound)?;
     let end_user = access::end_user(&app, live, &caller, &inbound).await?;
     let asking = admit::Admitting { app: &app, live, caller: &caller, end_user, request_id: &record.id };
     record.admission = asking.admit(&mut inbound, &route).await?;
     record.changes = inbound.changes.clone();
     let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
-    Ok(reply::from_driver(driver).await)
+    Ok(kept::watched(reply::from_driver(driver).await, keeping))
 }

@@ -26,6 +26,7 @@ use super::entra::Entra;
 use super::rewrite::RewriteRule;
 use super::routing::Routing;
 use super::secret::Secret;
+use crate::kept::KeptRules;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -313,6 +314,8 @@ pub struct Settings {
     pub zone: Option<TimeZone>,
     /// `tollgate_settings.limits_without_redis`, `general_settings.fail_closed_rate_limit_enforcement`.
     pub limits_without_redis: WithoutRedis,
+    /// `tollgate_settings.responses`.
+    pub responses: KeptRules,
     /// `tollgate_settings.capture`; `None`: no body is ever stored.
     pub capture: Option<CaptureRules>,
 }

@@ -20,6 +20,7 @@ use super::routing::{self, Routing};
 use super::secret::Secret;
 use super::section::Section;
 use super::yaml::{Map, Value};
+use crate::kept::KeptRules;
 
 /// As LiteLLM's router does when nothing is said.
 const NUM_RETRIES: u32 = 2;
@@ -295,6 +296,9 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
     if let Some(queue) = section.section("fair_queue") {
         read.settings.fair_queue = fair_queue(&queue);
     }
+    if let Some(kept) = section.section("responses") {
+        read.settings.responses = kept_rules(&kept);
+    }
     let rules = section.list("rewrite");
     read.settings.rewrite = rewrite::read(root.cx, &rules, &section.path_of("rewrite"));
     read.settings.capture = capture::read(&section);
@@ -314,6 +318,20 @@ fn fair_queue(section: &Section<'_, '_>) -> FairQueue {
         section.cx.error(entry.at, &section.path_of(&entry.key), "is no part of `fair_queue`", hint);
     }
     queue
+}
+
+fn kept_rules(section: &Section<'_, '_>) -> KeptRules {
+    let standard = KeptRules::default();
+    let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 60 * 60));
+    let rules = KeptRules {
+        time: section.count("keep_days").map_or(standard.time, days),
+        max_bytes: section.count("max_mb").map_or(standard.max_bytes, |mb| mb.saturating_mul(1 << 20)),
+    };
+    for entry in section.rest() {
+        let hint = "write `{keep_days: 30, max_mb: 256}`";
+        section.cx.error(entry.at, &section.path_of(&entry.key), "is no part of `responses`", hint);
+    }
+    rules
 }
 
 fn zone(section: &Section<'_, '_>) -> Option<TimeZone> {

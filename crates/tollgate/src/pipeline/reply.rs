@@ -26,6 +26,9 @@ const VERSION: HeaderValue = HeaderValue::from_static(concat!("tollgate-", env!(
 
 pub type Reply = http::Response<ReplyBody>;
 
+/// Sees what goes to the client: a whole body (true), or pieces of a stream.
+type Onlooker = Box<dyn FnMut(bool, &[u8]) + Send>;
+
 type Driving = Pin<Box<dyn Future<Output = Option<Whole>> + Send>>;
 
 pub enum ReplyBody {
@@ -34,6 +37,7 @@ pub enum ReplyBody {
     Stream {
         driving: Option<Driving>,
         outlet: Outlet,
+        onlooker: Option<Onlooker>,
     },
 }
 
@@ -49,9 +53,15 @@ impl Body for ReplyBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut *self {
             ReplyBody::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            ReplyBody::Stream { driving, outlet } => {
+            ReplyBody::Stream { driving, outlet, onlooker } => {
+                let mut seen = |bytes: Bytes| {
+                    if let Some(onlooker) = onlooker {
+                        onlooker(false, &bytes);
+                    }
+                    Poll::Ready(Some(Ok(Frame::data(bytes))))
+                };
                 if let Some(bytes) = take(outlet) {
-                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                    return seen(bytes);
                 }
                 let Some(driver) = driving else { return Poll::Ready(None) };
                 let over = driver.as_mut().poll(cx).is_ready();
@@ -59,7 +69,7 @@ impl Body for ReplyBody {
                     *driving = None;
                 }
                 match take(outlet) {
-                    Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                    Some(bytes) => seen(bytes),
                     None if over && outlet.lock().cut => Poll::Ready(Some(Err(Cut))),
                     None if over => Poll::Ready(None),
                     None => Poll::Pending,
@@ -113,13 +123,24 @@ pub async fn from_driver(driver: Driver) -> Reply {
         return whole.into();
     }
     let head = outlet.lock().head.take().unwrap_or_default();
-    let mut reply = http::Response::new(ReplyBody::Stream { driving: over.is_none().then_some(driving), outlet });
+    let mut reply =
+        http::Response::new(ReplyBody::Stream { driving: over.is_none().then_some(driving), outlet, onlooker: None });
     let headers = reply.headers_mut();
     *headers = head;
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Proxies such as nginx would otherwise collect the stream before passing it on.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    reply
+}
+
+/// Lets somebody look at the answer on its way to the client.
+pub fn watched(mut reply: Reply, mut look: impl FnMut(bool, &[u8]) + Send + 'static) -> Reply {
+    match reply.body_mut() {
+        ReplyBody::Whole(Some(bytes)) => look(true, bytes),
+        ReplyBody::Whole(None) => {}
+        ReplyBody::Stream { onlooker, .. } => *onlooker = Some(Box::new(look)),
+    }
     reply
 }
 

@@ -173,6 +173,9 @@ fn failures() -> Vec<(Failure, &'static str)> {
         (Failure::PromptTooLong { route: "kimi".into(), tokens: 300_000, window: 262_144 }, "prompt-is-too-long"),
         (Failure::NoDeploymentWithTags { tags: vec!["paid".into()] }, "tollgate-no-deployment-with-tags"),
         (Failure::NoSuchRequest { id: "req_019a".into() }, "tollgate-unknown-request"),
+        (Failure::NoSuchResponse { id: "resp_1".into(), of: None }, "tollgate-unknown-response"),
+        (Failure::NoSuchResponse { id: "resp_1".into(), of: Some("resp_2".into()) }, "tollgate-unknown-response"),
+        (Failure::NotInBackground { id: "resp_1".into() }, "tollgate-not-in-background"),
         (Failure::ShuttingDown, "tollgate-shutting-down"),
         (Failure::Internal("anything"), "tollgate-internal-error"),
     ]
