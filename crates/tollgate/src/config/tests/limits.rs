@@ -97,7 +97,8 @@ fn rates_of_a_deployment_stand_in_either_block_and_hold_where_the_check_is_asked
     assert_eq!(checks("router_budget_limiting, enforce_model_rate_limits"), (true, vec![]));
     let (enforces, problems) = checks("enforce_model_rate_limit");
     assert!(!enforces && problems.len() == 1, "{problems:?}");
-    let expected = "config.yaml:5:46: warning: router_settings.optional_pre_call_checks: is no known check and has no effect";
+    let expected =
+        "config.yaml:5:46: warning: router_settings.optional_pre_call_checks: is no known check and has no effect";
     assert!(problems[0].starts_with(expected), "{problems:?}");
     assert!(problems[0].contains("did you mean `enforce_model_rate_limits`?"), "{problems:?}");
 }
