@@ -22,4 +22,5 @@ pub mod records;
 pub mod responses;
 pub mod shared;
 pub mod usage;
+pub mod uses;
 pub mod vault;

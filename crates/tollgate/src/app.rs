@@ -17,6 +17,7 @@ use tollgate_policy::authorise::AccessGroups;
 use tollgate_policy::budget::Pot;
 use tollgate_policy::health::{Health, Standing};
 use tollgate_policy::limit::Claims;
+use tollgate_policy::price::Price;
 use tollgate_policy::repair::Fact;
 use tollgate_policy::retry::RetryBudget;
 use tollgate_store::affinity::Affinity;
@@ -26,6 +27,7 @@ use tollgate_store::recall::Recall;
 use tollgate_store::records::Records;
 use tollgate_store::shared::SharedRests;
 
+use crate::answers::Answers;
 use crate::bounds;
 use crate::capture::Captures;
 use crate::config::model::{Config, Deployment};
@@ -34,6 +36,7 @@ use crate::gate::{Door, Gate, SharedHealth};
 use crate::health::Check;
 use crate::kept::Kept;
 use crate::rests;
+use crate::sign_in::KeySets;
 use crate::store::Store;
 use crate::tokens::Calibration;
 use crate::upstream::Client;
@@ -48,6 +51,10 @@ pub struct App {
     pub kept: Kept,
     pub shared_rests: SharedRests,
     pub limiter: Limiter,
+    /// What tokens of identity providers are checked with.
+    pub key_sets: KeySets,
+    /// What clients may ask for again.
+    pub answers: Answers,
     /// Set when the gateway serves; other commands have none.
     store: OnceLock<Store>,
     learned: LearnedFacts,
@@ -136,6 +143,7 @@ pub struct Known {
     pub max_output_tokens: Option<u64>,
     /// Tokens of prompt and answer together.
     pub context_window: Option<u64>,
+    pub price: Option<Price>,
 }
 
 impl Known {
@@ -147,12 +155,14 @@ impl Known {
                 quirks: capabilities.quirks,
                 max_output_tokens: capabilities.max_output_tokens,
                 context_window: capabilities.context_window,
+                price: capabilities.price,
             }
         } else {
             Known {
                 quirks: deployment.quirks.clone(),
                 max_output_tokens: deployment.max_output_tokens,
                 context_window: deployment.context_window,
+                price: deployment.price,
             }
         }
     }
@@ -202,6 +212,8 @@ impl App {
             kept: Kept::default(),
             shared_rests: SharedRests::default(),
             limiter,
+            key_sets: KeySets::default(),
+            answers: Answers::default(),
             store: OnceLock::new(),
             learned,
             lasting: Mutex::new(lasting),
@@ -352,7 +364,11 @@ impl Live {
             gateway: Scope {
                 kind: ScopeKind::Gateway,
                 id: String::new(),
-                grants: Grants::default(),
+                grants: Grants {
+                    addresses: config.settings.addresses.clone(),
+                    routes: config.settings.routes.clone(),
+                    ..Grants::default()
+                },
                 limits: config.settings.limits.clone(),
             },
             checks: Semaphore::new(config.settings.checks.concurrency),

@@ -1,6 +1,7 @@
 //! The gateway. Read `pipeline.rs` first.
 
 mod admin;
+pub mod answers;
 pub mod app;
 mod bounds;
 pub mod capture;
@@ -18,6 +19,7 @@ pub mod probe;
 pub mod registry;
 mod rests;
 pub mod server;
+pub mod sign_in;
 pub mod signatures;
 pub mod store;
 pub mod telemetry;

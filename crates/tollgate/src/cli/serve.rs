@@ -128,6 +128,8 @@ async fn serve(
     tokio::spawn(rests::share(app.clone()));
     tokio::spawn(store::follow(app.clone()));
     tokio::spawn(store::upkeep::forget_old(app.clone()));
+    tokio::spawn(store::upkeep::keep_uses(app.clone()));
+    tokio::spawn(store::upkeep::shorten_ledger(app.clone()));
     tokio::spawn(store::upkeep::tell_alerts(app.clone()));
     tokio::spawn(kept::write(app.clone()));
     tokio::spawn(admit::share_limits(app.clone()));

@@ -138,11 +138,6 @@ fn one(
     let access_groups = info.map(|info| texts(info, "access_groups")).unwrap_or_default();
     let order = params.small_count("order").unwrap_or(u32::MAX);
     let price = price(params, info);
-    if bounds.budget.is_some() && price.is_none() {
-        let at = params.entry("max_budget").map_or(params.at, |entry| entry.at);
-        let hint = "write `input_cost_per_token` and `output_cost_per_token`";
-        params.cx.warning(at, &params.path_of("max_budget"), "is never spent, as no price is known", hint);
-    }
     let max_output_tokens = params.count("max_output_tokens").or(info.and_then(|i| i.count("max_output_tokens")));
     let context_window = info.and_then(|info| info.count("max_input_tokens"));
     let mut check = info.map(check_rules).unwrap_or_default();
@@ -169,6 +164,13 @@ fn one(
     let facts_of = base_model.as_deref().filter(|_| target.row.is_azure()).unwrap_or(&target.model);
     let overlay = overlay(params, info, &target.row.name, facts_of);
     let known = of_model(&target.row.name, facts_of, &overlay);
+    let price = price.or(known.price);
+    // Behind a wildcard each model has a price of its own.
+    if bounds.budget.is_some() && price.is_none() && !target.model.contains('*') {
+        let at = params.entry("max_budget").map_or(params.at, |entry| entry.at);
+        let hint = "write `input_cost_per_token` and `output_cost_per_token`";
+        params.cx.warning(at, &params.path_of("max_budget"), "is never spent, as no price is known", hint);
+    }
     let (request_defaults, extra_body) = body_params(params);
     if let Some(info) = info {
         info.finish(&MODEL_INFO);
@@ -284,14 +286,49 @@ fn price(params: &Section<'_, '_>, info: Option<&Section<'_, '_>>) -> Option<Pri
     }
     let plain = Price::new(input.unwrap_or(0), output.unwrap_or(0));
     let cache_write = write.unwrap_or(plain.cache_write);
-    Some(Price {
+    let plain = Price {
         cache_read: read.unwrap_or(plain.cache_read),
         cache_write,
         cache_write_long: long.unwrap_or(cache_write),
         units,
         ..plain
-    })
+    };
+    Some(LONG_CONTEXTS.iter().fold(plain, |price, (above, keys)| {
+        let given = keys.map(&of);
+        if price.long.is_none() && given[0].is_some() { price.beyond(*above, given) } else { price }
+    }))
 }
+
+/// LiteLLM's keys for the prices of long prompts: of input, output, cache reads and writes.
+const LONG_CONTEXTS: [(u64, [&str; 4]); 3] = [
+    (
+        128_000,
+        [
+            "input_cost_per_token_above_128k_tokens",
+            "output_cost_per_token_above_128k_tokens",
+            "cache_read_input_token_cost_above_128k_tokens",
+            "cache_creation_input_token_cost_above_128k_tokens",
+        ],
+    ),
+    (
+        200_000,
+        [
+            "input_cost_per_token_above_200k_tokens",
+            "output_cost_per_token_above_200k_tokens",
+            "cache_read_input_token_cost_above_200k_tokens",
+            "cache_creation_input_token_cost_above_200k_tokens",
+        ],
+    ),
+    (
+        272_000,
+        [
+            "input_cost_per_token_above_272k_tokens",
+            "output_cost_per_token_above_272k_tokens",
+            "cache_read_input_token_cost_above_272k_tokens",
+            "cache_creation_input_token_cost_above_272k_tokens",
+        ],
+    ),
+];
 
 fn texts(params: &Section<'_, '_>, key: &str) -> Vec<String> {
     let items = params.list(key);

@@ -1,6 +1,7 @@
 //! The blocks beside `model_list:`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -15,10 +16,12 @@ use super::limits;
 use super::model::{CatchAll, FairQueue, HealthChecks, MidStream, Settings};
 use super::problem::Pos;
 use super::redis;
+use super::retention;
 use super::rewrite;
 use super::routing::{self, Routing};
 use super::secret::Secret;
 use super::section::Section;
+use super::sign_in;
 use super::yaml::{Map, Value};
 use crate::kept::KeptRules;
 
@@ -172,6 +175,10 @@ fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
         read.settings.max_request_bytes =
             section.count("max_request_size_mb").and_then(|mb| usize::try_from(mb).ok()?.checked_mul(1 << 20));
         read.settings.checks = health_checks(section);
+        read.settings.sign_in = sign_in::read(section).map(Arc::new);
+        read.settings.addresses = sign_in::texts(section, "allowed_ips");
+        read.settings.routes = sign_in::texts(section, "allowed_routes");
+        read.settings.retention = retention::read(section);
         limits::read_general(section, &mut read.settings.limits, &mut read.settings.limits_without_redis);
         section.finish(&GENERAL_SETTINGS);
     }
@@ -290,6 +297,7 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
         read.routing.rests.gone_for = time;
     }
     read.settings.zone = zone(&section);
+    read.settings.forgets_answers = section.bool("idempotency") == Some(false);
     if section.bool("session_affinity") == Some(false) {
         read.routing.affinity = None;
     }

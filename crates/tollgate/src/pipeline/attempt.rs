@@ -254,7 +254,8 @@ impl Driver {
                 }
                 Err(Ended::Failed(attempt)) => {
                     let done = treatment(&attempt.failure);
-                    self.app.attempt_failed(&live, next, &attempt.failure, &self.recorder.id);
+                    let told = self.recorder.failure_without_quotes(&attempt.failure);
+                    self.app.attempt_failed(&live, next, &told, &self.recorder.id);
                     // What it had begun to answer is used, though it is no answer.
                     let used = self.recorder.broken.used();
                     let took = if used.attempts > before.attempts { used.usage } else { Usage::default() };
@@ -265,7 +266,7 @@ impl Driver {
                         // The request ends here, and its line in the log tells of this failure.
                         return Err(LegFailed { failure, trouble: None });
                     }
-                    tracing::warn!(request_id = %self.recorder.id, deployment = %live.config.deployments[next].id, error = %super::reply::public(&failure, &live.config).message, "attempt failed");
+                    tracing::warn!(request_id = %self.recorder.id, deployment = %live.config.deployments[next].id, error = %self.recorder.without_quotes(&super::reply::public(&failure, &live.config).message), "attempt failed");
                     if !done.fails_over {
                         return Err(LegFailed { failure, trouble: done.falls_back });
                     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::config::model::Deployment;
 use memchr::memmem;
 use tollgate_dialect::error::{Change, ChangeKind};
 use tollgate_dialect::json::Json;
@@ -13,6 +14,7 @@ use tollgate_store::ledger::Payer;
 use tollgate_store::meter::{Asking, Denied, Reservation};
 
 use super::admit::{self, Admitting};
+use super::attempt::Driver;
 use super::inbound::Inbound;
 use super::output_limit;
 use super::route::{self, Route};
@@ -64,28 +66,66 @@ pub async fn reserve(
     Ok(reservation)
 }
 
-/// The request goes to a deployment: it is held in the budgets of that one as well. `whole`: they have to pay for the longest answer.
-pub async fn at_deployment(
-    store: &Store,
-    live: &Live,
-    reservation: &mut Reservation,
-    inbound: &mut Inbound,
-    index: usize,
-    whole: bool,
-) -> Result<(), Denied> {
-    let (deployment, abilities) = (&live.config.deployments[index], &live.abilities[index]);
-    let price = deployment.price.filter(|_| !abilities.pots.is_empty());
-    let estimate = price.map_or_else(Estimate::default, |price| {
-        let alone = Route { name: deployment.group.clone(), group: deployment.group.clone(), deployments: vec![index] };
-        estimate(inbound, &price, deployment.max_output_tokens, || admit::expected_input(live, inbound, &alone))
-    });
-    // Where no text is written there is nothing to make shorter.
-    let estimate = if whole { estimate.or_nothing() } else { estimate };
-    let output_tokens = store.meter.hold_at(reservation, &abilities.pots, estimate).await?;
-    if let Some(price) = price.filter(|_| output_tokens < estimate.output_tokens()) {
-        shorten(inbound, &price, output_tokens);
+impl Driver {
+    /// What attempts have cost that gave no whole answer is gone: another one is sent if the budgets pay for it beside that, with a shorter
+    /// answer where less is left.
+    pub(super) async fn afford(&mut self) -> Result<(), Failure> {
+        let spent = self.recorder.spent_nanos();
+        if spent == 0 {
+            return Ok(());
+        }
+        // It is given what was said so far. Text has two bytes for a token at least, by and large.
+        let more_input = self.continuing.as_ref().map_or(0, |said| said.len() as u64 / 2);
+        match self.recorder.admission.reserve_again(&self.app, spent, more_input).await {
+            Ok(None) => Ok(()),
+            Ok(Some(output)) => {
+                let affordable = output / choices(&self.inbound);
+                cap_output(&mut self.inbound, affordable);
+                Ok(())
+            }
+            Err(denied) => {
+                self.recorder.then("gave up: the budget does not pay for another attempt");
+                Err(Failure::OverBudget(denied))
+            }
+        }
     }
-    Ok(())
+}
+
+/// One deployment of a route that the request goes to.
+pub struct Destination<'a> {
+    pub live: &'a Live,
+    pub route: &'a Route,
+    pub index: usize,
+    /// What other attempts have cost.
+    pub spent_nanos: u64,
+    /// Its budgets have to pay for the longest answer; else the answer is made as short as what is left.
+    pub whole: bool,
+}
+
+impl Destination<'_> {
+    /// The request is held in the budgets of this deployment as well.
+    pub async fn hold(
+        &self,
+        store: &Store,
+        reservation: &mut Reservation,
+        inbound: &mut Inbound,
+    ) -> Result<(), Denied> {
+        let (live, index) = (self.live, self.index);
+        let (deployment, pots) = (&live.config.deployments[index], &live.abilities[index].pots);
+        let model = || route::upstream_model(live, &self.route.name, deployment);
+        let price = if pots.is_empty() { None } else { deployment.price_of(&model()) };
+        let estimate = price.map_or_else(Estimate::default, |price| {
+            let alone = Route::to_one(&deployment.group, index);
+            let input = || admit::expected_input(live, inbound, &alone);
+            estimate(inbound, &price, deployment.max_output_tokens, input).plus(self.spent_nanos)
+        });
+        let estimate = if self.whole { estimate.or_nothing() } else { estimate };
+        let output_tokens = store.meter.hold_at(reservation, pots, estimate).await?;
+        if let Some(price) = price.filter(|_| output_tokens < estimate.output_tokens()) {
+            shorten(inbound, &price, output_tokens);
+        }
+        Ok(())
+    }
 }
 
 /// The most that the request can cost at this price. `most_output`: the longest answer of the model, if that is known.
@@ -127,7 +167,8 @@ fn dearest(live: &Live, inbound: &Inbound, route: &Route, with_fallbacks: bool) 
         }
     }
     let deployments = || all.iter().map(|&index| &live.config.deployments[index]);
-    let price = deployments().filter_map(|deployment| deployment.price).reduce(|a, b| a.or_higher(&b));
+    let price_of = |deployment: &Deployment| deployment.price_of(&route::upstream_model(live, &route.name, deployment));
+    let price = deployments().filter_map(price_of).reduce(|a, b| a.or_higher(&b));
     (price, deployments().filter_map(|deployment| deployment.max_output_tokens).max())
 }
 

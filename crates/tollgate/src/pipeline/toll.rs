@@ -6,7 +6,7 @@ use tollgate_store::meter::Denied;
 
 use super::attempt::Driver;
 use super::route::Route;
-use super::spend;
+use super::spend::Destination;
 use crate::app::Live;
 use crate::gate::Slot;
 use crate::unix_time::unix_ms;
@@ -58,16 +58,13 @@ impl Driver {
         if counts { super::admit::expected_input(live, &self.inbound, route) } else { 0 }
     }
 
-    /// `whole`: the deployment's budget has to pay for the longest answer that the request allows; else the answer is made as short as what is
-    /// left.
+    /// `tokens`: what the request is expected to need of limits on tokens.
     pub(super) async fn pass(
         &mut self,
-        live: &Live,
-        index: usize,
+        destination: &Destination<'_>,
         tokens: u64,
-        whole: bool,
     ) -> Result<Option<LimitPermit>, NoPassage> {
-        let abilities = &live.abilities[index];
+        let abilities = &destination.live.abilities[destination.index];
         let permit = match abilities.claims.is_empty() {
             true => None,
             false => match self.app.limiter.admit(abilities.claims.clone(), tokens, unix_ms()).await {
@@ -78,9 +75,7 @@ impl Driver {
         };
         let app = self.app.clone();
         if let (Some(store), Some(reservation)) = (app.store(), self.recorder.admission.reservation()) {
-            spend::at_deployment(store, live, reservation, &mut self.inbound, index, whole)
-                .await
-                .map_err(NoPassage::Budget)?;
+            destination.hold(store, reservation, &mut self.inbound).await.map_err(NoPassage::Budget)?;
         }
         Ok(permit)
     }

@@ -12,6 +12,7 @@ use tollgate_store::meter::Denied;
 use super::attempt::Driver;
 use super::reply;
 use super::route::Route;
+use super::spend::Destination;
 use super::toll::{NoPassage, Toll};
 use crate::app::Live;
 use crate::failure::{Failure, NotAdmitted};
@@ -79,7 +80,8 @@ impl Driver {
             };
             let index = slot.index;
             let id = &live.config.deployments[index].id;
-            match self.pass(live, index, tokens, choice.whole).await {
+            let (spent_nanos, whole) = (self.recorder.spent_nanos(), choice.whole);
+            match self.pass(&Destination { live, route, index, spent_nanos, whole }, tokens).await {
                 Ok(permit) => {
                     slot.decided();
                     self.nth = slot.nth;
