@@ -13,6 +13,7 @@ pub(crate) mod admit;
 
 pub(crate) mod attempt;
 mod authenticate;
+mod betas;
 mod bill;
 mod body;
 mod catalog;

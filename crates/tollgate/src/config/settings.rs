@@ -22,6 +22,7 @@ use super::routing::{self, Routing};
 use super::secret::Secret;
 use super::section::Section;
 use super::sign_in;
+use super::vertex;
 use super::yaml::{Map, Value};
 use crate::kept::KeptRules;
 
@@ -108,6 +109,8 @@ fn litellm(root: &Section<'_, '_>, read: &mut Read) {
     let Some(section) = root.section("litellm_settings") else { return };
     defaults.drop_params = section.bool("drop_params").unwrap_or(false);
     defaults.entra = section.bool("enable_azure_ad_token_refresh").unwrap_or(false);
+    defaults.vertex =
+        vertex::Defaults { project: section.text("vertex_project"), location: section.text("vertex_location") };
     defaults.timeout = section.seconds("request_timeout");
     defaults.num_retries = section.small_count("num_retries").unwrap_or(NUM_RETRIES);
     if let Some(aliases) = section.section("model_alias_map") {
