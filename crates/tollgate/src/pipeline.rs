@@ -45,6 +45,7 @@ mod session;
 mod spend;
 mod tap;
 mod tenant;
+mod toll;
 mod tries;
 mod turn;
 mod upstream_limits;

@@ -17,6 +17,7 @@ use super::entra::sign_in;
 use super::google::Credentials;
 use super::identity::{Identity, SignIn};
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
+use super::limits;
 use super::model::{CheckRules, Deployment, ForceStream, Timeouts};
 use super::section::Section;
 use super::target::{self, Target};
@@ -134,10 +135,11 @@ fn one(
     let num_retries =
         params.small_count("num_retries").or(params.small_count("max_retries")).unwrap_or(defaults.num_retries);
     let weight = params.small_count("weight");
+    let bounds = limits::of_deployment(params, info);
     let limits = Limits {
         parallel: params.small_count("max_parallel_requests").or(defaults.max_parallel).filter(|n| *n > 0),
-        requests: params.count("rpm").filter(|n| *n > 0),
-        tokens: params.count("tpm").filter(|n| *n > 0),
+        requests: bounds.rates.requests_per_minute,
+        tokens: bounds.rates.tokens_per_minute,
     };
     let cooldown = params.span("cooldown_time");
     let tags = texts(params, "tags");
@@ -176,15 +178,23 @@ fn one(
     let facts_of = base_model.as_deref().filter(|_| named_freely).unwrap_or(&target.model);
     let overlay = overlay(params, info, &target.row.name, facts_of);
     let known = of_model(&target.row.name, facts_of, &overlay);
+    let price = price.or(known.price);
+    // Behind a wildcard each model has a price of its own.
+    if bounds.budget.is_some() && price.is_none() && !target.model.contains('*') {
+        let at = params.entry("max_budget").map_or(params.at, |entry| entry.at);
+        let hint = "write `input_cost_per_token` and `output_cost_per_token`";
+        params.cx.warning(at, &params.path_of("max_budget"), "is never spent, as no price is known", hint);
+    }
     let (request_defaults, extra_body) = body_params(params);
     if let Some(info) = info {
         info.finish(&MODEL_INFO);
     }
-    let Target { row, model, dialect, either_api, base_url, paths, .. } = target;
+    let Target { row, written, model, dialect, either_api, base_url, paths, .. } = target;
     Some(Deployment {
         id: id.unwrap_or_default(),
         group,
         provider: row.name.clone(),
+        written_provider: written,
         model,
         dialect,
         either_api,
@@ -209,11 +219,12 @@ fn one(
         weight,
         share: 1,
         limits,
+        bounds,
         cooldown,
         tags,
         access_groups,
         order,
-        price: price.or(known.price),
+        price,
         check,
     })
 }

@@ -63,6 +63,8 @@ pub struct Deployment {
     pub group: String,
     /// The provider's row in the registry.
     pub provider: String,
+    /// The provider that `model` names. By its address it may be another one: `openai/x` is spoken by many.
+    pub written_provider: String,
     /// The provider's name for the model. With a wildcard in it (`*`), the matched text is put there.
     pub model: String,
     pub dialect: Dialect,
@@ -102,6 +104,8 @@ pub struct Deployment {
     /// Its part of the route's traffic: its weight, else its limit of requests or tokens.
     pub share: u32,
     pub limits: Limits,
+    /// Its own rates, in force where `enforce_model_rate_limits` is set, and its own budget.
+    pub bounds: access::Limits,
     /// `cooldown_time`, where it has one of its own.
     pub cooldown: Option<Duration>,
     pub tags: Vec<String>,
@@ -316,6 +320,10 @@ pub struct Settings {
     pub checks: HealthChecks,
     /// Of the whole gateway, for all callers: `tollgate_settings.limits`, `general_settings.global_max_parallel_requests`.
     pub limits: access::Limits,
+    /// `router_settings.provider_budget_config`, by provider.
+    pub provider_budgets: BTreeMap<String, access::Budget>,
+    /// `litellm_settings.tag_budget_config`, by tag.
+    pub tag_budgets: BTreeMap<String, access::Budget>,
     /// `litellm_settings.max_end_user_budget_id`: the named budget of customers who have none.
     pub end_user_budget: Option<String>,
     /// `tollgate_settings.timezone`: whose days and months budgets count in. `None`: UTC.

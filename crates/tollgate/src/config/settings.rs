@@ -118,6 +118,7 @@ fn litellm(root: &Section<'_, '_>, read: &mut Read) {
     }
     read.settings.end_user_budget = section.text("max_end_user_budget_id");
     limits::read_budget(&section, &mut read.settings.limits);
+    read.settings.tag_budgets = limits::named_budgets(&section, "tag_budget_config");
     routing::read_shared(&section, &mut read.routing, &mut read.mentions);
     section.finish(&LITELLM_SETTINGS);
 }
@@ -138,6 +139,7 @@ fn router(root: &Section<'_, '_>, read: &mut Read) {
     if section.bool("enable_mid_stream_fallback_continuation").unwrap_or(false) {
         read.settings.mid_stream = MidStream::Continue;
     }
+    read.settings.provider_budgets = limits::named_budgets(&section, "provider_budget_config");
     read.redis = redis::of_router(&section);
     section.finish(&ROUTER_SETTINGS);
 }

@@ -20,6 +20,8 @@ const MANTLE: &str = "bedrock_mantle";
 
 pub struct Target {
     pub row: &'static Provider,
+    /// The provider as it is written.
+    pub written: String,
     /// The provider's name for the model.
     pub model: String,
     pub dialect: Dialect,
@@ -118,6 +120,7 @@ pub fn find(params: &Section<'_, '_>, wanted: &Wanted<'_>) -> Option<Target> {
     let at_home = row.base_url.is_none() || row_owns(row, &base_url);
     Some(Target {
         row,
+        written: named.row.name.clone(),
         // `anthropic/` promises Anthropic's own header, wherever it leads.
         auth: if named.row.name == "anthropic" { named.row.auth(dialect) } else { row.auth(dialect) },
         model: named.model,

@@ -10,6 +10,7 @@ mod budgets;
 mod calls;
 mod cli;
 mod converse;
+mod deployments;
 mod endpoints;
 mod explain;
 mod failures;
