@@ -26,6 +26,8 @@ pub mod sealed;
 pub mod usage;
 
 pub use anthropic_messages::hosted;
+/// Answers that Responses clients refer to later.
+pub use openai_responses::kept;
 
 use std::borrow::Cow;
 

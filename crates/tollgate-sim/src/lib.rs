@@ -15,6 +15,7 @@
 
 mod aws;
 mod azure;
+mod bucket;
 mod chat;
 mod connection;
 mod converse;
@@ -35,6 +36,7 @@ mod server;
 
 pub use aws::{Aws, Grants};
 pub use azure::{API_VERSION, Azure, Identity};
+pub use bucket::Rate;
 pub use chat::{Strictness as ChatStrictness, Words};
 pub use converse::Strictness as ConverseStrictness;
 pub use demo::coding_agent;

@@ -19,6 +19,7 @@ const ROUTES: [(&str, Route); 4] = [
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
     Invoke,
+    Converse,
     Mantle,
 }
 

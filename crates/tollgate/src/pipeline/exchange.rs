@@ -78,6 +78,7 @@ impl Driver {
         let mut cures: Vec<Fact> = Vec::new();
         let mut refused: Option<(Bytes, Arc<Known>, Ended)> = None;
         loop {
+            self.afford().await.map_err(Ended::Final)?;
             let mut known = self.app.known(live, index, upstream_model);
             for fact in &cures {
                 let known = Arc::make_mut(&mut known);
@@ -192,7 +193,7 @@ impl Driver {
         let failed = match ended {
             Ended::Failed(failed) => failed,
             Ended::Final(failure) => {
-                let words = reply::public(failure, &live.config).message;
+                let words = self.recorder.without_quotes(&reply::public(failure, &live.config).message);
                 return record::AttemptFailure { kind: "not_sent".into(), words, ..Default::default() };
             }
         };
@@ -207,7 +208,7 @@ impl Driver {
         record::AttemptFailure {
             kind: reason(&failed.failure).into(),
             status,
-            words: record::bounded(&reply::without_secrets(words, &live.config)),
+            words: self.recorder.without_quotes(&reply::without_secrets(words, &live.config)),
             retry_after_ms: asked.and_then(|asked| u64::try_from(asked.as_millis()).ok()),
             upstream_request_id: failed.upstream_id.clone(),
         }
@@ -235,6 +236,7 @@ impl Driver {
             abilities: &live.abilities[index],
             deployment,
             quirks: &known.quirks,
+            price: known.price,
             prepared,
             app: &self.app,
             settings: &live.config.settings,
@@ -262,9 +264,8 @@ impl Driver {
         let answer =
             self.line.patient(limit, passthrough, app.client.send_as(deployment.identity.as_ref(), request)).await;
         let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
-        if let Some(spent) = upstream_limits::spent_for(answer.headers(), SystemTime::now()) {
-            live.abilities[index].health().spent(self.app.now_ms(), spent);
-        }
+        let remaining = upstream_limits::remaining(answer.headers(), SystemTime::now());
+        live.abilities[index].health().remains(self.app.now_ms(), self.nth, &remaining);
         let answer = self.recorder.tapped(answer);
         if !answer.status().is_success() {
             return Err(self.refusal(deployment, dialect, answer, passthrough).await.into());

@@ -30,6 +30,8 @@ use super::recorder::Recorder;
 use super::tap::Tapped;
 use super::upstream_limits;
 use crate::app::{Abilities, App};
+use tollgate_policy::price::Price;
+
 use crate::config::model::{Deployment, Settings};
 use crate::tokens;
 
@@ -46,6 +48,7 @@ pub struct Relay<'r> {
     pub abilities: &'r Abilities,
     pub deployment: &'r Deployment,
     pub quirks: &'r Quirks,
+    pub price: Option<Price>,
     pub prepared: Prepared,
     pub app: &'r App,
     pub inbound: &'r Inbound,
@@ -307,7 +310,7 @@ impl Relay<'_> {
             counted: self.prepared.counted_input,
             calibration: self.abilities.calibration.clone(),
         };
-        Tally::new(shaper, prompt, self.deployment.price, self.record.broken.clone())
+        Tally::new(shaper, prompt, self.price, self.record.broken.clone())
     }
 
     /// The answer is complete: what was held back, the usage, the end.
@@ -341,8 +344,9 @@ impl Relay<'_> {
 
     /// From here on the answer is paid for, whether or not the client takes it.
     fn settle(&mut self, usage: Usage, prompt: &Prompt) {
+        self.line.is_whole();
         self.record.usage = usage;
-        if let Some(price) = &self.deployment.price {
+        if let Some(price) = &self.price {
             let before = self.record.cost_nanos.unwrap_or(0);
             self.record.cost_nanos = Some(before.saturating_add(price.cost_nanos(&usage)));
         }
