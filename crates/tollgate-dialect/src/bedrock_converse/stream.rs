@@ -128,7 +128,7 @@ impl Decoder {
             emit(Event::Thinking(text));
         }
         if let Some(more) = some_text(reasoning.signature) {
-            self.signature.get_or_insert_with(|| (index, Text::EMPTY)).1.push(&more);
+            self.signature.get_or_insert((index, Text::EMPTY)).1.push(&more);
         }
         if let Some(data) = some_text(reasoning.redacted_content) {
             redacted(self.maker, data, emit);

@@ -117,7 +117,7 @@ fn inference(config: &Value, s: &Strictness) -> Check {
         ));
     }
     let tokens = &config["maxTokens"];
-    if !tokens.is_null() && !tokens.as_u64().is_some_and(|tokens| tokens > 0) {
+    if !tokens.is_null() && tokens.as_u64().is_none_or(|tokens| tokens == 0) {
         return Err(invalid(
             "1 validation error detected: Value at 'inferenceConfig.maxTokens' failed to satisfy constraint: Member must have value greater than or equal to 1",
         ));
@@ -147,7 +147,7 @@ fn native(fields: &Value, s: &Strictness) -> Check {
         }
     }
     let thinking = &fields["thinking"];
-    if thinking["type"] == "enabled" && !thinking["budget_tokens"].as_u64().is_some_and(|budget| budget >= 1024) {
+    if thinking["type"] == "enabled" && thinking["budget_tokens"].as_u64().is_none_or(|budget| budget < 1024) {
         return Err(invalid(
             "The model returned the following errors: thinking.enabled.budget_tokens: Input should be greater than or equal to 1024",
         ));

@@ -20,6 +20,7 @@ const ROUTES: [(&str, Route); 4] = [
 enum Route {
     Converse,
     Invoke,
+    Converse,
     Mantle,
 }
 
