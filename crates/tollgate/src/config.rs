@@ -19,6 +19,7 @@ mod known;
 mod limits;
 mod load;
 pub mod model;
+pub mod pass_through;
 pub mod problem;
 mod redis;
 mod retention;

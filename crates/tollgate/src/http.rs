@@ -49,6 +49,11 @@ pub enum Endpoint {
         path: KeptPath,
         id: String,
     },
+    /// A path of the configuration, with another server behind it: its position there, and what stands behind the path.
+    PassThrough {
+        index: usize,
+        rest: String,
+    },
     /// A path of the product that this version does not serve.
     NotServed,
 }
@@ -147,6 +152,16 @@ fn kept(method: &Method, rest: &str) -> Result<Endpoint, NoEndpoint> {
         Some((id, "input_items")) => only(Method::GET, method, found(KeptPath::InputItems, id)),
         Some(_) => Err(NoEndpoint::UnknownPath),
     }
+}
+
+/// Names of providers that clients put before a path, as if each had a gateway of its own.
+const PROVIDERS: [&str; 6] = ["/anthropic", "/openai", "/gemini", "/vertex_ai", "/cohere", "/mistral"];
+
+/// The path without the provider's name before it, where it begins with a version behind that.
+pub fn without_provider(path: &str) -> &str {
+    let rest = PROVIDERS.iter().find_map(|provider| path.strip_prefix(provider));
+    let versioned = |rest: &&str| ["/v1/", "/v1beta/", "/v2/"].iter().any(|version| rest.starts_with(version));
+    rest.filter(versioned).unwrap_or(path)
 }
 
 /// A path for logs and messages: keys that stand in it, as in `/key/{key}/regenerate`, are left out.
@@ -282,6 +297,20 @@ mod tests {
         assert_eq!(in_query(query, "model").as_deref(), Some("moonshot/kimi k2"));
         assert_eq!(in_query(query, "model_id"), None);
         assert_eq!(in_query(None, "model"), None);
+    }
+
+    #[test]
+    fn a_providers_name_may_stand_before_the_path() {
+        for (path, plain) in [
+            ("/anthropic/v1/messages", "/v1/messages"),
+            ("/gemini/v1beta/models/m:generateContent", "/v1beta/models/m:generateContent"),
+            ("/openai/v1/responses", "/v1/responses"),
+            ("/openai/deployments/m/chat/completions", "/openai/deployments/m/chat/completions"),
+            ("/anthropic", "/anthropic"),
+            ("/v1/messages", "/v1/messages"),
+        ] {
+            assert_eq!(without_provider(path), plain);
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod line;
 mod manage;
 mod operation;
 mod output_limit;
+mod pass_through;
 mod passing;
 mod pieces;
 pub(crate) mod prepare;
@@ -60,7 +61,7 @@ use tollgate_dialect::Dialect;
 use crate::app::{App, Live};
 use crate::failure::Failure;
 use crate::health::report;
-use crate::http::{Endpoint, NoEndpoint, endpoint, in_query, shown};
+use crate::http::{Endpoint, NoEndpoint, endpoint, in_query, shown, without_provider};
 use inbound::Inbound;
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
@@ -71,7 +72,11 @@ pub(crate) use {authenticate::Caller, check::check, reply::public, reply::withou
 /// Answers any request. Errors are answers too, in the dialect of the path.
 pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Request<Incoming>) -> Reply {
     let mut record = Recorder::begin(app.clone(), &request);
-    let found = endpoint(request.method(), request.uri().path());
+    let live = app.live();
+    let found = match pass_through::find(&live, request.method(), request.uri().path()) {
+        Some(passes) => Ok(passes),
+        None => endpoint(request.method(), without_provider(request.uri().path())),
+    };
     let dialect = match &found {
         Ok(Endpoint::Generate { dialect, .. }) => *dialect,
         Ok(Endpoint::Operate { .. }) => Dialect::Chat,
@@ -80,7 +85,6 @@ pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Reque
         _ => authenticate::dialect_of(request.headers(), request.uri().path()),
     };
     let manages = matches!(found, Ok(Endpoint::Manage { .. }));
-    let live = app.live();
     match answer(app, address, &live, request, found, dialect, &mut record).await {
         Ok(reply) => reply,
         Err(failure) if manages => manage::refuse(&failure, &live.config, &mut record).into(),
@@ -102,8 +106,11 @@ async fn answer(
     if matches!(endpoint, Endpoint::Alive | Endpoint::Ready | Endpoint::Hello) {
         return Ok(catalog::health(&app, &endpoint, record));
     }
-    let path = shown(request.uri().path()).into_owned();
+    let path = shown(without_provider(request.uri().path())).into_owned();
     authenticate::everybody_may(live, &path, address)?;
+    if let Endpoint::PassThrough { index, rest } = &endpoint {
+        return pass_through::answer(&app, live, address, (*index, rest), request, record).await;
+    }
     let key_in_query = in_query(request.uri().query(), "key").filter(|_| dialect == Dialect::Gemini);
     let caller = authenticate::caller(&app, live, request.headers(), key_in_query.as_deref(), address).await?;
     caller.may(live, &path, None)?;
@@ -133,7 +140,9 @@ async fn answer(
         Endpoint::Requests => records::latest(&app, request.uri().query(), record).await,
         Endpoint::Request(id) => records::one(&app, id, record).await,
         Endpoint::Kept { path, id } => kept::answer(&app, live, &caller, path, id, request.uri().query(), record).await,
-        Endpoint::NotServed => Err(Failure::NotServed { path: request.uri().path().to_string() }),
+        Endpoint::NotServed | Endpoint::PassThrough { .. } => {
+            Err(Failure::NotServed { path: request.uri().path().to_string() })
+        }
         Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Ok(catalog::health(&app, &endpoint, record)),
     }
 }

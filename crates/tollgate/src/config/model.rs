@@ -24,6 +24,7 @@ use tollgate_store::shared::Address;
 use super::bedrock;
 use super::deployment::Defaults;
 use super::identity::Identity;
+use super::pass_through::PassThrough;
 use super::rewrite::RewriteRule;
 use super::routing::Routing;
 use super::secret::Secret;
@@ -330,6 +331,8 @@ pub struct Settings {
     pub zone: Option<TimeZone>,
     /// `tollgate_settings.limits_without_redis`, `general_settings.fail_closed_rate_limit_enforcement`.
     pub limits_without_redis: WithoutRedis,
+    /// `general_settings.pass_through_endpoints`.
+    pub pass_through: Vec<PassThrough>,
     /// `tollgate_settings.responses`.
     pub responses: KeptRules,
     /// `tollgate_settings.capture`; `None`: no body is ever stored.

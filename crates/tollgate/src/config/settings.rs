@@ -14,6 +14,7 @@ use super::deployment::Defaults;
 use super::known::{GENERAL_SETTINGS, LITELLM_SETTINGS, ROUTER_SETTINGS, TOLLGATE_SETTINGS};
 use super::limits;
 use super::model::{CatchAll, FairQueue, HealthChecks, MidStream, Settings};
+use super::pass_through;
 use super::problem::Pos;
 use super::redis;
 use super::retention;
@@ -182,6 +183,7 @@ fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
         read.settings.addresses = sign_in::texts(section, "allowed_ips");
         read.settings.routes = sign_in::texts(section, "allowed_routes");
         read.settings.retention = retention::read(section);
+        read.settings.pass_through = pass_through::read(section);
         limits::read_general(section, &mut read.settings.limits, &mut read.settings.limits_without_redis);
         section.finish(&GENERAL_SETTINGS);
     }

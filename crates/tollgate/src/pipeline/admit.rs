@@ -51,6 +51,21 @@ impl Admitting<'_> {
         Ok(Admission { limited, reserved })
     }
 
+    /// For a request that costs the same whatever its answer is, to what is no model: `name`.
+    pub async fn admit_flat(&self, name: &str, cost_nanos: u64) -> Result<Admission, Failure> {
+        let now_ms = unix_ms();
+        let claims = Claims::of(self.scopes(), &[name]);
+        let limited = match claims.is_empty() {
+            true => None,
+            false => Some((Dialect::Chat, self.permit(claims, 0, now_ms).await?)),
+        };
+        let reserved = match self.app.store() {
+            Some(store) => Some(spend::reserve_flat(store, self, name, cost_nanos, now_ms).await?),
+            None => None,
+        };
+        Ok(Admission { limited, reserved })
+    }
+
     /// All that may hold the request back, but for its tags and its deployment.
     pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
         std::iter::once(&self.live.gateway).chain(self.caller.scopes()).chain(&self.end_user)
@@ -68,9 +83,13 @@ impl Admitting<'_> {
             return Ok(None);
         }
         let input_tokens = if claims.count_tokens() { expected_input(self.live, inbound, route) } else { 0 };
+        Ok(Some((inbound.dialect, self.permit(claims, input_tokens, now_ms).await?)))
+    }
+
+    async fn permit(&self, claims: Claims, input_tokens: u64, now_ms: u64) -> Result<LimitPermit, Failure> {
         let limiter = &self.app.limiter;
         match limiter.admit(claims.clone(), input_tokens, now_ms).await {
-            Ok(permit) => Ok(Some((inbound.dialect, permit))),
+            Ok(permit) => Ok(permit),
             Err(LimitDenial::Limit(denial)) => {
                 let (retry_after, standing) = (denial.retry_after(now_ms), limiter.standing(&claims, now_ms));
                 Err(Failure::OverLimit { denial, retry_after, standing })

@@ -166,6 +166,11 @@ pub async fn caller(
     }
 }
 
+/// The header may hold a key of ours.
+pub fn is_credential(name: &http::HeaderName) -> bool {
+    *name == http::header::AUTHORIZATION || KEY_HEADERS.contains(&name.as_str())
+}
+
 pub fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let bearer = headers.get_all(http::header::AUTHORIZATION).iter().filter_map(|value| {
         let value = value.to_str().ok()?;

@@ -130,6 +130,22 @@ impl Recorder {
         own.request_bytes = inbound.body.len() as u64;
     }
 
+    /// It is for what is no model, at this path.
+    pub fn passes_through(&mut self, path: &str, request_bytes: u64) {
+        self.own.began_at_ms = unix_ms();
+        self.own.model = path.chars().take(200).collect();
+        self.own.request_bytes = request_bytes;
+        self.deployment = Some(path.to_string());
+    }
+
+    /// The answer has begun, and is paid for.
+    pub fn passed_through(&mut self, path: &str, status: u16, cost_nanos: u64) {
+        self.deployment = Some(path.to_string());
+        self.attempts = 1;
+        self.status = Some(status);
+        self.cost_nanos = Some(cost_nanos);
+    }
+
     /// Moves the record into the driver; from here on others can see it.
     pub fn take(&mut self) -> Recorder {
         self.moved = true;

@@ -15,11 +15,13 @@ use tollgate_store::record::bounded;
 
 use super::attempt::{Driver, Whole};
 use super::line::Outlet;
+use super::pass_through::Through;
 use super::pieces::Pieces;
 use super::rate_headers;
 use super::recorder::Recorder;
 use super::retried::Taking;
 use crate::config::model::{Config, Deployment};
+use crate::config::pass_through::PassThrough;
 use crate::failure::Failure;
 use crate::signatures;
 use crate::unix_time::unix_ms;
@@ -44,6 +46,8 @@ pub enum ReplyBody {
     },
     /// A file of the management API.
     Pieces(Pieces),
+    /// Another server's, as it comes.
+    Through(Box<Through>),
 }
 
 /// The answer ended before it was whole.
@@ -58,6 +62,7 @@ impl Body for ReplyBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut *self {
             ReplyBody::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            ReplyBody::Through(through) => through.poll_frame(cx),
             ReplyBody::Pieces(pieces) => pieces.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
             ReplyBody::Stream { driving, outlet, onlooker, taking } => {
                 let mut seen = |bytes: Bytes| {
@@ -90,14 +95,14 @@ impl Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match self {
             ReplyBody::Whole(bytes) => bytes.is_none(),
-            ReplyBody::Stream { .. } | ReplyBody::Pieces(_) => false,
+            ReplyBody::Stream { .. } | ReplyBody::Pieces(_) | ReplyBody::Through(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             ReplyBody::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            ReplyBody::Stream { .. } | ReplyBody::Pieces(_) => SizeHint::default(),
+            ReplyBody::Stream { .. } | ReplyBody::Pieces(_) | ReplyBody::Through(_) => SizeHint::default(),
         }
     }
 }
@@ -151,7 +156,7 @@ pub async fn from_driver(driver: Driver) -> Reply {
 pub fn watched(mut reply: Reply, mut look: impl FnMut(bool, &[u8]) + Send + 'static) -> Reply {
     match reply.body_mut() {
         ReplyBody::Whole(Some(bytes)) => look(true, bytes),
-        ReplyBody::Whole(None) | ReplyBody::Pieces(_) => {}
+        ReplyBody::Whole(None) | ReplyBody::Pieces(_) | ReplyBody::Through(_) => {}
         ReplyBody::Stream { onlooker, .. } => *onlooker = Some(Box::new(look)),
     }
     reply
@@ -177,7 +182,8 @@ pub fn without_secrets(mut text: String, config: &Config) -> String {
 }
 
 fn credentials(config: &Config) -> impl Iterator<Item = &str> {
-    config.deployments.iter().flat_map(Deployment::secrets)
+    let passing = config.settings.pass_through.iter().flat_map(PassThrough::secrets);
+    config.deployments.iter().flat_map(Deployment::secrets).chain(passing)
 }
 
 /// An error as a whole answer.

@@ -162,7 +162,7 @@ pub fn taken_down(mut reply: Reply, ticket: Option<Ticket>) -> Reply {
             ticket.take(bytes);
             ticket.keep(status, headers);
         }
-        ReplyBody::Whole(_) | ReplyBody::Pieces(_) => {}
+        ReplyBody::Whole(_) | ReplyBody::Pieces(_) | ReplyBody::Through(_) => {}
         ReplyBody::Stream { outlet, taking, .. } => {
             *taking = Some(Taking { ticket: Some(ticket), headers, outlet: outlet.clone() });
         }

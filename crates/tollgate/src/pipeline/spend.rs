@@ -53,7 +53,7 @@ pub async fn reserve(
     });
     let asking = Asking {
         request_id: ask.request_id.to_string(),
-        payer: payer(ask, inbound),
+        payer: payer(ask, inbound.end_user.as_ref()),
         model: route.group.clone(),
         tags: inbound.wishes.tags.clone(),
         pots: &pots,
@@ -64,6 +64,26 @@ pub async fn reserve(
         shorten(inbound, &price, reservation.output_tokens());
     }
     Ok(reservation)
+}
+
+/// For a request that costs the same whatever its answer is.
+pub async fn reserve_flat(
+    store: &Store,
+    ask: &Admitting<'_>,
+    name: &str,
+    cost_nanos: u64,
+    at_ms: u64,
+) -> Result<Reservation, Failure> {
+    let pots: Vec<Pot> = ask.scopes().flat_map(|scope| pots_of(scope, name)).collect();
+    let asking = Asking {
+        request_id: ask.request_id.to_string(),
+        payer: payer(ask, None),
+        model: name.to_string(),
+        tags: Vec::new(),
+        pots: &pots,
+        estimate: Estimate::flat(cost_nanos),
+    };
+    store.meter.reserve(asking, at_ms).await.map_err(Failure::OverBudget)
 }
 
 impl Driver {
@@ -182,9 +202,9 @@ fn cache_writes(body: &[u8]) -> CacheWrites {
     }
 }
 
-fn payer(ask: &Admitting<'_>, inbound: &Inbound) -> Payer {
+fn payer(ask: &Admitting<'_>, end_user: Option<&String>) -> Payer {
     let text = |text: Option<&String>| text.map_or_else(|| Arc::from(""), |text| Arc::from(text.as_str()));
-    let end_user = text(inbound.end_user.as_ref());
+    let end_user = text(end_user);
     let Some(chain) = &ask.caller.chain else { return Payer { end_user, ..Payer::default() } };
     Payer {
         key_hash: chain.key.account().into(),

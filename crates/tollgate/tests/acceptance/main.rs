@@ -22,6 +22,7 @@ mod names;
 mod output_limits;
 mod overflow;
 mod params;
+mod pass_through;
 #[path = "../../../tollgate-store/tests/support/postgres.rs"]
 mod postgres;
 mod probe;
