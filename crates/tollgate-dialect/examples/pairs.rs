@@ -19,6 +19,9 @@ use tollgate_dialect::{
     encode_request, forward_frame, forward_request,
 };
 
+/// Those that both clients and upstreams speak: their streams can be made here.
+const DIALECTS: [Dialect; 4] = [Dialect::Messages, Dialect::Chat, Dialect::Responses, Dialect::Gemini];
+
 const ROUNDS: u32 = 100;
 /// Of so many batches the cheapest counts.
 const BATCHES: u32 = 7;
@@ -26,12 +29,12 @@ const BATCHES: u32 = 7;
 fn main() {
     let conversation = conversation().to_string();
     println!("{} bytes of request", conversation.len());
-    println!("| client | {} |", Dialect::ALL.map(Dialect::name).join(" | "));
-    println!("|---|{}", "---:|".repeat(Dialect::ALL.len()));
-    for client in Dialect::ALL {
+    println!("| client | {} |", DIALECTS.map(Dialect::name).join(" | "));
+    println!("|---|{}", "---:|".repeat(DIALECTS.len()));
+    for client in DIALECTS {
         let asked = decode_request(Dialect::Messages, conversation.as_bytes()).expect("a request");
         let body = with_target(|target| encode_request(client, &asked, target).expect("a body").body);
-        let cells = Dialect::ALL.map(|upstream| {
+        let cells = DIALECTS.map(|upstream| {
             let stream = upstream_stream(upstream);
             let request = cheapest(|| request(client, upstream, &body));
             let answer = cheapest(|| answer(client, upstream, &stream));

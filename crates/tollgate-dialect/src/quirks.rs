@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::hosted::Host;
 use crate::request::Effort;
 
+mod converse;
 mod gemini;
 
+pub use converse::{ConverseQuirks, Maker};
 pub use gemini::{GeminiQuirks, GeminiThinking};
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -116,6 +118,9 @@ pub struct Quirks {
 
     // ---- Gemini targets
     pub gemini: GeminiQuirks,
+
+    // ---- Converse targets
+    pub converse: ConverseQuirks,
 }
 
 /// Deviations of models and layers that speak Anthropic Messages. Defaults: the newest that Anthropic itself serves.
@@ -248,6 +253,7 @@ impl Default for Quirks {
             reencode: false,
             messages: MessagesQuirks::default(),
             gemini: GeminiQuirks::default(),
+            converse: ConverseQuirks::default(),
         }
     }
 }
@@ -354,6 +360,8 @@ pub enum IdForm {
     NineAlnum,
     /// `[a-zA-Z0-9_-]+` (Anthropic).
     Word,
+    /// `[a-zA-Z0-9_.:-]{1,64}` (Bedrock).
+    Converse,
     /// Up to this many characters (OpenAI: 40 or 64, by model).
     AtMost(usize),
 }

@@ -57,6 +57,8 @@ pub enum Fact {
     NoImages,
     /// No images in tool results.
     NoMediaInResults,
+    /// Nothing but tool results in a message that has some (Bedrock).
+    ResultsAlone,
     /// Messages have none but the documented fields.
     PlainMessages,
 
@@ -183,6 +185,7 @@ impl Fact {
             Fact::NoEmptyContent => "empty_content",
             Fact::NoImages => "images",
             Fact::NoMediaInResults => "media_in_tool_result",
+            Fact::ResultsAlone => "text_beside_results",
             Fact::PlainMessages => "message_fields",
             Fact::PlainTools => "plain_tools",
             Fact::NoForcedTool | Fact::NoForcedToolWhileThinking => "tool_choice",
@@ -348,6 +351,7 @@ impl Fact {
                 quirks.gemini.media_in_tool_result = false;
             }
             Fact::MaxStop(most) => quirks.max_stop = Some(*most),
+            Fact::ResultsAlone => quirks.converse.text_beside_results = false,
             _ => {}
         }
     }

@@ -178,6 +178,7 @@ impl Azure {
         let said = |status, code: &str, message: &str| Refusal {
             status,
             message: message.to_owned(),
+            headers: Vec::new(),
             body: json!({"error": {"code": code, "message": message}}),
         };
         if !self.lets_in(head) {
@@ -223,5 +224,6 @@ impl Azure {
 }
 
 fn refused(status: u16, error: &str, words: &str) -> Refusal {
-    Refusal { status, message: words.to_owned(), body: json!({"error": error, "error_description": words}) }
+    let body = json!({"error": error, "error_description": words});
+    Refusal { status, message: words.to_owned(), headers: Vec::new(), body }
 }

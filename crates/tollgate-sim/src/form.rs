@@ -6,7 +6,7 @@ pub(crate) fn pairs(text: &str) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (unescaped(name), unescaped(value))).collect()
 }
 
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

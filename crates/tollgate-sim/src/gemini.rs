@@ -101,7 +101,7 @@ pub(crate) fn refusal(code: u16, message: impl Into<String>) -> Refusal {
     };
     let message = message.into();
     let body = json!({"error": {"code": code, "message": message, "status": status}});
-    Refusal { status: code, message, body }
+    Refusal { status: code, message, headers: Vec::new(), body }
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {

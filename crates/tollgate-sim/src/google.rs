@@ -268,7 +268,12 @@ fn bearer(head: &Parts) -> Option<&str> {
 }
 
 fn refused(status: u16, error: &str, words: &str) -> Refusal {
-    Refusal { status, message: words.to_owned(), body: json!({"error": error, "error_description": words}) }
+    Refusal {
+        status,
+        message: words.to_owned(),
+        headers: Vec::new(),
+        body: json!({"error": error, "error_description": words}),
+    }
 }
 
 fn unauthenticated(words: &str, reason: &str) -> Refusal {

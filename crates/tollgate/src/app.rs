@@ -14,7 +14,10 @@ use tollgate_dialect::quirks::Quirks;
 use tollgate_dialect::sealed::Seal;
 use tollgate_policy::access::{Grants, Scope, ScopeKind};
 use tollgate_policy::authorise::AccessGroups;
+use tollgate_policy::budget::Pot;
 use tollgate_policy::health::{Health, Standing};
+use tollgate_policy::limit::Claims;
+use tollgate_policy::price::Price;
 use tollgate_policy::repair::Fact;
 use tollgate_policy::retry::RetryBudget;
 use tollgate_store::affinity::Affinity;
@@ -24,6 +27,8 @@ use tollgate_store::recall::Recall;
 use tollgate_store::records::Records;
 use tollgate_store::shared::SharedRests;
 
+use crate::answers::Answers;
+use crate::bounds;
 use crate::capture::Captures;
 use crate::config::model::{Config, Deployment};
 use crate::credentials::{self, Credential};
@@ -31,6 +36,7 @@ use crate::gate::{Door, Gate, SharedHealth};
 use crate::health::Check;
 use crate::kept::Kept;
 use crate::rests;
+use crate::sign_in::KeySets;
 use crate::store::Store;
 use crate::tokens::Calibration;
 use crate::upstream::Client;
@@ -45,6 +51,10 @@ pub struct App {
     pub kept: Kept,
     pub shared_rests: SharedRests,
     pub limiter: Limiter,
+    /// What tokens of identity providers are checked with.
+    pub key_sets: KeySets,
+    /// What clients may ask for again.
+    pub answers: Answers,
     /// Set when the gateway serves; other commands have none.
     store: OnceLock<Store>,
     learned: LearnedFacts,
@@ -94,6 +104,10 @@ pub struct Abilities {
     pub check: Arc<Check>,
     /// The deployment's name among replicas.
     pub shared_name: String,
+    /// Its own limits.
+    pub claims: Claims,
+    /// Its own budgets, and its provider's.
+    pub pots: Vec<Pot>,
     /// The route's.
     retries: Arc<Mutex<RetryBudget>>,
 }
@@ -113,9 +127,9 @@ struct Lasting {
 
 impl Lasting {
     /// How the deployment stands, with the limits that it has from now on.
-    fn standing(&mut self, deployment: &Deployment) -> SharedHealth {
+    fn standing(&mut self, config: &Config, deployment: &Deployment) -> SharedHealth {
         let standing = self.healths.entry(deployment.id.clone()).or_default().clone();
-        lock(&standing).limit(deployment.limits);
+        lock(&standing).limit(bounds::soft(config, deployment));
         standing
     }
 }
@@ -129,6 +143,7 @@ pub struct Known {
     pub max_output_tokens: Option<u64>,
     /// Tokens of prompt and answer together.
     pub context_window: Option<u64>,
+    pub price: Option<Price>,
 }
 
 impl Known {
@@ -140,12 +155,14 @@ impl Known {
                 quirks: capabilities.quirks,
                 max_output_tokens: capabilities.max_output_tokens,
                 context_window: capabilities.context_window,
+                price: capabilities.price,
             }
         } else {
             Known {
                 quirks: deployment.quirks.clone(),
                 max_output_tokens: deployment.max_output_tokens,
                 context_window: deployment.context_window,
+                price: deployment.price,
             }
         }
     }
@@ -195,6 +212,8 @@ impl App {
             kept: Kept::default(),
             shared_rests: SharedRests::default(),
             limiter,
+            key_sets: KeySets::default(),
+            answers: Answers::default(),
             store: OnceLock::new(),
             learned,
             lasting: Mutex::new(lasting),
@@ -299,9 +318,10 @@ impl Abilities {
         &self.health
     }
 
-    /// The deployment, for a request that knows it by this index.
-    pub fn door(&self, index: usize) -> Door {
-        Door { index, standing: self.health.clone() }
+    /// The deployment, for a request that knows it by this index and is expected to need so many tokens.
+    pub fn door(&self, index: usize, tokens: u64) -> Door {
+        let limited = (!self.claims.is_empty()).then_some(tokens);
+        Door { index, standing: self.health.clone(), limited }
     }
 }
 
@@ -327,11 +347,13 @@ impl Live {
         let abilities = deployments.map(|(deployment, credential)| Abilities {
             known: Mutex::default(),
             calibration: lasting.calibrations.entry(deployment.id.clone()).or_default().clone(),
-            health: lasting.standing(deployment),
+            health: lasting.standing(&config, deployment),
             credential,
             gate: lasting.gates.entry(deployment.group.clone()).or_insert_with(|| Arc::new(Gate::new(clock))).clone(),
             check: lasting.checks.entry(deployment.id.clone()).or_default().clone(),
             shared_name: rests::shared_name(deployment),
+            claims: bounds::claims(&config, deployment),
+            pots: bounds::pots(&config, deployment),
             retries: lasting.retries.entry(deployment.group.clone()).or_default().clone(),
         });
         Live {
@@ -342,7 +364,11 @@ impl Live {
             gateway: Scope {
                 kind: ScopeKind::Gateway,
                 id: String::new(),
-                grants: Grants::default(),
+                grants: Grants {
+                    addresses: config.settings.addresses.clone(),
+                    routes: config.settings.routes.clone(),
+                    ..Grants::default()
+                },
                 limits: config.settings.limits.clone(),
             },
             checks: Semaphore::new(config.settings.checks.concurrency),
@@ -354,9 +380,12 @@ impl Live {
         &self.credentials[self.abilities[index].credential]
     }
 
-    /// How a deployment stands, with what its credential adds.
-    pub fn standing(&self, index: usize, now_ms: u64) -> Standing {
-        let own = self.abilities[index].health().standing(now_ms);
+    /// How a deployment stands for a request with so many tokens, with what its credential adds.
+    pub fn standing(&self, index: usize, now_ms: u64, tokens: u64) -> Standing {
+        let own = {
+            let health = self.abilities[index].health();
+            Standing { at_limit: health.closed(now_ms, tokens).is_some(), ..health.standing(now_ms) }
+        };
         own.with_credential(self.credential_of(index).health().rest(now_ms))
     }
 }

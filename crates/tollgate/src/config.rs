@@ -4,7 +4,9 @@
 //! it), `model` (what comes out).
 
 pub mod added;
+pub mod aws;
 mod azure;
+mod bedrock;
 mod capabilities;
 mod capture;
 mod context;
@@ -25,6 +27,7 @@ pub mod routing;
 pub mod secret;
 mod section;
 mod settings;
+pub mod sign_in;
 mod target;
 #[cfg(test)]
 mod tests;

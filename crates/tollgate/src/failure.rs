@@ -14,6 +14,7 @@ use tollgate_store::database::StoreError;
 use tollgate_store::meter::Denied;
 
 use crate::admin::error::ApiError;
+use crate::sign_in::Refused;
 
 mod access;
 mod kept;
@@ -25,6 +26,8 @@ mod upstream;
 pub enum Failure {
     NoCredential,
     WrongCredential,
+    /// A token of an identity provider does not let its bearer in.
+    Token(Refused),
     /// The caller may not do what it asked for.
     Forbidden(authorise::Denial),
     /// A budget of the caller has nothing left for the request, or cannot be asked.
@@ -100,6 +103,12 @@ pub enum Failure {
     },
     NoDeploymentWithTags {
         tags: Vec<String>,
+    },
+    /// The client's `Idempotency-Key` was that of another request.
+    KeyOfAnother,
+    /// The same request, sent before, is still being answered.
+    StillAnswering {
+        waited: Duration,
     },
     /// No record of a request has this id (any more).
     NoSuchRequest {
@@ -240,6 +249,7 @@ impl Failure {
                 ErrorKind::Authentication,
                 "The key is not valid for this gateway. Compare it with general_settings.master_key (or LITELLM_MASTER_KEY / TOLLGATE_MASTER_KEY).".into(),
             ),
+            Failure::Token(refused) => refused.public(),
             Failure::NoSuchPath { method, path } => final_word(
                 404,
                 ErrorKind::NotFound,
@@ -310,6 +320,24 @@ impl Failure {
                     tags.join(", ")
                 ),
             ),
+            Failure::KeyOfAnother => final_word(
+                422,
+                ErrorKind::InvalidRequest,
+                "This Idempotency-Key was sent with another request before. Use a new key for each request, and the same one only to send the same again.".into(),
+            ),
+            Failure::StillAnswering { waited } => PublicError {
+                retry_after: Some(Duration::from_secs(5)),
+                should_retry: Some(true),
+                ..PublicError::new(
+                    409,
+                    ErrorKind::InvalidRequest,
+                    format!(
+                        "The same request was sent before and is still being answered after {} s more; its answer can be had when it is \
+                         whole (Idempotency-Key, x-stainless-retry-count; tollgate_settings.idempotency: false answers each anew).",
+                        waited.as_secs()
+                    ),
+                )
+            },
             Failure::NoSuchRequest { id } => final_word(
                 404,
                 ErrorKind::NotFound,

@@ -1,7 +1,9 @@
 //! The gateway. Read `pipeline.rs` first.
 
 mod admin;
+pub mod answers;
 pub mod app;
+mod bounds;
 pub mod capture;
 pub mod cli;
 pub mod config;
@@ -17,6 +19,7 @@ pub mod probe;
 pub mod registry;
 mod rests;
 pub mod server;
+pub mod sign_in;
 pub mod signatures;
 pub mod store;
 pub mod telemetry;

@@ -31,18 +31,21 @@ mod output_limit;
 mod passing;
 mod pieces;
 pub(crate) mod prepare;
+mod quotes;
 mod rate_headers;
 mod recorder;
 mod records;
 mod relay;
 mod reply;
 mod restore;
+mod retried;
 pub(crate) mod route;
 mod said;
 mod session;
 mod spend;
 mod tap;
 mod tenant;
+mod toll;
 mod tries;
 mod turn;
 mod upstream_limits;
@@ -61,6 +64,7 @@ use crate::http::{Endpoint, NoEndpoint, endpoint, in_query, shown};
 use inbound::Inbound;
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
+use retried::{Course, Marks};
 use tenant::Tenant;
 pub(crate) use {authenticate::Caller, check::check, reply::public, reply::without_secrets, route::chance};
 
@@ -98,21 +102,24 @@ async fn answer(
     if matches!(endpoint, Endpoint::Alive | Endpoint::Ready | Endpoint::Hello) {
         return Ok(catalog::health(&app, &endpoint, record));
     }
+    let path = shown(request.uri().path()).into_owned();
+    authenticate::everybody_may(live, &path, address)?;
     let key_in_query = in_query(request.uri().query(), "key").filter(|_| dialect == Dialect::Gemini);
     let caller = authenticate::caller(&app, live, request.headers(), key_in_query.as_deref(), address).await?;
-    let path = shown(request.uri().path()).into_owned();
     caller.may(live, &path, None)?;
     caller.note_use(&app);
     match endpoint {
         Endpoint::Generate { dialect, model } => {
+            let marks = Marks::of(live, &request)?;
             let inbound = inbound::read(live, dialect, model, request).await?;
-            call(app, live, caller, &path, inbound, record).await
+            call(app, live, caller, (&path, marks), inbound, record).await
         }
         Endpoint::Operate { operation, model } => {
+            let marks = Marks::of(live, &request)?;
             let inbound = operation::read(live, operation, model, request).await?;
-            call(app, live, caller, &path, inbound, record).await
+            call(app, live, caller, (&path, marks), inbound, record).await
         }
-        Endpoint::CountTokens { dialect, model } => count::answer(live, &caller, dialect, model, request, record).await,
+        Endpoint::CountTokens { dialect, model } => count::answer(live, caller, dialect, model, request, record).await,
         Endpoint::Models => Ok(catalog::models(live, &caller, dialect, record)),
         Endpoint::Model(id) => catalog::model(live, &caller, &id, dialect, record),
         Endpoint::Health => {
@@ -131,24 +138,34 @@ async fn answer(
     }
 }
 
-/// A call of a model.
+/// A call of a model. `marks`: by which its client tells that it sends it again.
 async fn call(
     app: Arc<App>,
     live: &Arc<Live>,
     caller: Caller,
-    path: &str,
+    (path, marks): (&str, Option<Marks>),
     mut inbound: Inbound,
     record: &mut Recorder,
 ) -> Result<Reply, Failure> {
+    let caller = caller.calling(live, path, &inbound.model);
+    inbound.end_user = caller.end_user.clone().or(inbound.end_user);
     inbound.tenant = caller.tenant;
     record.requested(&inbound);
     record.capture(live, inbound.capture.take());
-    let keeping = kept::go_on(&app, live, &caller, &mut inbound).await?;
     let route = access::route(live, &caller, path, &mut inbound)?;
     let end_user = access::end_user(&app, live, &caller, &inbound).await?;
+    let ticket = match marks {
+        Some(marks) => match marks.course(&app.answers, caller.tenant, path, &inbound, record).await? {
+            Course::Replay(reply) => return Ok(reply),
+            Course::Ask(ticket) => ticket,
+        },
+        None => None,
+    };
+    let keeping = kept::go_on(&app, live, &caller, &mut inbound).await?;
     let asking = admit::Admitting { app: &app, live, caller: &caller, end_user, request_id: &record.id };
     record.admission = asking.admit(&mut inbound, &route).await?;
     record.changes = inbound.changes.clone();
     let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
-    Ok(kept::watched(reply::from_driver(driver).await, keeping))
+    let reply = kept::watched(reply::from_driver(driver).await, keeping);
+    Ok(retried::taken_down(reply, ticket))
 }

@@ -18,6 +18,10 @@ pub enum Host {
     Anthropic,
     /// Google's Vertex AI: `rawPredict` and `streamRawPredict`.
     Vertex,
+    /// Amazon Bedrock: `InvokeModel` and `InvokeModelWithResponseStream`.
+    Bedrock,
+    /// Bedrock's Mantle, which has Anthropic's API.
+    Mantle,
 }
 
 /// What a host has otherwise than Anthropic.
@@ -66,11 +70,54 @@ const VERTEX: Hosting = Hosting {
     ],
 };
 
+const BEDROCK: Hosting = Hosting {
+    outside: &["model", "stream"],
+    version: Some("bedrock-2023-05-31"),
+    betas_go: BetasGo::Body,
+    betas: &[
+        ("advanced-tool-use-2025-11-20", Some("tool-search-tool-2025-10-19")),
+        ("advisor-tool-2026-03-01", None),
+        ("claude-code-20250219", None),
+        ("code-execution-2025-08-25", None),
+        ("fast-mode-2026-02-01", None),
+        ("files-api-2025-04-14", None),
+        ("interleaved-thinking-2025-05-14", None),
+        ("mcp-client-2025-04-04", None),
+        ("mcp-client-2025-11-20", None),
+        ("oauth-2025-04-20", None),
+        ("output-128k-2025-02-19", None),
+        ("prompt-caching-scope-2026-01-05", None),
+        ("skills-2025-10-02", None),
+        ("structured-outputs-2025-11-13", None),
+        ("token-efficient-tools-2025-02-19", None),
+        ("web-fetch-2025-09-10", None),
+        ("web-search-2025-03-05", None),
+    ],
+};
+
+const MANTLE: Hosting = Hosting {
+    betas: &[
+        ("advisor-tool-2026-03-01", None),
+        ("code-execution-2025-08-25", None),
+        ("fast-mode-2026-02-01", None),
+        ("files-api-2025-04-14", None),
+        ("mcp-client-2025-04-04", None),
+        ("mcp-client-2025-11-20", None),
+        ("oauth-2025-04-20", None),
+        ("prompt-caching-scope-2026-01-05", None),
+        ("skills-2025-10-02", None),
+        ("web-fetch-2025-09-10", None),
+    ],
+    ..ANTHROPIC
+};
+
 impl Host {
     pub fn hosting(self) -> &'static Hosting {
         match self {
             Host::Anthropic => &ANTHROPIC,
             Host::Vertex => &VERTEX,
+            Host::Bedrock => &BEDROCK,
+            Host::Mantle => &MANTLE,
         }
     }
 }

@@ -11,6 +11,9 @@ fn seal() -> Seal {
     Seal::new(b"a key for tests")
 }
 
+/// Those that both clients and upstreams speak: what goes there can come back.
+const BOTH: [Dialect; 4] = [Dialect::Messages, Dialect::Chat, Dialect::Responses, Dialect::Gemini];
+
 fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
-    Dialect::ALL.into_iter().flat_map(|from| Dialect::ALL.map(|to| (from, to)))
+    BOTH.into_iter().flat_map(|from| BOTH.map(|to| (from, to)))
 }

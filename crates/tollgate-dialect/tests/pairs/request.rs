@@ -83,20 +83,31 @@ fn said() -> impl Strategy<Value = Part<'static>> {
     ]
 }
 
-/// What the assistant said, which tools it called, what they gave, what the user says then.
-fn turn() -> impl Strategy<Value = (Option<String>, Vec<(String, String, bool)>, Vec<Part<'static>>)> {
-    let call = (words(), words(), any::<bool>());
-    (prop::option::of(words()), prop::collection::vec(call, 0..3), prop::collection::vec(said(), 0..3))
+#[derive(Clone, Debug)]
+struct Turn {
+    /// What the assistant said.
+    spoken: Option<String>,
+    /// The arguments of its calls, what they gave, and whether with a picture.
+    calls: Vec<(String, String, bool)>,
+    /// What the user says then.
+    user: Vec<Part<'static>>,
+}
+
+prop_compose! {
+    fn turn()(
+        spoken in prop::option::of(words()),
+        calls in prop::collection::vec((words(), words(), any::<bool>()), 0..3),
+        user in prop::collection::vec(said(), 0..3),
+    ) -> Turn {
+        Turn { spoken, calls, user }
+    }
 }
 
 /// Turns of a conversation, with calls numbered through.
-fn messages(
-    first: Vec<Part<'static>>,
-    turns: Vec<(Option<String>, Vec<(String, String, bool)>, Vec<Part<'static>>)>,
-) -> Vec<Message<'static>> {
+fn messages(first: Vec<Part<'static>>, turns: Vec<Turn>) -> Vec<Message<'static>> {
     let mut messages = vec![Message { role: Role::User, parts: first }];
     let mut number = 0;
-    for (spoken, calls, user) in turns {
+    for Turn { spoken, calls, user } in turns {
         let mut made: Vec<Part<'static>> = spoken.iter().map(|words| Part::Text(text(words))).collect();
         let mut answered = Vec::new();
         for (argument, result, picture) in calls {

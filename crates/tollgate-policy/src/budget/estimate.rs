@@ -33,6 +33,7 @@ pub struct Estimate {
 impl Estimate {
     /// That the input is read from a cache is never assumed: whether it is only the provider knows.
     pub fn new(price: &Price, input_tokens: u64, writes: CacheWrites, output_tokens: u64, least: u64) -> Estimate {
+        let price = price.at(input_tokens);
         let written = match writes {
             CacheWrites::No => 0,
             CacheWrites::Usual => price.cache_write,
@@ -57,6 +58,11 @@ impl Estimate {
     pub fn plus(mut self, nanos: u64) -> Estimate {
         self.input_femto += u128::from(nanos) * FEMTO_PER_NANO;
         self
+    }
+
+    /// Less output than is allowed will not do.
+    pub fn or_nothing(self) -> Estimate {
+        Estimate { least_output_tokens: self.output_tokens, ..self }
     }
 
     /// With so many input tokens more.

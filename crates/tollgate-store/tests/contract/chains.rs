@@ -10,6 +10,7 @@ use crate::stage::{Stage, admin};
 crate::contract! {
     a_key_alone_is_a_chain_of_one
     a_key_comes_with_team_user_organisation_and_membership
+    a_key_that_is_stored_nowhere_is_joined_with_whom_it_names_like_one_that_is
     named_budgets_hold_where_there_is_no_limit_of_its_own
     a_user_bounds_models_and_budget_only_outside_of_teams
     access_groups_by_id_widen_grants_that_name_models
@@ -125,6 +126,51 @@ async fn a_key_comes_with_team_user_organisation_and_membership(stage: &Stage) {
     for (kind, id) in [(EntityKind::Key, "t"), (EntityKind::Membership, "t/v"), (EntityKind::EndUser, "u")] {
         assert!(!chain.depends_on(kind, id), "{kind}");
     }
+}
+
+async fn a_key_that_is_stored_nowhere_is_joined_with_whom_it_names_like_one_that_is(stage: &Stage) {
+    let mut write = stage.write(&admin(), 1).await.unwrap();
+    write.create(Organisation { id: "o".to_string(), limits: budget(9), ..Organisation::default() }).await.unwrap();
+    write.create(NamedBudget { id: "b".to_string(), limits: rpm(3), ..NamedBudget::default() }).await.unwrap();
+    let team = Team {
+        id: "t".to_string(),
+        organisation_id: some("o"),
+        budget_id: some("b"),
+        grants: models(&["t"]),
+        ..Team::default()
+    };
+    write.create(team).await.unwrap();
+    write.create(User { id: "u".to_string(), role: Role::OrgAdmin, ..User::default() }).await.unwrap();
+    let member = Membership {
+        team_id: "t".to_string(),
+        user_id: "u".to_string(),
+        models: vec!["m".to_string()],
+        ..Membership::default()
+    };
+    write.create(member).await.unwrap();
+    let stored = VirtualKey {
+        hash: "k".to_string(),
+        team_id: some("t"),
+        user_id: some("u"),
+        grants: models(&["x"]),
+        ..VirtualKey::default()
+    };
+    write.create(stored.clone()).await.unwrap();
+    write.commit().await.unwrap();
+
+    let unstored = VirtualKey { hash: String::new(), ..stored };
+    let chain = stage.resolve_unstored(&unstored).await.unwrap();
+    let like = stage.resolve("k").await.unwrap().unwrap();
+    assert_eq!((&chain.team, &chain.user, &chain.organisation), (&like.team, &like.user, &like.organisation));
+    assert_eq!((chain.role(), &chain.membership), (Role::OrgAdmin, &like.membership));
+    assert_eq!(chain.scopes[..4], like.scopes[..4], "organisation, team, user and member");
+    assert_eq!((chain.scopes[4].kind, chain.scopes[4].id.as_str()), (ScopeKind::Key, ""));
+    assert_eq!(chain.scopes[4].grants, models(&["x"]));
+
+    // Whom it names need not exist.
+    let of_nobody = VirtualKey { user_id: some("none"), team_id: some("none"), ..VirtualKey::default() };
+    let chain = stage.resolve_unstored(&of_nobody).await.unwrap();
+    assert_eq!((&chain.team, &chain.user, chain.scopes.len()), (&None, &None, 1));
 }
 
 async fn named_budgets_hold_where_there_is_no_limit_of_its_own(stage: &Stage) {

@@ -4,6 +4,7 @@
 //! in `litellm_params` are LiteLLM's.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::{HeaderValue, Uri};
 
@@ -104,7 +105,8 @@ pub fn sign_in(params: &Section<'_, '_>, target: &Target, chain: bool) -> SignIn
         return fixed(params, token);
     }
     let Some(sources) = sources else { return SignIn::Wrong };
-    SignIn::As(Identity::Entra(Entra { scope: scope.unwrap_or_else(|| usual_scope.to_string()), sources }))
+    let scope = scope.unwrap_or_else(|| usual_scope.to_string());
+    SignIn::As(Identity::Entra(Arc::new(Entra { scope, sources })))
 }
 
 fn given(params: &Section<'_, '_>, key: &str) -> bool {

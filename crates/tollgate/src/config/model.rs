@@ -21,11 +21,13 @@ use tollgate_policy::route::RouteTable;
 use tollgate_store::limiter::WithoutRedis;
 use tollgate_store::shared::Address;
 
+use super::bedrock;
 use super::deployment::Defaults;
 use super::identity::Identity;
 use super::rewrite::RewriteRule;
 use super::routing::Routing;
 use super::secret::Secret;
+use super::sign_in::SignIn;
 use super::vertex;
 use crate::kept::KeptRules;
 
@@ -61,6 +63,8 @@ pub struct Deployment {
     pub group: String,
     /// The provider's row in the registry.
     pub provider: String,
+    /// The provider that `model` names. By its address it may be another one: `openai/x` is spoken by many.
+    pub written_provider: String,
     /// The provider's name for the model. With a wildcard in it (`*`), the matched text is put there.
     pub model: String,
     pub dialect: Dialect,
@@ -72,7 +76,7 @@ pub struct Deployment {
     pub base_url: Uri,
     /// The credential's header, value included. `None`: the provider takes none.
     pub credential: Option<(HeaderName, Secret)>,
-    /// In place of a `credential`: where the tokens come from.
+    /// In place of a `credential`: who signs in, and how.
     pub identity: Option<Identity>,
     pub paths: Paths,
     /// The configuration names a key that is not there, of a provider that may work without one.
@@ -100,6 +104,8 @@ pub struct Deployment {
     /// Its part of the route's traffic: its weight, else its limit of requests or tokens.
     pub share: u32,
     pub limits: Limits,
+    /// Its own rates, in force where `enforce_model_rate_limits` is set, and its own budget.
+    pub bounds: access::Limits,
     /// `cooldown_time`, where it has one of its own.
     pub cooldown: Option<Duration>,
     pub tags: Vec<String>,
@@ -134,7 +140,8 @@ impl Deployment {
     pub fn address(&self, dialect: Dialect, model: &str, stream: bool) -> String {
         match self.paths {
             Paths::OfPublisher => self.url(&vertex::path(dialect, model, stream)),
-            Paths::Plain | Paths::OfDeployment(_) => self.url(&dialect.path_for(model, stream)),
+            Paths::OfModel if dialect == Dialect::Messages => self.url(&bedrock::path(model, stream)),
+            Paths::Plain | Paths::OfDeployment(_) | Paths::OfModel => self.url(&dialect.path_for(model, stream)),
         }
     }
 
@@ -184,6 +191,8 @@ pub enum Paths {
     Plain,
     /// Azure's classic API: those of [`OF_DEPLOYMENT`] stand below the deployment of this name.
     OfDeployment(String),
+    /// Bedrock: the model stands in the path.
+    OfModel,
     /// Vertex AI: the model's publisher and the model stand in the path.
     OfPublisher,
 }
@@ -311,6 +320,10 @@ pub struct Settings {
     pub checks: HealthChecks,
     /// Of the whole gateway, for all callers: `tollgate_settings.limits`, `general_settings.global_max_parallel_requests`.
     pub limits: access::Limits,
+    /// `router_settings.provider_budget_config`, by provider.
+    pub provider_budgets: BTreeMap<String, access::Budget>,
+    /// `litellm_settings.tag_budget_config`, by tag.
+    pub tag_budgets: BTreeMap<String, access::Budget>,
     /// `litellm_settings.max_end_user_budget_id`: the named budget of customers who have none.
     pub end_user_budget: Option<String>,
     /// `tollgate_settings.timezone`: whose days and months budgets count in. `None`: UTC.
@@ -322,6 +335,13 @@ pub struct Settings {
     /// `tollgate_settings.capture`; `None`: no body is ever stored.
     pub capture: Option<CaptureRules>,
     pub retention: Retention,
+    /// `tollgate_settings.idempotency: false`: answers are not kept for clients that ask again.
+    pub forgets_answers: bool,
+    /// Tokens of an identity provider are taken in place of keys.
+    pub sign_in: Option<Arc<SignIn>>,
+    /// `general_settings.allowed_ips` and `allowed_routes`: from where, and for which paths, anybody may call. Empty: all.
+    pub addresses: Vec<String>,
+    pub routes: Vec<String>,
 }
 
 /// What becomes of old rows of the ledger: `general_settings.maximum_spend_logs_retention_period` and `…_interval`.

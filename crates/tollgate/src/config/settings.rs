@@ -1,6 +1,7 @@
 //! The blocks beside `model_list:`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -20,6 +21,7 @@ use super::rewrite;
 use super::routing::{self, Routing};
 use super::secret::Secret;
 use super::section::Section;
+use super::sign_in;
 use super::vertex;
 use super::yaml::{Map, Value};
 use crate::kept::KeptRules;
@@ -116,6 +118,7 @@ fn litellm(root: &Section<'_, '_>, read: &mut Read) {
     }
     read.settings.end_user_budget = section.text("max_end_user_budget_id");
     limits::read_budget(&section, &mut read.settings.limits);
+    read.settings.tag_budgets = limits::named_budgets(&section, "tag_budget_config");
     routing::read_shared(&section, &mut read.routing, &mut read.mentions);
     section.finish(&LITELLM_SETTINGS);
 }
@@ -136,6 +139,7 @@ fn router(root: &Section<'_, '_>, read: &mut Read) {
     if section.bool("enable_mid_stream_fallback_continuation").unwrap_or(false) {
         read.settings.mid_stream = MidStream::Continue;
     }
+    read.settings.provider_budgets = limits::named_budgets(&section, "provider_budget_config");
     read.redis = redis::of_router(&section);
     section.finish(&ROUTER_SETTINGS);
 }
@@ -174,6 +178,9 @@ fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
         read.settings.max_request_bytes =
             section.count("max_request_size_mb").and_then(|mb| usize::try_from(mb).ok()?.checked_mul(1 << 20));
         read.settings.checks = health_checks(section);
+        read.settings.sign_in = sign_in::read(section).map(Arc::new);
+        read.settings.addresses = sign_in::texts(section, "allowed_ips");
+        read.settings.routes = sign_in::texts(section, "allowed_routes");
         read.settings.retention = retention::read(section);
         limits::read_general(section, &mut read.settings.limits, &mut read.settings.limits_without_redis);
         section.finish(&GENERAL_SETTINGS);
@@ -293,6 +300,7 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
         read.routing.rests.gone_for = time;
     }
     read.settings.zone = zone(&section);
+    read.settings.forgets_answers = section.bool("idempotency") == Some(false);
     if section.bool("session_affinity") == Some(false) {
         read.routing.affinity = None;
     }

@@ -4,6 +4,7 @@ use tollgate_dialect::Dialect;
 
 use super::*;
 
+mod aws;
 mod azure;
 mod broken;
 mod capture;
@@ -18,6 +19,7 @@ mod redis;
 mod retention;
 mod routing;
 mod secrets;
+mod sign_in;
 mod vertex;
 
 /// A folder with a configuration, and variables.

@@ -47,7 +47,7 @@ pub fn model_name(dialect: Dialect, model: &str) -> &str {
     let publishers: &[&str] = match dialect {
         Dialect::Messages => &["anthropic/"],
         Dialect::Gemini => &["gemini/", "google/"],
-        Dialect::Chat | Dialect::Responses => &[],
+        Dialect::Chat | Dialect::Responses | Dialect::Converse => &[],
     };
     publishers.iter().find_map(|publisher| model.strip_prefix(publisher)).unwrap_or(model)
 }
@@ -117,7 +117,7 @@ fn found(
     credentials: Option<Credentials>,
 ) -> Option<Found> {
     let (below, paths) = match dialect {
-        Dialect::Chat | Dialect::Responses => ("/endpoints/openapi", Paths::Plain),
+        Dialect::Chat | Dialect::Responses | Dialect::Converse => ("/endpoints/openapi", Paths::Plain),
         Dialect::Gemini | Dialect::Messages => ("", Paths::OfPublisher),
     };
     let query = given.and_then(|given| given.uri.query()).map(|query| format!("?{query}")).unwrap_or_default();

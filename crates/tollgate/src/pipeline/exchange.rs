@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use tollgate_dialect::error::{Change, ChangeKind, ErrorKind, UpstreamError};
 use tollgate_dialect::hosted::BetasGo;
 use tollgate_dialect::quirks::Api;
-use tollgate_dialect::{Dialect, decode_error, is_plain_error};
+use tollgate_dialect::{Dialect, decode_aws_error, decode_error, is_plain_error};
 use tollgate_policy::failover::{Failure as AttemptFailure, reason};
 use tollgate_policy::repair::{Fact, Sent, recognise};
 use tollgate_store::record;
@@ -21,7 +21,7 @@ use super::prepare::{Preparation, Prepared, prepare};
 use super::tap::Tapped;
 use super::{fit, relay, reply, upstream_limits};
 use crate::app::{Known, Live};
-use crate::config::model::Deployment;
+use crate::config::model::{Deployment, Paths};
 use crate::failure::Failure;
 use crate::upstream::Progress;
 
@@ -193,7 +193,7 @@ impl Driver {
         let failed = match ended {
             Ended::Failed(failed) => failed,
             Ended::Final(failure) => {
-                let words = reply::public(failure, &live.config).message;
+                let words = self.recorder.without_quotes(&reply::public(failure, &live.config).message);
                 return record::AttemptFailure { kind: "not_sent".into(), words, ..Default::default() };
             }
         };
@@ -208,7 +208,7 @@ impl Driver {
         record::AttemptFailure {
             kind: reason(&failed.failure).into(),
             status,
-            words: record::bounded(&reply::without_secrets(words, &live.config)),
+            words: self.recorder.without_quotes(&reply::without_secrets(words, &live.config)),
             retry_after_ms: asked.and_then(|asked| u64::try_from(asked.as_millis()).ok()),
             upstream_request_id: failed.upstream_id.clone(),
         }
@@ -236,6 +236,7 @@ impl Driver {
             abilities: &live.abilities[index],
             deployment,
             quirks: &known.quirks,
+            price: known.price,
             prepared,
             app: &self.app,
             settings: &live.config.settings,
@@ -285,7 +286,10 @@ impl Driver {
         let read = self.line.patient(Duration::from_secs(10), same_dialect, reading).await;
         let bytes = read.ok().and_then(Result::ok).map(|whole| whole.to_bytes()).unwrap_or_default();
         let bytes = self.app.client.without_tokens(deployment.identity.as_ref(), bytes);
-        let mut error = decode_error(dialect, parts.status.as_u16(), &bytes);
+        let mut error = match parts.headers.get("x-amzn-errortype").and_then(|name| name.to_str().ok()) {
+            Some(name) => decode_aws_error(parts.status.as_u16(), name, &bytes),
+            None => decode_error(dialect, parts.status.as_u16(), &bytes),
+        };
         if parts.status.is_redirection() {
             let target = parts.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("elsewhere");
             error.message = format!("the upstream redirects to {target}; correct api_base");
@@ -299,8 +303,9 @@ impl Driver {
         }
         // The vendor knows better than its status whether it is worth while.
         error.temporary &= parts.headers.get("x-should-retry").is_none_or(|word| word != "false");
-        let upstream_id =
-            ["request-id", "x-request-id", "x-generation-id"].iter().find_map(|name| parts.headers.get(*name));
+        let upstream_id = ["request-id", "x-request-id", "x-generation-id", "x-amzn-requestid"]
+            .iter()
+            .find_map(|name| parts.headers.get(*name));
         let upstream_id = upstream_id.and_then(|id| id.to_str().ok()).map(|id| id.chars().take(100).collect());
         let raw =
             (same_dialect && may_pass_unmodified(dialect, &error, &bytes)).then(|| (parts.status.as_u16(), bytes));
@@ -346,7 +351,11 @@ pub fn upstream_request(
     let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let accept = if to.stream { "text/event-stream, application/json" } else { "application/json" };
+    let accept = match to.stream {
+        true if deployment.paths == Paths::OfModel => "application/vnd.amazon.eventstream, application/json",
+        true => "text/event-stream, application/json",
+        false => "application/json",
+    };
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
     if to.dialect == Dialect::Messages {
@@ -374,7 +383,9 @@ fn messages_headers(
 ) {
     let hosting = known.quirks.messages.host.hosting();
     headers.insert(VERSION, DEFAULT_VERSION);
-    for (name, value) in client.iter().filter(|(name, _)| *name != BETAS) {
+    // Where betas stand in the body, the rest of the client's headers means nothing.
+    let passed = client.iter().filter(|(name, _)| *name != BETAS && hosting.betas_go == BetasGo::Header);
+    for (name, value) in passed {
         headers.insert(name, value.clone());
     }
     if hosting.version.is_some() {

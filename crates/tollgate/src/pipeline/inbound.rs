@@ -158,7 +158,7 @@ fn in_address(uri: &http::Uri) -> (bool, bool) {
 fn own_dialect(dialect: Dialect) -> Dialect {
     match dialect {
         Dialect::Messages => Dialect::Messages,
-        Dialect::Chat | Dialect::Responses | Dialect::Gemini => Dialect::Chat,
+        Dialect::Chat | Dialect::Responses | Dialect::Gemini | Dialect::Converse => Dialect::Chat,
     }
 }
 

@@ -202,6 +202,7 @@ impl Driver {
             line: &mut self.line,
             record: &mut self.recorder,
             deployment,
+            price: known.price,
             stream: self.inbound.stream,
         };
         live.abilities[index].health().answering(self.app.now_ms(), began.elapsed());

@@ -9,6 +9,8 @@ use tollgate_dialect::request::{Message, Part, Request, Role, TextPart};
 use tollgate_dialect::sealed::Seal;
 use tollgate_dialect::{Dialect, Target, answer_context, decode_request, encode_request, forward_request};
 
+mod converse;
+mod fields;
 mod gemini;
 
 use super::betas;
@@ -66,6 +68,8 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         Dialect::Responses => known.quirks.reencode || known.quirks.plain_tools,
         Dialect::Messages => known.quirks.messages.reencode,
         Dialect::Gemini => known.quirks.gemini.reencode,
+        // Every client is translated.
+        Dialect::Converse => true,
     };
     let same_dialect = inbound.dialect == dialect && !reencode;
     let as_is = same_dialect && job.continuing.is_none() && !needs_rewriting(dialect, known);
@@ -86,6 +90,7 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
     };
     match dialect {
         Dialect::Gemini => gemini::configure(&mut prepared, deployment),
+        Dialect::Converse => converse::configure(&mut prepared, deployment),
         Dialect::Messages | Dialect::Chat | Dialect::Responses => configure(&mut prepared, deployment),
     }
     if dialect == Dialect::Messages {
@@ -136,6 +141,9 @@ fn translate(
             changes.push(Change::new(tollgate_dialect::error::ChangeKind::Restored, "thinking"));
         }
         conversation = Some(here);
+    }
+    if dialect == Dialect::Converse {
+        converse::add_betas(&mut request, job);
     }
     let encoded = encode_request(dialect, &request, target)?;
     changes.extend(encoded.changes);

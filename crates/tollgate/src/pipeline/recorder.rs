@@ -9,14 +9,17 @@ use tokio::time::Instant;
 use tollgate_dialect::Dialect;
 use tollgate_dialect::error::Change;
 use tollgate_dialect::usage::Usage;
+use tollgate_policy::failover::Failure;
 use tollgate_store::ledger;
 use tollgate_store::record::{self, Attempt, AttemptFailure, Outcome, RouteTaken, bounded};
 use tollgate_store::records::Shared;
 
-use super::admit::Admission;
+use super::admit::{self, Admission};
 use super::bill::Broken;
 use super::inbound::Inbound;
+use super::quotes;
 use super::tap::{self, Tap, Tapped};
+use super::toll::Toll;
 use crate::app::{App, Live};
 use crate::http::shown;
 use crate::unix_time::unix_ms;
@@ -54,6 +57,10 @@ pub struct Recorder {
     pub quiet: bool,
     /// What it took from the limits of its caller.
     pub admission: Admission,
+    /// What the attempt under way has of its deployment.
+    pub toll: Option<Toll>,
+    /// The client's body, of whose texts no error's words may have any.
+    said: Bytes,
     /// The request is captured.
     tap: Option<Tap>,
     /// Handed on to another owner: this one stays silent.
@@ -104,6 +111,8 @@ impl Recorder {
             signature: None,
             quiet: false,
             admission: Admission::default(),
+            toll: None,
+            said: Bytes::new(),
             tap: None,
             moved: false,
         }
@@ -111,6 +120,7 @@ impl Recorder {
 
     pub fn requested(&mut self, inbound: &Inbound) {
         self.changes = inbound.changes.clone();
+        self.said = inbound.body.clone();
         let own = &mut self.own;
         own.began_at_ms = unix_ms();
         own.dialect = inbound.dialect.name().to_string();
@@ -128,6 +138,7 @@ impl Recorder {
         let mut taken = Recorder::new(self.id.clone(), self.app.clone(), self.began, own);
         taken.shared = Some(shared);
         taken.changes = std::mem::take(&mut self.changes);
+        taken.said = std::mem::take(&mut self.said);
         taken.tap = self.tap.take();
         taken.admission = std::mem::take(&mut self.admission);
         taken
@@ -154,6 +165,16 @@ impl Recorder {
         (!names.is_empty()).then(|| names.join(","))
     }
 
+    /// An error's words for logs and records, which have none of the client's.
+    pub fn without_quotes(&self, words: &str) -> String {
+        quotes::left_out(&bounded(words), &self.said)
+    }
+
+    /// The same of the failure of an attempt, for what is told to others.
+    pub fn failure_without_quotes(&self, failure: &Failure) -> Failure {
+        quotes::left_out_of(failure, &self.said)
+    }
+
     // ---- steps, as others see them
 
     fn shared(&self) -> Option<MutexGuard<'_, record::Record>> {
@@ -163,6 +184,16 @@ impl Recorder {
     pub fn route(&self, route: RouteTaken) {
         if let Some(mut record) = self.shared() {
             record.push_route(route);
+        }
+    }
+
+    /// A deployment of the last route is not asked although it was its turn.
+    pub fn passed_over(&self, deployment: &str, why: &str) {
+        if let Some(mut record) = self.shared()
+            && let Some(route) = record.routes.last_mut()
+            && let Some(candidate) = route.candidates.iter_mut().find(|candidate| candidate.deployment == deployment)
+        {
+            candidate.verdict = bounded(why);
         }
     }
 
@@ -236,6 +267,13 @@ impl Recorder {
 
     // ---- the end
 
+    /// The attempt is over: its deployment's limits get back what it did not take.
+    pub fn leave(&mut self, took: Option<&Usage>) {
+        if let Some(toll) = self.toll.take() {
+            toll.settle(took.map(admit::tokens));
+        }
+    }
+
     /// What attempts have cost so far.
     pub fn spent_nanos(&self) -> u64 {
         self.broken.used().cost_nanos.unwrap_or(0).saturating_add(self.cost_nanos.unwrap_or(0))
@@ -243,9 +281,12 @@ impl Recorder {
 
     fn settle(&mut self) {
         if self.attempts == 0 {
+            self.toll = None;
             return self.admission.release();
         }
-        let known = (self.usage != Usage::default() || self.error.is_some()).then_some(&self.usage);
+        let usage = self.usage;
+        let known = (usage != Usage::default() || self.error.is_some()).then_some(&usage);
+        self.leave(known);
         let status = match (&self.error, self.ended) {
             (Some(_), _) => ledger::Status::Failed,
             (None, false) => ledger::Status::Aborted,
@@ -294,7 +335,7 @@ impl Recorder {
         };
         record.reason = self.reason.map(str::to_string);
         record.signature = self.signature.map(str::to_string);
-        record.error = self.error.as_deref().map(bounded);
+        record.error = self.error.clone();
         record.changes = self.changes.iter().map(Change::to_string).collect();
         record.usage = record::Usage {
             input_tokens: self.usage.total_input(),
@@ -321,6 +362,7 @@ impl Drop for Recorder {
             self.app.totals.add(self.usage.total_input(), self.usage.output.unwrap_or(0), self.cost_nanos.unwrap_or(0));
         }
         self.settle();
+        self.error = self.error.take().map(|error| self.without_quotes(&error));
         let status = self.status.unwrap_or(499);
         let ms = self.elapsed_ms();
         let changes = self.changes_header().unwrap_or_default();

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use tollgate_dialect::answer::Shaper;
 use tollgate_dialect::error::{AnswerError, Change, ChangeKind};
 use tollgate_dialect::event::Event;
-use tollgate_dialect::frame::sse::{Frame, Piece, SseReader};
+use tollgate_dialect::frame::FrameReader;
+use tollgate_dialect::frame::sse::{Frame, Piece};
 use tollgate_dialect::quirks::Quirks;
 use tollgate_dialect::usage::Usage;
 use tollgate_dialect::{
@@ -29,6 +30,8 @@ use super::recorder::Recorder;
 use super::tap::Tapped;
 use super::upstream_limits;
 use crate::app::{Abilities, App};
+use tollgate_policy::price::Price;
+
 use crate::config::model::{Deployment, Settings};
 use crate::tokens;
 
@@ -45,6 +48,7 @@ pub struct Relay<'r> {
     pub abilities: &'r Abilities,
     pub deployment: &'r Deployment,
     pub quirks: &'r Quirks,
+    pub price: Option<Price>,
     pub prepared: Prepared,
     pub app: &'r App,
     pub inbound: &'r Inbound,
@@ -190,9 +194,9 @@ impl Relay<'_> {
         let mut sink = self.sink(true);
         let mut tally = self.tally();
         let mut decoder = StreamDecoder::new(self.prepared.dialect, self.quirks);
-        let mut reader = SseReader::default();
+        let mut reader = FrameReader::of(&first);
         let mut flow = self.flow();
-        let mut no_events = (!may_be_events(&first)).then(Vec::new);
+        let mut no_events = (reader.is_text() && !may_be_events(&first)).then(Vec::new);
         let mut next = Some(first).filter(|f| !f.is_empty());
         let mut ended = false;
         while !ended {
@@ -208,7 +212,7 @@ impl Relay<'_> {
                 reader.feed(&chunk);
             }
             while let Some(piece) = if at_end { reader.finish() } else { reader.next() } {
-                match piece.map_err(|error| Failure::Broken(error.to_string()))? {
+                match piece.map_err(failure)? {
                     Piece::Frame(frame) => {
                         ended |= is_end(&frame);
                         self.frame(&frame, &mut sink, &mut decoder, &mut tally.shaper, &mut flow).map_err(failure)?;
@@ -306,7 +310,7 @@ impl Relay<'_> {
             counted: self.prepared.counted_input,
             calibration: self.abilities.calibration.clone(),
         };
-        Tally::new(shaper, prompt, self.deployment.price, self.record.broken.clone())
+        Tally::new(shaper, prompt, self.price, self.record.broken.clone())
     }
 
     /// The answer is complete: what was held back, the usage, the end.
@@ -340,8 +344,9 @@ impl Relay<'_> {
 
     /// From here on the answer is paid for, whether or not the client takes it.
     fn settle(&mut self, usage: Usage, prompt: &Prompt) {
+        self.line.is_whole();
         self.record.usage = usage;
-        if let Some(price) = &self.deployment.price {
+        if let Some(price) = &self.price {
             let before = self.record.cost_nanos.unwrap_or(0);
             self.record.cost_nanos = Some(before.saturating_add(price.cost_nanos(&usage)));
         }

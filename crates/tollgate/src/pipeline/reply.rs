@@ -18,6 +18,7 @@ use super::line::Outlet;
 use super::pieces::Pieces;
 use super::rate_headers;
 use super::recorder::Recorder;
+use super::retried::Taking;
 use crate::config::model::{Config, Deployment};
 use crate::failure::Failure;
 use crate::signatures;
@@ -39,6 +40,7 @@ pub enum ReplyBody {
         driving: Option<Driving>,
         outlet: Outlet,
         onlooker: Option<Onlooker>,
+        taking: Option<Taking>,
     },
     /// A file of the management API.
     Pieces(Pieces),
@@ -57,8 +59,11 @@ impl Body for ReplyBody {
         match &mut *self {
             ReplyBody::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             ReplyBody::Pieces(pieces) => pieces.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
-            ReplyBody::Stream { driving, outlet, onlooker } => {
+            ReplyBody::Stream { driving, outlet, onlooker, taking } => {
                 let mut seen = |bytes: Bytes| {
+                    if let Some(taking) = taking {
+                        taking.take(&bytes);
+                    }
                     if let Some(onlooker) = onlooker {
                         onlooker(false, &bytes);
                     }
@@ -127,8 +132,12 @@ pub async fn from_driver(driver: Driver) -> Reply {
         return whole.into();
     }
     let head = outlet.lock().head.take().unwrap_or_default();
-    let mut reply =
-        http::Response::new(ReplyBody::Stream { driving: over.is_none().then_some(driving), outlet, onlooker: None });
+    let mut reply = http::Response::new(ReplyBody::Stream {
+        driving: over.is_none().then_some(driving),
+        outlet,
+        onlooker: None,
+        taking: None,
+    });
     let headers = reply.headers_mut();
     *headers = head;
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));

@@ -4,10 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod aws;
 mod azure;
 mod budgets;
 mod calls;
 mod cli;
+mod converse;
+mod deployments;
 mod endpoints;
 mod explain;
 mod failures;
@@ -28,8 +31,10 @@ mod repairs;
 mod replay;
 mod replicas;
 mod responses;
+mod retries;
 mod routing;
 mod rules;
+mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
 mod thinking;

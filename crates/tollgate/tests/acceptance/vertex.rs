@@ -493,7 +493,7 @@ fn no_token_is_a_502_that_says_which_credentials_failed_and_what_to_do_without_t
             assert_eq!(answer.status, 502, "{}", answer.text());
             assert_eq!(answer.header("x-tollgate-reason"), Some("no_token"));
             let (_, message) = Client::Messages.error(&answer);
-            has(&message, &format!("the gateway got no access token for vertex_ai: {words}"));
+            has(&message, &format!("the gateway cannot sign in to vertex_ai: {words}"));
             assert_eq!(cloud.bearers(), Vec::<String>::new());
             cloud.gateway.logged(answer.header("request-id").unwrap()).await;
             cloud.no_secret_in_the_log();

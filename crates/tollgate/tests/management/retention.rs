@@ -28,9 +28,7 @@ fn rows_that_are_older_than_the_retention_period_are_deleted_and_sums_and_balanc
                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) INSERT INTO ledger \
                  SELECT {at_ms} + i, 'old' || i, 'r' || i, (SELECT MAX(party) FROM ledger), 'answered', 1, 1, 0, 0, 0, 5, 0, 1, 1, 1, '[]' FROM n"
             ),
-            format!(
-                "INSERT INTO usage_days SELECT day_ms - 86400000, party, status, 2500, 1, 1, 0, 0, 0, 12500 FROM usage_days LIMIT 1"
-            ),
+            "INSERT INTO usage_days SELECT day_ms - 86400000, party, status, 2500, 1, 1, 0, 0, 0, 12500 FROM usage_days LIMIT 1".to_string(),
         ] {
             sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&database.pool).await.expect("rows");
         }

@@ -13,7 +13,7 @@ use crate::client::{CLIENTS, FORMS};
 use crate::loss::CASES;
 use crate::support::stage::config;
 use crate::support::{Gateway, isolated};
-use crate::upstream::Upstream;
+use crate::upstream::{UPSTREAMS, Upstream};
 
 fn cells(upstream: Upstream) -> Vec<Cell> {
     let cells = CLIENTS.into_iter().flat_map(|client| CASES.map(|case| (client, case)));
@@ -40,22 +40,25 @@ fn told(cell: &Cell, panic: Box<dyn Any + Send>) -> Option<String> {
     Some(format!("{}: {}", cell.name(), words.unwrap_or("failed")))
 }
 
-#[test]
-fn every_client_is_at_home_on_chat() {
-    isolated(|| plays(Upstream::Chat));
+macro_rules! matrix {
+    ($($name:ident: $upstream:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                isolated(|| plays(Upstream::$upstream));
+            }
+        )*
+
+        #[test]
+        fn every_upstream_is_played() {
+            assert_eq!([$(Upstream::$upstream),*], UPSTREAMS);
+        }
+    };
 }
 
-#[test]
-fn every_client_is_at_home_on_responses() {
-    isolated(|| plays(Upstream::Responses));
-}
-
-#[test]
-fn every_client_is_at_home_on_messages() {
-    isolated(|| plays(Upstream::Messages));
-}
-
-#[test]
-fn every_client_is_at_home_on_gemini() {
-    isolated(|| plays(Upstream::Gemini));
+matrix! {
+    every_client_is_at_home_on_chat: Chat;
+    every_client_is_at_home_on_responses: Responses;
+    every_client_is_at_home_on_messages: Messages;
+    every_client_is_at_home_on_gemini: Gemini;
 }

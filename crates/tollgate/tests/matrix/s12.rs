@@ -8,7 +8,7 @@ use crate::converse::{Talk, sent, to};
 use crate::support::stage::config;
 use crate::support::{Gateway, isolated};
 use crate::thoughts::comes_back;
-use crate::upstream::{Item, Upstream};
+use crate::upstream::{Item, Upstream, pairs};
 
 const THOUGHT: &str = "I look at it.";
 
@@ -56,12 +56,22 @@ async fn plays(client: Client, upstream: Upstream) {
 }
 
 macro_rules! pairs {
-    ($($name:ident: $client:ident, $upstream:ident;)*) => {$(
+    ($($name:ident: $client:ident, $upstream:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                isolated(|| plays(Client::$client, Upstream::$upstream));
+            }
+        )*
+
         #[test]
-        fn $name() {
-            isolated(|| plays(Client::$client, Upstream::$upstream));
+        fn s12_is_played_for_every_pair() {
+            let played = [$((Client::$client, Upstream::$upstream)),*];
+            for pair in pairs() {
+                assert!(played.contains(&pair), "{pair:?}");
+            }
         }
-    )*};
+    };
 }
 
 pairs! {

@@ -8,7 +8,7 @@ use crate::client::{Ask, Client, FORMS};
 use crate::converse::{Talk, to};
 use crate::support::stage::config;
 use crate::support::{Gateway, isolated};
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, pairs};
 
 /// Whether the simulated model refuses a forced choice while it thinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +58,22 @@ async fn plays(client: Client, upstream: Upstream, model: Model) {
 }
 
 macro_rules! pairs {
-    ($($name:ident: $client:ident, $upstream:ident, $model:ident;)*) => {$(
+    ($($name:ident: $client:ident, $upstream:ident, $model:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                isolated(|| plays(Client::$client, Upstream::$upstream, Model::$model));
+            }
+        )*
+
         #[test]
-        fn $name() {
-            isolated(|| plays(Client::$client, Upstream::$upstream, Model::$model));
+        fn s17_is_played_for_every_pair() {
+            let played = [$((Client::$client, Upstream::$upstream, Model::$model)),*];
+            for (client, upstream) in pairs() {
+                assert!(played.contains(&(client, upstream, Model::Takes)), "{client:?} {upstream:?}");
+            }
         }
-    )*};
+    };
 }
 
 pairs! {

@@ -1,7 +1,7 @@
 //! The upstreams of the matrix: what is configured for each, what its simulated provider says, and how a request that reached it
 //! is read. The readers share no code with the gateway's codecs.
 //!
-//! A further upstream is a variant, its line in `plays`, and a file.
+//! A further upstream is a variant, its lines in the three matches below, a file, and its lines in the lists of tests, which ask for them.
 
 mod chat;
 mod gemini;
@@ -11,7 +11,7 @@ mod responses;
 use serde_json::{Value, json};
 use tollgate_sim::{Recorded, SimConfig};
 
-use crate::client::{Call, Client};
+use crate::client::{CLIENTS, Call, Client};
 
 /// One thing that was said, in the order of the conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +105,10 @@ pub enum Upstream {
 }
 
 pub const UPSTREAMS: [Upstream; 4] = [Upstream::Chat, Upstream::Responses, Upstream::Messages, Upstream::Gemini];
+
+pub fn pairs() -> impl Iterator<Item = (Client, Upstream)> {
+    CLIENTS.into_iter().flat_map(|client| UPSTREAMS.map(|upstream| (client, upstream)))
+}
 
 impl Upstream {
     pub fn name(self) -> &'static str {

@@ -168,6 +168,13 @@ fn shown(desk: &Desk, row: &Row) -> Value {
         "messages": {},
         "response": {},
         "session_id": null,
+        "mcp_namespaced_tool_name": null,
+        "agent_id": null,
+        "billing_agent_id": null,
+        "proxy_server_request": {},
+        "litellm_call_id": row.request_id,
+        "created_at": time::iso(end_ms),
+        "updated_at": time::iso(end_ms),
         "status": status(&row.status),
     })
 }

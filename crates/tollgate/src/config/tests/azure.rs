@@ -89,8 +89,8 @@ fn entra(files: &Files) -> Entra {
     let (config, _) = files.good();
     assert!(config.deployments[0].credential.is_none(), "a token or a key, not both");
     match config.deployments[0].identity.clone() {
-        Some(Identity::Entra(entra)) => entra,
-        other => panic!("signs in with Entra ID, not {other:?}"),
+        Some(Identity::Entra(entra)) => (*entra).clone(),
+        other => panic!("{other:?} is no identity of Entra ID"),
     }
 }
 

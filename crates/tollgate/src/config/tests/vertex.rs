@@ -38,7 +38,7 @@ fn source(files: &Files) -> Source {
     let deployment = deployment(files);
     assert!(deployment.credential.is_none(), "a token or a key, not both");
     match deployment.identity {
-        Some(Identity::Google(source)) => source,
+        Some(Identity::Google(source)) => (*source).clone(),
         other => panic!("signs in to Google, not {other:?}"),
     }
 }

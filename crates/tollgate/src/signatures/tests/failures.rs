@@ -16,6 +16,7 @@ use tollgate_store::meter::Denied;
 
 use super::*;
 use crate::failure::{Failure, NotAdmitted, PhaseSettings};
+use crate::sign_in::{Nobody, Refused};
 
 fn attempt(failure: AttemptFailure, stream: bool) -> Failure {
     let timeouts = PhaseSettings {
@@ -60,9 +61,9 @@ fn over_limit(kind: ScopeKind, model: Option<&str>, dimension: Dimension, needed
     Failure::OverLimit { denial, retry_after: Duration::from_secs(12), standing: Standing::default() }
 }
 
-fn over_budget() -> Failure {
+fn over_budget(kind: ScopeKind) -> Failure {
     let pot = Pot {
-        kind: ScopeKind::Key,
+        kind,
         id: "h".into(),
         model: "".into(),
         window: Window::Total,
@@ -87,6 +88,18 @@ fn failures() -> Vec<(Failure, &'static str)> {
     vec![
         (Failure::NoCredential, "tollgate-no-key"),
         (Failure::WrongCredential, "tollgate-wrong-key"),
+        (Failure::Token(Refused::Unreadable), "tollgate-token-refused"),
+        (Failure::Token(Refused::Algorithm), "tollgate-token-refused"),
+        (Failure::Token(Refused::UnknownKey(Some("k".into()))), "tollgate-token-refused"),
+        (Failure::Token(Refused::Signature), "tollgate-token-refused"),
+        (Failure::Token(Refused::Expired), "tollgate-token-refused"),
+        (Failure::Token(Refused::Issuer(vec!["https://id".into()])), "tollgate-token-refused"),
+        (Failure::Token(Refused::Audience(vec!["api".into()])), "tollgate-token-refused"),
+        (Failure::Token(Refused::KeysAway("id.example.com cannot be reached".into())), "tollgate-token-keys-away"),
+        (Failure::Token(Refused::Nobody(Nobody::Unnamed)), "tollgate-token-of-nobody"),
+        (Failure::Token(Refused::Nobody(Nobody::User("ada".into()))), "tollgate-token-of-nobody"),
+        (Failure::Token(Refused::Nobody(Nobody::Teams(vec!["t".into()]))), "tollgate-token-of-nobody"),
+        (Failure::Token(Refused::Nobody(Nobody::EmailDomain("x.com".into()))), "tollgate-token-of-nobody"),
         (Failure::NoSuchPath { method: "GET".into(), path: path() }, "tollgate-unknown-path"),
         (
             Failure::WrongMethod { method: "GET".into(), path: path(), allowed: http::Method::POST },
@@ -150,8 +163,13 @@ fn failures() -> Vec<(Failure, &'static str)> {
         (over_limit(ScopeKind::Team, Some("kimi"), Dimension::RequestsPerDay, 1), "tollgate-over-limit"),
         (over_limit(ScopeKind::User, None, Dimension::ParallelRequests, 1), "tollgate-over-limit"),
         (over_limit(ScopeKind::Gateway, None, Dimension::InputTokensPerMinute, 99), "tollgate-over-limit"),
+        (over_limit(ScopeKind::Deployment, None, Dimension::RequestsPerDay, 1), "tollgate-over-limit"),
+        (over_limit(ScopeKind::Deployment, None, Dimension::ParallelRequests, 1), "tollgate-over-limit"),
         (Failure::LimitsUnknown, "tollgate-limits-unknown"),
-        (over_budget(), "tollgate-over-budget"),
+        (over_budget(ScopeKind::Key), "tollgate-over-budget"),
+        (over_budget(ScopeKind::Deployment), "tollgate-over-budget"),
+        (over_budget(ScopeKind::Provider), "tollgate-over-budget"),
+        (over_budget(ScopeKind::Tag), "tollgate-over-budget"),
         (Failure::OverBudget(Denied::Away), "tollgate-store-away"),
         (Failure::Store(StoreError::Away(sqlx::Error::PoolTimedOut)), "tollgate-store-away"),
         (
@@ -168,6 +186,8 @@ fn failures() -> Vec<(Failure, &'static str)> {
         (Failure::PromptTooLong { route: "kimi".into(), tokens: 300_000, window: 262_144 }, "prompt-is-too-long"),
         (Failure::NoDeploymentWithTags { tags: vec!["paid".into()] }, "tollgate-no-deployment-with-tags"),
         (Failure::NoSuchRequest { id: "req_019a".into() }, "tollgate-unknown-request"),
+        (Failure::KeyOfAnother, "tollgate-idempotency-key"),
+        (Failure::StillAnswering { waited: Duration::from_secs(30) }, "tollgate-idempotency-key"),
         (Failure::NoSuchResponse { id: "resp_1".into(), of: None }, "tollgate-unknown-response"),
         (Failure::NoSuchResponse { id: "resp_1".into(), of: Some("resp_2".into()) }, "tollgate-unknown-response"),
         (Failure::NotInBackground { id: "resp_1".into() }, "tollgate-not-in-background"),
