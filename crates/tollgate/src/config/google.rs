@@ -95,9 +95,7 @@ pub fn credentials(params: &Section<'_, '_>) -> Option<Credentials> {
     if let Some((key, node)) = KEYS.iter().find_map(|key| Some((*key, params.take(key)?))) {
         let place = Place { params, key, what: key };
         return match (&node.value, cx.resolve(node)) {
-            (yaml::Value::Map(_), _) => {
-                file::read(&place, &json(cx, node, &params.path_of(key)).to_value(), &metadata_base(params))
-            }
+            (yaml::Value::Map(_), _) => file::read(&place, &json(cx, node, &params.path_of(key)).to_value()),
             (_, Resolved::Text(text)) => place.text(&text),
             (_, Resolved::Missing(name)) => {
                 place.wrong(&format!("the environment variable {name} is not set"), &format!("set {name}"))
@@ -186,7 +184,7 @@ impl Place<'_, '_, '_> {
 
     fn json(&self, text: &str) -> Option<Credentials> {
         match serde_json::from_str::<Value>(text) {
-            Ok(value) => file::read(self, &value, &metadata_base(self.params)),
+            Ok(value) => file::read(self, &value),
             Err(_) => self.wrong(
                 "the credentials are not JSON",
                 "give the file as Google's console or gcloud wrote it; in YAML, JSON on one line stands in single quotes",

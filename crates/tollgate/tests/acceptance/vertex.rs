@@ -391,7 +391,9 @@ fn what_only_vertex_knows_goes_there_and_not_to_ai_studio_and_the_other_way_roun
             let url = gateway.url("/v1beta/models/m:generateContent");
             let answer = post(&url, &[("x-goog-api-key", MASTER_KEY)], &body).await;
             assert_eq!(answer.status, 200, "{}", answer.text());
-            let sent = sim.requests_to(":generateContent").pop().unwrap().json();
+            let sent = sim.requests_to(":generateContent");
+            assert_eq!(sent.len(), 1, "known beforehand, not learned from a refusal");
+            let sent = sent[0].json();
             assert_eq!(sent[kept], body[kept], "{sent}");
             assert!(sent.get(gone).is_none(), "{sent}");
             has(answer.header("x-tollgate-changes").unwrap(), &format!("dropped:{gone}"));

@@ -13,15 +13,14 @@ const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
 const USUAL_SECONDS: u64 = 3600;
 
 /// `None` with a problem reported.
-pub(super) fn read(place: &Place<'_, '_, '_>, json: &Value, metadata: &str) -> Option<Credentials> {
+pub(super) fn read(place: &Place<'_, '_, '_>, json: &Value) -> Option<Credentials> {
     let file = File { place, json };
     let quota_project = file.text("quota_project_id");
     let (source, project) = match json["type"].as_str() {
         Some("service_account") => (file.service_account()?, file.text("project_id")),
         Some("authorized_user") => (file.authorized_user()?, quota_project.clone()),
         Some("external_account") => (file.external()?, None),
-        Some("impersonated_service_account") => (file.impersonated(metadata)?, quota_project.clone()),
-        Some("compute_engine") => (Source::Metadata { base: metadata.to_string() }, None),
+        Some("impersonated_service_account") => (file.impersonated()?, quota_project.clone()),
         _ => {
             return place.wrong(
                 "the credentials are of no `type` that is known",
@@ -142,7 +141,7 @@ impl File<'_, '_, '_, '_> {
         )
     }
 
-    fn impersonated(&self, metadata: &str) -> Option<Source> {
+    fn impersonated(&self) -> Option<Source> {
         let url = self.need("service_account_impersonation_url")?;
         let by = &self.json["source_credentials"];
         if by.is_null() {
@@ -153,7 +152,7 @@ impl File<'_, '_, '_, '_> {
             url: self.address("service_account_impersonation_url", url)?,
             seconds: USUAL_SECONDS,
             delegates: delegates.filter_map(Value::as_str).map(str::to_string).collect(),
-            by: Box::new(read(self.place, by, metadata)?.source),
+            by: Box::new(read(self.place, by)?.source),
         })
     }
 }
