@@ -20,7 +20,6 @@ const ROUTES: [(&str, Route); 4] = [
 enum Route {
     Converse,
     Invoke,
-    Converse,
     Mantle,
 }
 
