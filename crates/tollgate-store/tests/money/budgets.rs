@@ -15,6 +15,7 @@ crate::contract! {
     all_pots_are_held_or_none
     what_was_settled_is_in_ledger_hours_and_balance
     what_is_given_back_can_be_spent_again
+    a_lease_that_is_used_up_leaves_nothing_behind
     s23_a_request_counts_in_the_window_it_began_in
     a_lower_cap_holds_at_once_and_a_higher_one_too
     an_increase_ends_when_it_was_to
@@ -123,6 +124,14 @@ async fn what_is_given_back_can_be_spent_again(stage: &Stage) {
     let held = reserve(&meter, &pots, Estimate::flat(DOLLAR / 2), NOON).await.unwrap();
     held.settle(cost(DOLLAR / 2));
     assert!(reserve(&meter, &pots, Estimate::flat(1), NOON).await.is_err());
+}
+
+async fn a_lease_that_is_used_up_leaves_nothing_behind(stage: &Stage) {
+    let meter = stage.gateway();
+    reserve(&meter, &[key_budget(DOLLAR)], Estimate::flat(DOLLAR), NOON).await.unwrap().settle(cost(DOLLAR));
+    meter.flush().await;
+    assert_eq!(stage.number("SELECT COUNT(*) FROM leases").await, 0);
+    assert_eq!(stage.number("SELECT leased_nanos FROM balances").await, 0);
 }
 
 async fn s23_a_request_counts_in_the_window_it_began_in(stage: &Stage) {

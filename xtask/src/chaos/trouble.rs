@@ -1,0 +1,58 @@
+//! What goes wrong, and when: one gateway dies and comes back, and so does PostgreSQL.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use super::facts::unix_ms;
+use super::journal::{self, Word};
+use super::postgres::Postgres;
+use super::stage::Stage;
+
+/// The gateway that dies.
+pub const VICTIM: usize = 1;
+/// After the burst went out: its requests are at the provider, and none is answered.
+const AMIDST: Duration = Duration::from_millis(60);
+
+#[derive(Debug)]
+pub struct Trouble {
+    /// What the dead process left.
+    pub left: BTreeMap<String, Word>,
+    pub dead_for: Duration,
+    /// From when to when the database was away, milliseconds since 1970.
+    pub away_ms: (u64, u64),
+}
+
+/// `burst` tells which of `bursts` is going out.
+pub async fn make(stage: &mut Stage, mut burst: watch::Receiver<usize>, bursts: usize) -> Result<Trouble, String> {
+    let mut reached = async |eighths: usize| {
+        let reached = burst.wait_for(|burst| *burst >= bursts * eighths / 8).await;
+        drop(reached.map_err(|_| "the run is too short for what is to break")?);
+        sleep(AMIDST).await;
+        Ok::<_, String>(())
+    };
+    reached(2).await?;
+    let died = Instant::now();
+    stage.gateways[VICTIM].kill().await?;
+    let left = journal::read(&stage.gateways[VICTIM].journal())?;
+    reached(4).await?;
+    stage.gateways[VICTIM].start_again().await?;
+    let dead_for = died.elapsed();
+    reached(5).await?;
+    let from_ms = unix_ms();
+    with(&stage.postgres, Postgres::stop).await?;
+    reached(6).await?;
+    with(&stage.postgres, Postgres::start_again).await?;
+    Ok(Trouble { left, dead_for, away_ms: (from_ms, unix_ms()) })
+}
+
+/// Beside the provider and the clients, which go on.
+async fn with(postgres: &Arc<Mutex<Postgres>>, what: fn(&mut Postgres)) -> Result<(), String> {
+    let postgres = postgres.clone();
+    let done = spawn_blocking(move || what(&mut postgres.lock().unwrap_or_else(PoisonError::into_inner)));
+    done.await.map_err(|error| format!("PostgreSQL: {error}"))
+}
