@@ -121,7 +121,7 @@ impl Meter {
             alerts: broadcast::channel(ALERTS).0,
             away: AtomicBool::new(false),
         });
-        tokio::spawn(Banker::new(shared.clone(), database.clone(), settings).run(received));
+        tokio::spawn(Banker::new(shared.clone(), database.reserved(), settings).run(received));
         Ok(Meter { shared, orders, database })
     }
 

@@ -16,8 +16,8 @@ use super::stage::{MAX_TOKENS, MODELS, Stage};
 
 /// Requests that are sent at the same time.
 pub const BURST: usize = 40;
-/// More are not under way at once.
-const MOST: usize = 600;
+/// More are not under way at once: a slow machine takes longer, and does no less.
+const MOST: usize = 3 * BURST;
 
 /// A way to ask a gateway.
 struct Dialect {
@@ -93,6 +93,9 @@ impl Traffic {
         let mut burst = 0;
         while wishes.peek().is_some() {
             pace.tick().await;
+            while under_way.len() + BURST > MOST {
+                done.extend(under_way.join_next().await.into_iter().flatten());
+            }
             for wish in wishes.by_ref().take(BURST) {
                 under_way.spawn(send(wish, self.gateways.clone(), self.secrets.clone()));
                 sent += 1;
@@ -102,9 +105,6 @@ impl Traffic {
             progress(sent);
             while let Some(ended) = under_way.try_join_next() {
                 done.extend(ended);
-            }
-            while under_way.len() > MOST {
-                done.extend(under_way.join_next().await.into_iter().flatten());
             }
         }
         while let Some(ended) = under_way.join_next().await {

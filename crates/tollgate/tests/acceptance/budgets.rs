@@ -62,9 +62,16 @@ impl House {
         House { fleet, database: database.expect("the gateway has made its tables") }
     }
 
-    pub async fn add_key(&self, key: VirtualKey) {
+    async fn add_key(&self, key: VirtualKey) {
         let hash = VirtualKey::hash_of(KEY);
         self.database.create(VirtualKey { hash, ..key }, &Author::default(), 1).await.expect("a new key");
+    }
+
+    /// The same over the management API.
+    pub async fn make_key(&self, fields: &Value) -> Answer {
+        let headers = [("authorization", &*format!("Bearer {MASTER_KEY}")), ("content-type", "application/json")];
+        let body = crate::stage::merged(json!({"key": KEY}), fields.clone());
+        send(Method::POST, &self.fleet.gateway.url("/key/generate"), &headers, body.to_string()).await
     }
 
     pub async fn ask(&self, client: Client, body: &Value) -> Answer {
@@ -87,7 +94,7 @@ impl House {
     }
 }
 
-pub fn of_budget(max_nanos: u64) -> Limits {
+fn of_budget(max_nanos: u64) -> Limits {
     Limits { budget: Some(Budget { max_nanos, window: Window::Total }), ..Limits::default() }
 }
 
