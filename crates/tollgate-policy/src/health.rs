@@ -9,9 +9,11 @@ use std::time::Duration;
 use tollgate_dialect::error::{ErrorKind, Scope};
 
 use crate::failover::{Class, Failure, asked_rest, treatment};
+use headroom::{Headroom, Remaining};
 use limit::LearnedLimit;
 
 pub mod credential;
+pub mod headroom;
 mod limit;
 #[cfg(test)]
 mod tests;
@@ -208,6 +210,7 @@ pub struct Health {
     latency: PeakLatency,
     limits: Limits,
     learned: LearnedLimit,
+    headroom: Headroom,
     requests: Minute,
     tokens: Minute,
 }
@@ -256,8 +259,9 @@ impl Health {
     }
 
     /// One more request may be under way.
-    pub fn has_room(&self) -> bool {
-        [self.limits.parallel, self.learned.most()].into_iter().flatten().all(|most| self.in_flight < most)
+    pub fn has_room(&self, now_ms: u64) -> bool {
+        let limits = [self.limits.parallel, self.learned.most()];
+        limits.into_iter().flatten().all(|most| self.in_flight < most) && self.headroom.has_room(now_ms)
     }
 
     /// Requests that it carries now.
@@ -285,9 +289,9 @@ impl Health {
             || self.limits.tokens.is_some_and(|most| self.tokens.now(now_ms) >= most)
     }
 
-    /// Takes a slot for a request, if one is free. [`Health::ended`] gives it back.
-    pub fn take_slot(&mut self) -> bool {
-        let free = self.has_room();
+    /// Takes a slot for a request, if one is free. [[`Health::ended`]] gives it back.
+    pub fn take_slot(&mut self, now_ms: u64) -> bool {
+        let free = self.has_room(now_ms);
         self.in_flight += u32::from(free);
         free
     }
@@ -297,13 +301,20 @@ impl Health {
         self.in_flight += 1;
     }
 
-    /// The request that has a slot goes up.
-    pub fn began(&mut self, now_ms: u64) {
+    /// The request that has a slot goes up: its number among the deployment's requests.
+    pub fn began(&mut self, now_ms: u64) -> u64 {
         self.requests.add(now_ms, 1);
+        self.headroom.began()
     }
 
-    /// A slot is free again.
-    pub fn ended(&mut self) {
+    /// The slot of a request that had begun is free again.
+    pub fn ended(&mut self, nth: u64) {
+        self.headroom.ended(nth);
+        self.give_slot_back();
+    }
+
+    /// A slot is free again that no request has begun in.
+    pub fn give_slot_back(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
@@ -382,9 +393,11 @@ impl Health {
         Some((RestReason::Failing, length.max(rules.cooldown)))
     }
 
-    /// Its headers say that it has nothing left for so long: others go before it.
-    pub fn spent(&mut self, now_ms: u64, length: Duration) {
-        let until_ms = now_ms + u64::try_from(length.min(LONGEST_COOLDOWN).as_millis()).unwrap_or(0);
+    /// What the rate-limit headers of the answer to this request say to be left. While nothing is, others go before it.
+    pub fn remains(&mut self, now_ms: u64, nth: u64, remaining: &Remaining) {
+        self.headroom.told(now_ms, nth, remaining);
+        let Some(spent) = remaining.spent else { return };
+        let until_ms = now_ms + u64::try_from(spent.reset.min(LONGEST_COOLDOWN).as_millis()).unwrap_or(0);
         let words = "its rate-limit headers say that nothing is left".to_string();
         self.begin_rest(Rest { until_ms, reason: RestReason::Spent, failure: RestFailure { status: None, words } });
     }
@@ -430,7 +443,7 @@ impl Health {
         Standing {
             rest: self.rest(now_ms).cloned(),
             in_flight: self.in_flight,
-            full: !self.has_room(),
+            full: !self.has_room(now_ms),
             over_its_minute: self.is_over_its_minute(now_ms),
             learned_limit: self.learned.most(),
             latency_ms: self.latency.ms,

@@ -14,6 +14,7 @@
 //! ```
 
 mod azure;
+mod bucket;
 mod chat;
 mod connection;
 mod demo;
@@ -31,6 +32,7 @@ mod script;
 mod server;
 
 pub use azure::{API_VERSION, Azure, Identity};
+pub use bucket::Rate;
 pub use chat::{Strictness as ChatStrictness, Words};
 pub use demo::coding_agent;
 pub use faults::{Ending, Faults, Piece, Shape};

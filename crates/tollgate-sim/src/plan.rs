@@ -169,6 +169,10 @@ impl Call<'_> {
         if let (None, Some((_, words))) = (&place, at_once) {
             return Err(refusal(429, words));
         }
+        let drawn = self.state.config.bucket.map(|rules| self.state.bucket.draw(rules));
+        if drawn.as_ref().is_some_and(|drawn| !drawn.allowed) {
+            return Err(refusal(429, "Rate limit reached for requests"));
+        }
         let step = self.take_step(body);
         let (reply, faults) = step.map_or_else(
             || (Reply::Answer(Answer::text("Hello from the simulated model.")), Faults::default()),
@@ -185,6 +189,7 @@ impl Call<'_> {
             Reply::Raw { content_type, pieces } => Plan::new(200, &content_type, Content::Pieces(pieces)),
         };
         plan.error_event = (provider == Provider::Messages).then_some("error");
+        plan.headers.extend(drawn.into_iter().flat_map(|drawn| drawn.headers));
         plan.faults = faults;
         plan.place = place;
         Ok(plan)

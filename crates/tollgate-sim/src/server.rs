@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::azure::Azure;
+use crate::bucket::{Bucket, Rate};
 use crate::connection::{Body, Reset, Socket, body};
 use crate::faults::{Ending, play};
 use crate::places::Places;
@@ -53,6 +54,8 @@ pub struct SimConfig {
     pub steps: Vec<Step>,
     /// So many calls at once are answered; one more gets a 429 with these words.
     pub at_once: Option<(usize, String)>,
+    /// Beyond this rate a call gets a 429; every answer's headers tell what is left.
+    pub bucket: Option<Rate>,
     /// Azure's front before the providers, and its token endpoints.
     pub azure: Option<Azure>,
 }
@@ -69,6 +72,7 @@ impl Default for SimConfig {
             models: vec!["sim-1".to_owned()],
             steps: Vec::new(),
             at_once: None,
+            bucket: None,
             azure: None,
         }
     }
@@ -90,6 +94,14 @@ impl SimConfig {
     #[must_use]
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
+        self
+    }
+
+    /// So many requests at first, then so many a second, told in the headers of every answer. One too many is refused without a
+    /// word on when to come again.
+    #[must_use]
+    pub fn rate(mut self, capacity: u32, per_second: f64) -> Self {
+        self.bucket = Some(Rate { capacity: f64::from(capacity), per_second });
         self
     }
 
@@ -173,6 +185,7 @@ pub(crate) struct State {
     pub script: Mutex<(Vec<Step>, usize)>,
     pub prompts: PromptCache,
     pub places: Arc<Places>,
+    pub bucket: Bucket,
     changed: Notify,
 }
 
@@ -186,7 +199,15 @@ impl Sim {
     /// # Panics
     /// When no loopback port can be bound.
     pub async fn start(config: SimConfig) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free loopback port");
+        Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0)), config).await
+    }
+
+    /// Starts on an address that another one had, as after a restart.
+    ///
+    /// # Panics
+    /// When the address is taken.
+    pub async fn start_on(addr: SocketAddr, config: SimConfig) -> Self {
+        let listener = TcpListener::bind(addr).await.expect("a free loopback port");
         let addr = listener.local_addr().expect("a bound socket has an address");
         let script = Mutex::new((config.steps.clone(), 0));
         let state = Arc::new(State {
@@ -195,6 +216,7 @@ impl Sim {
             script,
             prompts: PromptCache::default(),
             places: Arc::default(),
+            bucket: Bucket::default(),
             changed: Notify::new(),
         });
         let accepting = Arc::clone(&state);
@@ -206,6 +228,11 @@ impl Sim {
             }
         });
         Self { addr, state, listener: task.abort_handle() }
+    }
+
+    /// Goes away with all its connections, as a killed process does. What it has seen stays to be read.
+    pub fn stop(&self) {
+        self.listener.abort();
     }
 
     pub fn addr(&self) -> SocketAddr {
@@ -256,7 +283,7 @@ impl Sim {
 
 impl Drop for Sim {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.stop();
     }
 }
 

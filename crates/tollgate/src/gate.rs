@@ -74,13 +74,15 @@ pub enum Left {
 /// A request that a deployment carries.
 pub struct Slot {
     pub index: usize,
+    /// Which of the deployment's requests this is.
+    pub nth: u64,
     standing: SharedHealth,
     gate: Arc<Gate>,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        lock(&self.standing).ended();
+        lock(&self.standing).ended(self.nth);
         if self.gate.waiting.load(Ordering::Acquire) > 0 {
             self.gate.offer(&mut lock(&self.gate.state), &self.standing);
         }
@@ -115,22 +117,23 @@ impl Gate {
             return None;
         }
         let now_ms = self.clock.now_ms();
-        let slot = |index, standing: &SharedHealth| Slot { index, standing: standing.clone(), gate: self.clone() };
+        let slot =
+            |index, nth, standing: &SharedHealth| Slot { index, nth, standing: standing.clone(), gate: self.clone() };
         let mut one_is_ready = false;
         for (index, standing) in doors.clone() {
             let mut health = lock(standing);
             let ready = health.is_ready(now_ms);
             one_is_ready |= ready;
-            if ready && health.take_slot() {
-                health.began(now_ms);
-                return Some(slot(index, standing));
+            if ready && health.take_slot(now_ms) {
+                let nth = health.began(now_ms);
+                return Some(slot(index, nth, standing));
             }
         }
         for (index, standing) in doors.filter(|_| !one_is_ready) {
             let mut health = lock(standing);
-            if health.is_usable(now_ms) && health.take_slot() {
-                health.began(now_ms);
-                return Some(slot(index, standing));
+            if health.is_usable(now_ms) && health.take_slot(now_ms) {
+                let nth = health.began(now_ms);
+                return Some(slot(index, nth, standing));
             }
         }
         None
@@ -140,9 +143,9 @@ impl Gate {
     pub fn enter_beyond(self: &Arc<Self>, door: Door) -> Slot {
         let mut health = lock(&door.standing);
         health.take_slot_beyond();
-        health.began(self.clock.now_ms());
+        let nth = health.began(self.clock.now_ms());
         drop(health);
-        Slot { index: door.index, standing: door.standing, gate: self.clone() }
+        Slot { index: door.index, nth, standing: door.standing, gate: self.clone() }
     }
 
     /// Takes a place in the queue. The deadline is `patience` from now; no more than `most` wait.
@@ -177,7 +180,7 @@ impl Gate {
             let now_ms = self.clock.now_ms();
             let ready = {
                 let mut health = lock(standing);
-                if !health.is_usable(now_ms) || !health.take_slot() {
+                if !health.is_usable(now_ms) || !health.take_slot(now_ms) {
                     return;
                 }
                 health.is_ready(now_ms)
@@ -189,16 +192,16 @@ impl Gate {
             self.waiting.store(queue.len(), Ordering::Release);
             let waiter = next.and_then(|ticket| Some((ticket, waiters.get(&ticket)?)));
             let Some((ticket, waiter)) = waiter else {
-                lock(standing).ended();
+                lock(standing).give_slot_back();
                 return;
             };
-            lock(standing).began(now_ms);
+            let nth = lock(standing).began(now_ms);
             let waited_ms = now_ms.saturating_sub(waiter.came_ms);
             self.last_wait_ms.store(waited_ms, Ordering::Relaxed);
             self.counts.waits.observe(Duration::from_millis(waited_ms));
             let index =
                 waiter.doors.iter().find(|door| Arc::ptr_eq(&door.standing, standing)).map_or(0, |door| door.index);
-            state.tell(ticket, Ok(Slot { index, standing: standing.clone(), gate: self.clone() }));
+            state.tell(ticket, Ok(Slot { index, nth, standing: standing.clone(), gate: self.clone() }));
         }
     }
 

@@ -149,7 +149,9 @@ fn the_last_failure_is_the_deployments_and_not_a_requests() {
 #[test]
 fn what_the_headers_say_to_be_used_up_is_left_alone_although_the_answer_was_good() {
     let mut health = Health::default();
-    health.spent(0, Duration::from_secs(20));
+    let reset = Duration::from_secs(20);
+    let spent = headroom::Spent { reset, next: reset };
+    health.remains(0, 0, &headroom::Remaining { requests: Some(0), spent: Some(spent) });
     health.answered(5_000, 100);
     assert_eq!(resting(&health, 5_000), Some((RestReason::Spent, 15_000)));
     assert!(!RestReason::Spent.is_binding());
@@ -204,27 +206,27 @@ fn a_class_can_have_a_number_of_failures_of_its_own() {
 fn a_rate_limit_shows_how_many_requests_at_once_are_too_many() {
     let mut health = Health::default();
     for _ in 0..16 {
-        assert!(health.take_slot());
+        assert!(health.take_slot(0));
     }
-    assert!(health.has_room());
+    assert!(health.has_room(0));
     assert_eq!(health.standing(0).learned_limit, None);
     health.failed(0, &refused(ErrorKind::RateLimited, true, None), &RestRules::default());
-    health.ended();
+    health.give_slot_back();
     assert_eq!(health.standing(0).learned_limit, Some(15));
-    assert!(!health.has_room() && health.standing(0).full);
-    health.ended();
-    assert!(health.has_room() && !health.standing(0).full);
+    assert!(!health.has_room(0) && health.standing(0).full);
+    health.give_slot_back();
+    assert!(health.has_room(0) && !health.standing(0).full);
 }
 
 #[test]
 fn the_smaller_of_the_configured_and_the_learned_limit_holds() {
     let mut health = Health::default();
     health.limit(Limits { parallel: Some(2), ..Limits::default() });
-    assert!(health.take_slot() && health.take_slot());
-    assert!(!health.has_room() && !health.take_slot());
+    assert!(health.take_slot(0) && health.take_slot(0));
+    assert!(!health.has_room(0) && !health.take_slot(0));
     health.failed(0, &refused(ErrorKind::RateLimited, true, None), &RestRules::default());
-    health.ended();
-    assert!(!health.has_room(), "two at once were refused");
+    health.give_slot_back();
+    assert!(!health.has_room(0), "two at once were refused");
 }
 
 #[test]
@@ -255,7 +257,7 @@ fn a_slow_answer_counts_at_once_and_is_forgotten_slowly() {
 fn requests_and_tokens_are_counted_by_the_minute() {
     let mut health = Health::default();
     for at_ms in [1000, 3000] {
-        assert!(health.take_slot());
+        assert!(health.take_slot(0));
         health.began(at_ms);
         health.answered(at_ms + 500, 250);
     }

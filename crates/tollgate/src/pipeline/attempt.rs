@@ -49,6 +49,8 @@ pub struct Driver {
     /// What an attempt that broke off has given to the client: the next goes on from there.
     pub(super) continuing: Option<String>,
     continuations: u32,
+    /// Which of its deployment's requests the attempt under way is.
+    pub(super) nth: u64,
 }
 
 /// A route that is to be asked, and why.
@@ -90,6 +92,7 @@ impl Driver {
             upstream_streams,
             continuing: None,
             continuations: 0,
+            nth: 0,
         }
     }
 
@@ -229,6 +232,7 @@ impl Driver {
                 Turn::Refused(failure) => return Err(LegFailed { failure, trouble: Some(Trouble::General) }),
             };
             let next = slot.index;
+            self.nth = slot.nth;
             if failed.is_some() {
                 self.recorder.then(&format!("asked {}", live.config.deployments[next].id));
             }

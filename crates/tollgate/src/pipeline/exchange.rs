@@ -259,9 +259,8 @@ impl Driver {
         let answer =
             self.line.patient(limit, passthrough, app.client.send_as(deployment.entra.as_ref(), request)).await;
         let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
-        if let Some(spent) = upstream_limits::spent_for(answer.headers(), SystemTime::now()) {
-            live.abilities[index].health().spent(self.app.now_ms(), spent);
-        }
+        let remaining = upstream_limits::remaining(answer.headers(), SystemTime::now());
+        live.abilities[index].health().remains(self.app.now_ms(), self.nth, &remaining);
         let answer = self.recorder.tapped(answer);
         if !answer.status().is_success() {
             return Err(self.refusal(deployment, dialect, answer, passthrough).await.into());

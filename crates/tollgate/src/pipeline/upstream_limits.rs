@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName};
 use tollgate_dialect::error::Scope;
+use tollgate_policy::health::headroom::{Remaining, Spent};
 
 #[cfg(test)]
 mod tests;
@@ -24,25 +25,47 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     .filter(|asked| *asked < YEAR)
 }
 
-/// How long nothing is left of the provider's limit: the longest reset of those whose remainder is 0.
+/// A limit of requests lets one more through after its share of the reset. A request takes many tokens: so much of a limit of
+/// tokens should be there before one is sent.
+const SHARE_OF_TOKENS: f64 = 0.1;
+
+/// What the provider's rate-limit headers say to be left, of the limit with the longest reset among those that have nothing left.
 ///
 /// OpenAI's names are used by most (`x-ratelimit-remaining-requests`, reset `6m0s` or seconds; platform.openai.com, rate limits,
 /// 2026-11), Anthropic has its own, with dates (docs.claude.com, rate limits, 2026-11).
-pub fn spent_for(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let resets = headers.iter().filter_map(|(name, value)| {
-        let name = name.as_str();
-        let reset = if name.starts_with("x-ratelimit-remaining-") {
-            name.replacen("remaining", "reset", 1)
-        } else if name.starts_with("anthropic-ratelimit-") && name.ends_with("-remaining") {
-            format!("{}reset", name.strip_suffix("remaining")?)
-        } else {
-            return None;
-        };
-        let nothing_left = value.to_str().ok()?.trim().parse::<f64>().is_ok_and(|left| left <= 0.0);
-        let reset = text(headers, &reset).filter(|_| nothing_left)?;
-        seconds(reset).or_else(|| span(reset)).or_else(|| date(reset)?.duration_since(now).ok())
-    });
-    resets.filter(|reset| !reset.is_zero() && *reset < YEAR).max()
+pub fn remaining(headers: &HeaderMap, now: SystemTime) -> Remaining {
+    let mut found = Remaining::default();
+    for (name, value) in headers {
+        let Some((limit, reset)) = kin_of(name.as_str()) else { continue };
+        let Some(left) = value.to_str().ok().and_then(|value| value.trim().parse::<f64>().ok()) else { continue };
+        let counts_requests = name.as_str().contains("requests");
+        if counts_requests {
+            let left = left.max(0.0) as u64;
+            found.requests = Some(found.requests.map_or(left, |known| known.min(left)));
+        }
+        let reset = text(headers, &reset).filter(|_| left <= 0.0).and_then(|reset| until(reset, now));
+        let Some(reset) = reset.filter(|reset| !reset.is_zero() && *reset < YEAR) else { continue };
+        let limit = text(headers, &limit).and_then(|limit| limit.parse::<f64>().ok()).filter(|limit| *limit >= 1.0);
+        let share = if counts_requests { limit.map_or(1.0, |limit| 1.0 / limit) } else { SHARE_OF_TOKENS };
+        if found.spent.is_none_or(|known| known.reset < reset) {
+            found.spent = Some(Spent { reset, next: reset.mul_f64(share) });
+        }
+    }
+    found
+}
+
+/// The names of the headers with the limit and its reset, of one that names what is left.
+fn kin_of(name: &str) -> Option<(String, String)> {
+    if name.starts_with("x-ratelimit-remaining-") {
+        Some((name.replacen("remaining", "limit", 1), name.replacen("remaining", "reset", 1)))
+    } else {
+        let kind = name.strip_suffix("remaining").filter(|kind| kind.starts_with("anthropic-ratelimit-"))?;
+        Some((format!("{kind}limit"), format!("{kind}reset")))
+    }
+}
+
+fn until(reset: &str, now: SystemTime) -> Option<Duration> {
+    seconds(reset).or_else(|| span(reset)).or_else(|| date(reset)?.duration_since(now).ok())
 }
 
 /// The limit of a Claude subscription that was reached (Anthropic's answers, 2026-11).

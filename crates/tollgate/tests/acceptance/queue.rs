@@ -281,6 +281,24 @@ fn s20_a_full_queue_and_a_wait_that_is_too_long_are_refused_by_the_name_of_the_s
 }
 
 #[test]
+fn requests_beyond_what_the_providers_headers_say_to_be_left_wait_until_there_is_more() {
+    isolated(|| async {
+        // Four at first, then four a second; whoever comes too soon is refused, and nothing is retried.
+        let desk = Desk::start(SimConfig::default().rate(4, 4.0), json!({}), json!({})).await;
+        // With the first answer the limit is known.
+        assert_eq!(all(desk.burst("a", 1, &[])).await[0].status, 200);
+        let answers = all(desk.burst("a", 8, &[])).await;
+        assert!(
+            answers.iter().all(|answer| answer.status == 200),
+            "{:?}",
+            answers.iter().map(|a| a.text()).collect::<Vec<_>>()
+        );
+        assert_eq!(desk.sim.requests().len(), 9);
+        assert!(answers.iter().filter(|answer| queued_ms(answer).is_some()).count() >= 4);
+    });
+}
+
+#[test]
 fn s20_one_key_cannot_fill_the_queue_against_another() {
     isolated(|| async {
         let settings = json!({"tollgate_settings": {"fair_queue": {"max_waiting": 4}}});

@@ -7,6 +7,7 @@ mod history;
 mod launch;
 mod mcp;
 mod media;
+mod outages;
 mod settings;
 mod strict;
 mod terminal;

@@ -12,7 +12,7 @@ use crate::support::{Gateway, Run, Session, installed, run};
 pub const MODEL: &str = "kimi-k2.5";
 /// The gateway's key, and the provider's. The sides must never see each other's.
 pub const MASTER_KEY: &str = "sk-gateway";
-const PROVIDER_KEY: &str = "sk-provider";
+pub const PROVIDER_KEY: &str = "sk-provider";
 
 pub struct Stage {
     pub session: Session,
@@ -52,6 +52,20 @@ impl Stage {
         let sim = Sim::start(sim.key(PROVIDER_KEY)).await;
         let yaml = config(name, target, &format!("{}/v1", sim.base_url()), more);
         Self { session: Session::new(), sim, gateway: Gateway::start(&yaml, &[]).await, model: name }
+    }
+
+    /// A chat model that two deployments serve. The stage is the first one's.
+    pub async fn pair(first: SimConfig, second: SimConfig) -> (Self, Sim) {
+        let sims = [Sim::start(first.key(PROVIDER_KEY)).await, Sim::start(second.key(PROVIDER_KEY)).await];
+        let entry = |sim: &Sim| {
+            let params = json!({"model": "openai/kimi-k2.5", "api_base": format!("{}/v1", sim.base_url()), "api_key": PROVIDER_KEY});
+            json!({"model_name": MODEL, "litellm_params": params})
+        };
+        let entries: Vec<Value> = sims.iter().map(entry).collect();
+        let config = json!({"model_list": entries, "general_settings": {"master_key": MASTER_KEY}});
+        let gateway = Gateway::start(&config.to_string(), &[]).await;
+        let [sim, other] = sims;
+        (Self { session: Session::new(), sim, gateway, model: MODEL }, other)
     }
 
     /// A Claude model of an Anthropic provider.

@@ -23,7 +23,8 @@ fn s26_retry_after_is_read_in_seconds_milliseconds_and_as_a_date() {
 
 #[test]
 fn what_is_used_up_is_known_until_the_longest_reset() {
-    let spent = |pairs: &[(&'static str, &str)]| spent_for(&headers(pairs), now()).map(|d| d.as_millis());
+    let spent =
+        |pairs: &[(&'static str, &str)]| remaining(&headers(pairs), now()).spent.map(|spent| spent.reset.as_millis());
     let requests = "x-ratelimit-remaining-requests";
     assert_eq!(spent(&[(requests, "0"), ("x-ratelimit-reset-requests", "6m0s")]), Some(360_000));
     assert_eq!(spent(&[(requests, "0"), ("x-ratelimit-reset-requests", "2m59.56s")]), Some(179_560));
@@ -45,6 +46,33 @@ fn what_is_used_up_is_known_until_the_longest_reset() {
     assert_eq!(anthropic("0", "2026-11-25T23:00:42.250Z"), Some(42_250));
     assert_eq!(anthropic("0", "2026-11-25T22:59:00Z"), None, "that is over");
     assert_eq!(anthropic("1000", "2026-11-25T23:00:42Z"), None);
+}
+
+#[test]
+fn one_more_request_fits_after_its_share_of_the_reset() {
+    let next =
+        |pairs: &[(&'static str, &str)]| remaining(&headers(pairs), now()).spent.map(|spent| spent.next.as_millis());
+    let (requests, reset) = ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests");
+    // Sixty a minute, all used: one a second.
+    assert_eq!(next(&[(requests, "0"), (reset, "1m0s"), ("x-ratelimit-limit-requests", "60")]), Some(1_000));
+    assert_eq!(next(&[(requests, "0"), (reset, "1m0s")]), Some(60_000));
+    let tokens = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "30s")];
+    assert_eq!(next(&tokens), Some(3_000));
+    let anthropic = [
+        ("anthropic-ratelimit-requests-limit", "50"),
+        ("anthropic-ratelimit-requests-remaining", "0"),
+        ("anthropic-ratelimit-requests-reset", "2026-11-25T23:01:00Z"),
+    ];
+    assert_eq!(next(&anthropic), Some(1_200));
+}
+
+#[test]
+fn the_least_number_of_requests_is_what_is_left() {
+    let left = |pairs: &[(&'static str, &str)]| remaining(&headers(pairs), now()).requests;
+    let day = ("x-ratelimit-remaining-requests-day", "14000");
+    assert_eq!(left(&[day, ("x-ratelimit-remaining-requests-minute", "7")]), Some(7));
+    assert_eq!(left(&[day, ("x-ratelimit-remaining-tokens-minute", "3")]), Some(14_000));
+    assert_eq!(left(&[("x-ratelimit-remaining-requests", "many")]), None);
 }
 
 #[test]
