@@ -15,7 +15,7 @@ mod reservation;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -104,8 +104,13 @@ struct Shared {
     charges: AtomicU64,
     started: Instant,
     alerts: broadcast::Sender<Alert>,
-    away: AtomicBool,
+    /// When the database went away, by [`Shared::now_ms`], or [`HERE`]. Changed under the book's lock: who reserves knows in which
+    /// of both ways.
+    away_since_ms: AtomicU64,
+    away_for: Duration,
 }
+
+const HERE: u64 = u64::MAX;
 
 impl Meter {
     /// Spending that an earlier process left in its journal is brought to the database in the background.
@@ -119,7 +124,8 @@ impl Meter {
             charges: AtomicU64::new(0),
             started: Instant::now(),
             alerts: broadcast::channel(ALERTS).0,
-            away: AtomicBool::new(false),
+            away_since_ms: AtomicU64::new(HERE),
+            away_for: settings.away,
         });
         tokio::spawn(Banker::new(shared.clone(), database.reserved(), settings).run(received));
         Ok(Meter { shared, orders, database })
@@ -138,11 +144,20 @@ impl Meter {
         if !costs {
             return Ok(Reservation::free(self.shared.clone(), begun, estimate.output_tokens()));
         }
-        let answer = self.shared.book().reserve(&capped, &estimate, Stance::CanAsk, self.shared.now_ms());
+        let answer = {
+            let mut book = self.shared.book();
+            // Nobody waits for a database that is away: it may be one that hangs.
+            let stance = if self.is_away() { Stance::Away } else { Stance::CanAsk };
+            book.reserve(&capped, &estimate, stance, self.shared.now_ms())
+        };
         let held = match answer {
-            Answer::Held { nanos, output_tokens } => Held::new(self.shared.clone(), &capped, nanos, output_tokens),
+            Answer::Held { nanos, output_tokens } => {
+                let held = Held::new(self.shared.clone(), &capped, nanos, output_tokens);
+                if capped.is_empty() || self.shared.still_knows() { held } else { return Err(Denied::Away) }
+            }
             Answer::Denied(denial) => return Err(Denied::Budget(denial)),
-            Answer::Short(_) | Answer::Unknown(_) => self.ask(capped, estimate, at_ms).await?,
+            Answer::Unknown(_) => return Err(Denied::Away),
+            Answer::Short(_) => self.ask(capped, estimate, at_ms).await?,
         };
         Ok(Reservation::held(held, begun)?)
     }
@@ -154,7 +169,7 @@ impl Meter {
 
     /// The database does not answer: spending stays in the journal until it does.
     pub fn is_away(&self) -> bool {
-        self.shared.away.load(Ordering::Relaxed)
+        self.shared.away_since_ms.load(Ordering::Relaxed) != HERE
     }
 
     /// What the journal takes on disk.
@@ -194,6 +209,17 @@ impl Shared {
 
     fn now_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
+    }
+
+    fn set_away(&self, away: bool) {
+        let _book = self.book();
+        self.away_since_ms.store(if away { self.now_ms() } else { HERE }, Ordering::Relaxed);
+    }
+
+    /// What the database last said still counts.
+    fn still_knows(&self) -> bool {
+        let since_ms = self.away_since_ms.load(Ordering::Relaxed);
+        since_ms == HERE || u128::from(self.now_ms().saturating_sub(since_ms)) < self.away_for.as_millis()
     }
 
     fn charge(&self) -> String {

@@ -140,7 +140,8 @@ fn dead_process(facts: &Facts, report: &mut Report) {
             held += nanos;
         }
     }
-    report.check(open > 0, || "the gateway was killed while it had nothing to do: the run shows nothing of that".into());
+    report
+        .check(open > 0, || "the gateway was killed while it had nothing to do: the run shows nothing of that".into());
     report.figure("under way when the gateway was killed, at what was held", format!("{open}, {held} nano-dollars"));
     report.figure("s that it was dead", format!("{:.1}", facts.trouble.dead_for.as_secs_f64()));
     let (from_ms, to_ms) = facts.trouble.away_ms;
@@ -181,7 +182,9 @@ fn budgets(scope: &Scope, facts: &Facts, report: &mut Report) {
                 // While the database is away several gateways may believe in the same rest.
                 let away = spent_away(scope, balance, facts);
                 report.figure(format!("  more than that, of {away} spent while PostgreSQL was away"), over);
-                report.check(over <= away, || format!("{kind} {name} has a budget of {nanos}: {over} more in {balance:?}"));
+                report.check(over <= away, || {
+                    format!("{kind} {name} has a budget of {nanos}: {over} more in {balance:?}")
+                });
             }
         }
     }

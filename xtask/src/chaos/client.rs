@@ -77,7 +77,9 @@ async fn talk(stream: TcpStream, ask: &Ask<'_>) -> Result<Outcome, String> {
     }
     match text.trim_ascii_end().ends_with(ask.end.as_bytes()) {
         true => Ok(Outcome::Whole),
-        false => Err(format!("an answer ends with {}", String::from_utf8_lossy(&text[text.len().saturating_sub(200)..]))),
+        false => {
+            Err(format!("an answer ends with {}", String::from_utf8_lossy(&text[text.len().saturating_sub(200)..])))
+        }
     }
 }
 

@@ -56,10 +56,9 @@ pub async fn run(plan: &Plan, progress: impl Fn(usize)) -> Result<Report, String
     let (told, burst) = watch::channel(0);
     let every = (AT_LEAST / u32::try_from(bursts.max(1)).unwrap_or(u32::MAX)).max(BURST_EVERY);
     let looking = facts::look(stage.database.clone(), burst.clone());
-    let (sent, (seen, trouble)) = tokio::join!(
-        traffic.send(every, told, progress),
-        async { tokio::join!(looking, trouble::make(&mut stage, burst, bursts)) }
-    );
+    let (sent, (seen, trouble)) = tokio::join!(traffic.send(every, told, progress), async {
+        tokio::join!(looking, trouble::make(&mut stage, burst, bursts))
+    });
     let trouble = trouble?;
     let facts = facts::gather(&stage, sent, seen, trouble).await?;
     let report = audit::audit(&stage, &facts);

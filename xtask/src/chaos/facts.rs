@@ -219,6 +219,7 @@ impl Balance {
     pub fn is_of(&self, scope: &Scope, every: Option<u64>) -> bool {
         let window = every.map_or_else(|| "total".to_string(), |seconds| format!("every {seconds} s"));
         let kind: Kind = scope.kind;
-        (self.kind.as_str(), self.id.as_str(), self.window.as_str()) == (kind.word(), scope.id.as_str(), window.as_str())
+        (self.kind.as_str(), self.id.as_str(), self.window.as_str())
+            == (kind.word(), scope.id.as_str(), window.as_str())
     }
 }

@@ -123,4 +123,5 @@ impl Stage {
     /// The folder stays when all this is gone.
     pub fn keep(self) -> PathBuf {
         self.dir.keep()
-    }}
+    }
+}

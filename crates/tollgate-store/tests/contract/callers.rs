@@ -58,7 +58,8 @@ async fn a_caller_for_whom_many_ask_at_once_is_looked_for_once() {
         tokio::spawn(async move { callers.find("k").await })
     });
     let asking: Vec<_> = asking.collect();
-    let looked = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let looked =
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let waiting = async {
         while sqlx::query_scalar::<_, i64>(looked).fetch_one(&mut *slow).await.unwrap() == 0 {
             tokio::task::yield_now().await;

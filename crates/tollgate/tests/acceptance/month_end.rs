@@ -33,8 +33,7 @@ impl Place {
     /// Input is free and an output token costs 0.1 cent: the answer to `of N tokens` has N. Streams wait before their end.
     async fn open(kind: Kind) -> Place {
         let step = |tokens: u64| {
-            let usage =
-                json!({"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens});
+            let usage = json!({"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens});
             let when = Match { contains: Some(format!("of {tokens} tokens")), ..Match::default() };
             let silence = Some((3, Duration::from_millis(700)));
             let slow = Faults { silence: silence.filter(|_| tokens == ACROSS), ..Faults::default() };
