@@ -1,6 +1,7 @@
 //! Everything a developer runs that is not cargo.
 
 mod bench;
+mod catalogue;
 mod chaos;
 mod clients;
 mod docs;
@@ -33,8 +34,17 @@ enum Command {
         #[arg(last = true)]
         args: Vec<String>,
     },
-    /// Write the pages of the documentation that are made of data: docs/errors
+    /// Write the parts of the documentation that are made of data: docs/errors, tables of docs/resilience.md and docs/translation.md
     Docs,
+    /// Make the model catalogue of a public package's table
+    Catalogue {
+        /// The package's version
+        #[arg(long, default_value = "1.109.1")]
+        version: String,
+        /// When it was looked at, for the file's head
+        #[arg(long)]
+        date: String,
+    },
     /// Check licences, advisories and sources of the dependencies, if cargo-deny is installed
     Deny,
     /// Measure the release binary: CPU per request beside nginx as a plain proxy, or the time of token counts
@@ -79,6 +89,7 @@ fn main() -> ExitCode {
         Command::Clients => clients::install(),
         Command::Test { quick, args } => test::run(quick, &args),
         Command::Docs => docs::write(),
+        Command::Catalogue { version, date } => catalogue::make(&version, &date),
         Command::Deny => test::deny(),
         Command::Bench { what, seconds, rounds, binary } => bench::run(what, seconds, rounds, binary),
         Command::Chaos { requests, binary, seed } => chaos::run(requests, seed, binary),

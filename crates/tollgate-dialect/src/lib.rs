@@ -24,6 +24,9 @@ mod scope;
 pub mod sealed;
 pub mod usage;
 
+/// Answers that Responses clients refer to later.
+pub use openai_responses::kept;
+
 use std::borrow::Cow;
 
 use error::{AnswerError, Change, Invalid, PublicError, Unsupported, UpstreamError};

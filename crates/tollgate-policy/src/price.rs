@@ -29,12 +29,64 @@ pub struct Price {
     pub cache_write_long: u64,
     /// Of what is no plain token.
     pub units: Units,
+    /// Of requests with a long prompt.
+    pub long: Option<LongContext>,
+}
+
+/// What all tokens of a request cost whose prompt has more than so many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LongContext {
+    pub above_tokens: u64,
+    pub input: u64,
+    pub output: u64,
+    pub cache_read: u64,
+    pub cache_write: u64,
+    pub cache_write_long: u64,
 }
 
 impl Price {
     /// Cached input costs what fresh input costs until told otherwise: too much rather than too little.
     pub fn new(input: u64, output: u64) -> Price {
-        Price { input, output, cache_read: input, cache_write: input, cache_write_long: input, units: Units::default() }
+        Price {
+            input,
+            output,
+            cache_read: input,
+            cache_write: input,
+            cache_write_long: input,
+            units: Units::default(),
+            long: None,
+        }
+    }
+
+    /// With other prices, of input, output, cache reads and writes, for prompts of more than so many tokens. What is not given costs the same, but
+    /// that everything cached follows the price of plain input.
+    #[must_use]
+    pub fn beyond(self, above_tokens: u64, [input, output, read, write]: [Option<u64>; 4]) -> Price {
+        let input = input.unwrap_or(self.input);
+        let like_input = |price: u64| match self.input {
+            0 => price,
+            plain => u64::try_from(u128::from(price) * u128::from(input) / u128::from(plain)).unwrap_or(u64::MAX),
+        };
+        let long = LongContext {
+            above_tokens,
+            input,
+            output: output.unwrap_or(self.output),
+            cache_read: read.unwrap_or_else(|| like_input(self.cache_read)),
+            cache_write: write.unwrap_or_else(|| like_input(self.cache_write)),
+            cache_write_long: like_input(self.cache_write_long),
+        };
+        Price { long: Some(long), ..self }
+    }
+
+    /// What holds for a prompt of so many tokens, cached ones included.
+    #[must_use]
+    pub fn at(&self, input_tokens: u64) -> Price {
+        match self.long.filter(|long| input_tokens > long.above_tokens) {
+            Some(LongContext { input, output, cache_read, cache_write, cache_write_long, .. }) => {
+                Price { input, output, cache_read, cache_write, cache_write_long, ..*self }
+            }
+            None => *self,
+        }
     }
 
     /// Of each kind the higher price.
@@ -47,19 +99,34 @@ impl Price {
             cache_write: self.cache_write.max(other.cache_write),
             cache_write_long: self.cache_write_long.max(other.cache_write_long),
             units: self.units.or_higher(&other.units),
+            long: self.long_or_higher(other),
         }
+    }
+
+    fn long_or_higher(&self, other: &Price) -> Option<LongContext> {
+        let above_tokens = [self.long, other.long].into_iter().flatten().map(|long| long.above_tokens).min()?;
+        let (a, b) = (self.at(u64::MAX), other.at(u64::MAX));
+        Some(LongContext {
+            above_tokens,
+            input: a.input.max(b.input),
+            output: a.output.max(b.output),
+            cache_read: a.cache_read.max(b.cache_read),
+            cache_write: a.cache_write.max(b.cache_write),
+            cache_write_long: a.cache_write_long.max(b.cache_write_long),
+        })
     }
 
     /// Nano-dollars (10⁻⁹ $). Summed exactly and rounded once, half a nano-dollar upwards.
     pub fn cost_nanos(&self, usage: &Usage) -> u64 {
         let written = usage.cache_write.unwrap_or(0);
         let long = usage.cache_write_long.unwrap_or(0).min(written);
+        let price = self.at(usage.total_input());
         let femto: u128 = [
-            (usage.input.unwrap_or(0), self.input),
-            (usage.output.unwrap_or(0), self.output),
-            (usage.cache_read.unwrap_or(0), self.cache_read),
-            (written - long, self.cache_write),
-            (long, self.cache_write_long),
+            (usage.input.unwrap_or(0), price.input),
+            (usage.output.unwrap_or(0), price.output),
+            (usage.cache_read.unwrap_or(0), price.cache_read),
+            (written - long, price.cache_write),
+            (long, price.cache_write_long),
         ]
         .into_iter()
         .map(|(tokens, price)| u128::from(tokens) * u128::from(price))

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::chain::Chain;
 use crate::changes::Changed;
 use crate::database::{Database, StoreError};
-use crate::entity::EntityKind;
+use crate::entity::{EntityKind, VirtualKey};
 
 const MAX_CALLERS: u64 = 100_000;
 /// Keys that are nobody's are remembered for a short time only, and apart: whoever guesses keys must not drive out those in use.
@@ -83,17 +83,40 @@ impl Callers {
     }
 
     async fn look(&self, hash: &str) -> Result<Option<Arc<Chain>>, StoreError> {
-        let heard_before = *self.heard.read().unwrap_or_else(PoisonError::into_inner);
+        let heard = self.heard();
         let chain = self.database.resolve(hash).await?.map(Arc::new);
-        // Held, so that no news come between the look and the keeping.
+        self.keep(heard, || match &chain {
+            Some(chain) => self.known.insert(hash.to_string(), chain.clone()),
+            None => self.unknown.insert(hash.to_string(), ()),
+        });
+        Ok(chain)
+    }
+
+    /// The same of a key that is stored nowhere, kept under `name`: what is equal has one name, and no hash is one.
+    ///
+    /// # Errors
+    /// The database was needed and did not answer.
+    pub async fn find_unstored(&self, name: &str, key: &VirtualKey) -> Result<Arc<Chain>, StoreError> {
+        if let Some(chain) = self.known.get(name).filter(|_| self.is_fresh()) {
+            return Ok(chain);
+        }
+        let heard = self.heard();
+        let chain = Arc::new(self.database.resolve_unstored(key).await?);
+        self.keep(heard, || self.known.insert(name.to_string(), chain.clone()));
+        Ok(chain)
+    }
+
+    fn heard(&self) -> u64 {
+        *self.heard.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what was read, if no news have come since then.
+    fn keep(&self, heard_before: u64, keep: impl FnOnce()) {
+        // Held, so that none come between the look and the keeping.
         let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
         if *heard == heard_before {
-            match &chain {
-                Some(chain) => self.known.insert(hash.to_string(), chain.clone()),
-                None => self.unknown.insert(hash.to_string(), ()),
-            }
+            keep();
         }
-        Ok(chain)
     }
 
     /// Asks what changed, and forgets the callers that it concerns. What was committed before is seen from here on.

@@ -56,21 +56,34 @@ impl Chain {
     }
 }
 
-/// Everything that hangs on a key, by primary keys alone.
-const RESOLVE: &str = "
-    SELECT k.document, t.document, u.document, o.document, m.document,
-           kb.document, tb.document, ub.document, ob.document, mb.document
-    FROM virtual_keys k
-    LEFT JOIN teams t ON t.id = k.team_id
-    LEFT JOIN users u ON u.id = k.user_id
-    LEFT JOIN organisations o ON o.id = COALESCE(k.organisation_id, t.organisation_id)
-    LEFT JOIN memberships m ON m.id = k.team_id || '/' || k.user_id AND m.team_id = k.team_id
-    LEFT JOIN budgets kb ON kb.id = k.budget_id
-    LEFT JOIN budgets tb ON tb.id = t.budget_id
-    LEFT JOIN budgets ub ON ub.id = u.budget_id
-    LEFT JOIN budgets ob ON ob.id = o.budget_id
-    LEFT JOIN budgets mb ON mb.id = m.budget_id
-    WHERE k.id = $1";
+/// Everything that hangs on a key, by primary keys alone. `$key`: the row, or what takes its place.
+macro_rules! resolve {
+    ($key:literal) => {
+        concat!(
+            "SELECT k.document, t.document, u.document, o.document, m.document,
+                    kb.document, tb.document, ub.document, ob.document, mb.document
+             FROM (",
+            $key,
+            ") k
+             LEFT JOIN teams t ON t.id = k.team_id
+             LEFT JOIN users u ON u.id = k.user_id
+             LEFT JOIN organisations o ON o.id = COALESCE(k.organisation_id, t.organisation_id)
+             LEFT JOIN memberships m ON m.id = k.team_id || '/' || k.user_id AND m.team_id = k.team_id
+             LEFT JOIN budgets kb ON kb.id = k.budget_id
+             LEFT JOIN budgets tb ON tb.id = t.budget_id
+             LEFT JOIN budgets ub ON ub.id = u.budget_id
+             LEFT JOIN budgets ob ON ob.id = o.budget_id
+             LEFT JOIN budgets mb ON mb.id = m.budget_id"
+        )
+    };
+}
+
+const RESOLVE: &str =
+    resolve!("SELECT document, team_id, user_id, organisation_id, budget_id FROM virtual_keys WHERE id = $1");
+const RESOLVE_UNSTORED: &str = resolve!(
+    "SELECT CAST(NULL AS TEXT) AS document, CAST($1 AS TEXT) AS team_id, CAST($2 AS TEXT) AS user_id,
+            CAST($3 AS TEXT) AS organisation_id, CAST(NULL AS TEXT) AS budget_id"
+);
 
 impl Database {
     /// Whom the key with this hash stands for; `None`: there is no such key.
@@ -80,14 +93,24 @@ impl Database {
     pub async fn resolve(&self, hash: &str) -> Result<Option<Chain>, StoreError> {
         let Some(row) = sqlx::query(RESOLVE).bind(hash).fetch_optional(&self.pool).await? else { return Ok(None) };
         let Some(key) = document::<VirtualKey>(&row, 0)? else { return Ok(None) };
-        let team: Option<Team> = document(&row, 1)?;
-        let user: Option<User> = document(&row, 2)?;
-        let organisation: Option<Organisation> = document(&row, 3)?;
-        let membership: Option<Membership> = document(&row, 4)?;
-        let [key_budget, team_budget, user_budget, organisation_budget, member_budget] =
-            [5, 6, 7, 8, 9].map(|column| document::<NamedBudget>(&row, column));
-        let groups = self.groups_of(&key, team.as_ref()).await?;
+        Ok(Some(self.chain(key, &row).await?))
+    }
 
+    /// The same of a key that is stored nowhere: its bearer has shown otherwise of which team, user and organisation it is.
+    pub async fn resolve_unstored(&self, key: &VirtualKey) -> Result<Chain, StoreError> {
+        let query = sqlx::query(RESOLVE_UNSTORED).bind(&key.team_id).bind(&key.user_id).bind(&key.organisation_id);
+        let row = query.fetch_one(&self.pool).await?;
+        self.chain(key.clone(), &row).await
+    }
+
+    async fn chain(&self, key: VirtualKey, row: &AnyRow) -> Result<Chain, StoreError> {
+        let team: Option<Team> = document(row, 1)?;
+        let user: Option<User> = document(row, 2)?;
+        let organisation: Option<Organisation> = document(row, 3)?;
+        let membership: Option<Membership> = document(row, 4)?;
+        let [key_budget, team_budget, user_budget, organisation_budget, member_budget] =
+            [5, 6, 7, 8, 9].map(|column| document::<NamedBudget>(row, column));
+        let groups = self.groups_of(&key, team.as_ref()).await?;
         let mut scopes = Vec::with_capacity(5);
         if let Some(organisation) = &organisation {
             scopes.push(Scope {
@@ -126,7 +149,7 @@ impl Database {
             grants,
             limits: with_named(&key.limits, key_budget?.as_ref()),
         });
-        Ok(Some(Chain { key, team, user, organisation, membership, scopes }))
+        Ok(Chain { key, team, user, organisation, membership, scopes })
     }
 
     /// The scope of an end user; of one who is not known, or who has no budget, with the limits of `default_budget`.

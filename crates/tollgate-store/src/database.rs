@@ -14,6 +14,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
 
 use crate::entity::{Column, EntityKind};
+use crate::vault::VaultError;
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,8 @@ pub enum StoreError {
     /// Another one has the value already.
     #[error("there is a {kind} with this {} already: {value}", column.name())]
     Exists { kind: EntityKind, column: Column, value: String },
+    #[error("{0}")]
+    Sealed(#[from] VaultError),
     #[error("the database's file cannot be opened: {0}")]
     File(#[from] io::Error),
     #[error("there is no {kind} {id}")]

@@ -19,6 +19,8 @@ pub mod meter;
 pub mod recall;
 pub mod record;
 pub mod records;
+pub mod responses;
 pub mod shared;
 pub mod usage;
+pub mod uses;
 pub mod vault;

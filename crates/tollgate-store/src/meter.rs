@@ -53,14 +53,12 @@ pub struct Settings {
     pub away: Duration,
     /// How much spending is put down at most while the database is away; a request takes about 1 KB.
     pub journal_bytes: u64,
-    /// Rows of the ledger that are older are deleted, a few at a time; their hours stay. `None`: all are kept.
-    pub keep_rows: Option<Duration>,
 }
 
 impl Settings {
     pub fn new(journal: PathBuf) -> Settings {
         let zone = TimeZone::UTC;
-        Settings { journal, zone, away: banker::LEASES_LAST, journal_bytes: 1 << 30, keep_rows: None }
+        Settings { journal, zone, away: banker::LEASES_LAST, journal_bytes: 1 << 30 }
     }
 }
 
@@ -142,24 +140,24 @@ impl Meter {
         let charge = self.shared.charge();
         let begun = Begun { charge, request_id, at_ms, payer, model, tags, pots: counted };
         if !costs {
-            return Ok(Reservation::free(self.shared.clone(), begun, estimate.output_tokens()));
+            return Ok(Reservation::free(self.shared.clone(), begun, estimate));
         }
-        let answer = {
-            let mut book = self.shared.book();
-            // Nobody waits for a database that is away: it may be one that hangs.
-            let stance = if self.is_away() { Stance::Away } else { Stance::CanAsk };
-            book.reserve(&capped, &estimate, stance, self.shared.now_ms())
-        };
-        let held = match answer {
-            Answer::Held { nanos, output_tokens } => {
-                let held = Held::new(self.shared.clone(), &capped, nanos, output_tokens);
-                if capped.is_empty() || self.shared.still_knows() { held } else { return Err(Denied::Away) }
-            }
-            Answer::Denied(denial) => return Err(Denied::Budget(denial)),
-            Answer::Unknown(_) => return Err(Denied::Away),
-            Answer::Short(_) => self.ask(capped, estimate, at_ms).await?,
-        };
-        Ok(Reservation::held(held, begun)?)
+        let held = self.hold(capped, estimate, at_ms).await?;
+        Ok(Reservation::held(held, begun, estimate)?)
+    }
+
+    /// Before another attempt for the same request. `spent_nanos` went to those before it, which gave no whole answer, and its prompt
+    /// is longer by so many tokens: what it can cost at most is held beside that, or of its output only as much as is left.
+    /// Returns the output that is paid for, if it is less than before.
+    pub async fn reserve_again(
+        &self,
+        reservation: &mut Reservation,
+        spent_nanos: u64,
+        more_input: u64,
+    ) -> Result<Option<u64>, Denied> {
+        let Some((pots, estimate, at_ms)) = reservation.needs(spent_nanos, more_input) else { return Ok(None) };
+        let more = self.hold(pots, estimate, at_ms).await?;
+        Ok(reservation.add(more)?)
     }
 
     /// Soft budgets that are spent, from now on. One replica tells of each.
@@ -191,6 +189,25 @@ impl Meter {
         let (done, closed) = oneshot::channel();
         if self.orders.send(Order::Close(done)).is_ok() {
             let _ = closed.await;
+        }
+    }
+
+    async fn hold(&self, pots: Vec<Capped>, estimate: Estimate, at_ms: u64) -> Result<Held, Denied> {
+        let answer = {
+            let mut book = self.shared.book();
+            // Nobody waits for a database that is away: it may be one that hangs.
+            let stance = if self.is_away() { Stance::Away } else { Stance::CanAsk };
+            book.reserve(&pots, &estimate, stance, self.shared.now_ms())
+        };
+        match answer {
+            Answer::Held { nanos, output_tokens } => {
+                let known = pots.is_empty() || self.shared.still_knows();
+                let held = Held::new(self.shared.clone(), pots, nanos, output_tokens);
+                if known { Ok(held) } else { Err(Denied::Away) }
+            }
+            Answer::Denied(denial) => Err(Denied::Budget(denial)),
+            Answer::Unknown(_) => Err(Denied::Away),
+            Answer::Short(_) => self.ask(pots, estimate, at_ms).await,
         }
     }
 

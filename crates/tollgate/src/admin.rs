@@ -28,6 +28,7 @@ use tollgate_store::entity::Column;
 
 use error::ApiError;
 use query::Query;
+pub(crate) use spend::File;
 
 /// The column that `sort_by` names.
 fn sort(query: &Query, columns: &[(&str, Column)], usual: Column) -> Result<Column, ApiError> {

@@ -15,6 +15,7 @@ use tollgate_dialect::sealed::Seal;
 use tollgate_policy::access::{Grants, Scope, ScopeKind};
 use tollgate_policy::authorise::AccessGroups;
 use tollgate_policy::health::{Health, Standing};
+use tollgate_policy::price::Price;
 use tollgate_policy::repair::Fact;
 use tollgate_policy::retry::RetryBudget;
 use tollgate_store::affinity::Affinity;
@@ -24,12 +25,15 @@ use tollgate_store::recall::Recall;
 use tollgate_store::records::Records;
 use tollgate_store::shared::SharedRests;
 
+use crate::answers::Answers;
 use crate::capture::Captures;
 use crate::config::model::{Config, Deployment};
 use crate::credentials::{self, Credential};
 use crate::gate::{Door, Gate, SharedHealth};
 use crate::health::Check;
+use crate::kept::Kept;
 use crate::rests;
+use crate::sign_in::KeySets;
 use crate::store::Store;
 use crate::tokens::Calibration;
 use crate::upstream::Client;
@@ -41,8 +45,13 @@ pub struct App {
     pub records: Records,
     pub affinity: Affinity,
     pub captures: Captures,
+    pub kept: Kept,
     pub shared_rests: SharedRests,
     pub limiter: Limiter,
+    /// What tokens of identity providers are checked with.
+    pub key_sets: KeySets,
+    /// What clients may ask for again.
+    pub answers: Answers,
     /// Set when the gateway serves; other commands have none.
     store: OnceLock<Store>,
     learned: LearnedFacts,
@@ -127,6 +136,7 @@ pub struct Known {
     pub max_output_tokens: Option<u64>,
     /// Tokens of prompt and answer together.
     pub context_window: Option<u64>,
+    pub price: Option<Price>,
 }
 
 impl Known {
@@ -138,12 +148,14 @@ impl Known {
                 quirks: capabilities.quirks,
                 max_output_tokens: capabilities.max_output_tokens,
                 context_window: capabilities.context_window,
+                price: capabilities.price,
             }
         } else {
             Known {
                 quirks: deployment.quirks.clone(),
                 max_output_tokens: deployment.max_output_tokens,
                 context_window: deployment.context_window,
+                price: deployment.price,
             }
         }
     }
@@ -190,8 +202,11 @@ impl App {
             records,
             affinity,
             captures,
+            kept: Kept::default(),
             shared_rests: SharedRests::default(),
             limiter,
+            key_sets: KeySets::default(),
+            answers: Answers::default(),
             store: OnceLock::new(),
             learned,
             lasting: Mutex::new(lasting),
@@ -339,7 +354,11 @@ impl Live {
             gateway: Scope {
                 kind: ScopeKind::Gateway,
                 id: String::new(),
-                grants: Grants::default(),
+                grants: Grants {
+                    addresses: config.settings.addresses.clone(),
+                    routes: config.settings.routes.clone(),
+                    ..Grants::default()
+                },
                 limits: config.settings.limits.clone(),
             },
             checks: Semaphore::new(config.settings.checks.concurrency),

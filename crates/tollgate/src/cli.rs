@@ -6,12 +6,14 @@ mod clock;
 mod demo;
 mod explain;
 mod gateway;
+mod ledger;
 mod manage;
 mod probe;
 mod replay;
 mod run;
 mod serve;
 mod transfer;
+mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,6 +71,8 @@ enum Command {
     User(manage::Manage),
     /// The same for named budgets
     Budget(manage::Manage),
+    /// Write what was used, and what it cost, to a file
+    Usage(usage::Usage),
     /// Take over keys, teams, users, budgets and what they spent
     Import(transfer::Import),
     /// Write the SQLite database to a file, also while the gateway runs
@@ -180,6 +184,7 @@ pub fn main() -> ExitCode {
         Some(Command::Team(manage)) => manage.run(&manage::TEAM),
         Some(Command::User(manage)) => manage.run(&manage::USER),
         Some(Command::Budget(manage)) => manage.run(&manage::BUDGET),
+        Some(Command::Usage(usage)) => usage.run(),
         Some(Command::Import(import)) => import.run(),
         Some(Command::Backup(backup)) => backup.run(),
         Some(Command::Restore(restore)) => restore.run(),

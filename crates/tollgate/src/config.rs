@@ -17,11 +17,13 @@ mod load;
 pub mod model;
 pub mod problem;
 mod redis;
+mod retention;
 pub mod rewrite;
 pub mod routing;
 pub mod secret;
 mod section;
 mod settings;
+pub mod sign_in;
 mod target;
 #[cfg(test)]
 mod tests;

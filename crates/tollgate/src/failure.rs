@@ -14,8 +14,10 @@ use tollgate_store::database::StoreError;
 use tollgate_store::meter::Denied;
 
 use crate::admin::error::ApiError;
+use crate::sign_in::Refused;
 
 mod access;
+mod kept;
 mod limits;
 mod queue;
 mod upstream;
@@ -24,6 +26,8 @@ mod upstream;
 pub enum Failure {
     NoCredential,
     WrongCredential,
+    /// A token of an identity provider does not let its bearer in.
+    Token(Refused),
     /// The caller may not do what it asked for.
     Forbidden(authorise::Denial),
     /// A budget of the caller has nothing left for the request, or cannot be asked.
@@ -100,8 +104,22 @@ pub enum Failure {
     NoDeploymentWithTags {
         tags: Vec<String>,
     },
+    /// The client's `Idempotency-Key` was that of another request.
+    KeyOfAnother,
+    /// The same request, sent before, is still being answered.
+    StillAnswering {
+        waited: Duration,
+    },
     /// No record of a request has this id (any more).
     NoSuchRequest {
+        id: String,
+    },
+    /// An answer that is referred to is not kept here (any more), or a turn before it is not: `of`.
+    NoSuchResponse {
+        id: String,
+        of: Option<String>,
+    },
+    NotInBackground {
         id: String,
     },
     ShuttingDown,
@@ -231,6 +249,7 @@ impl Failure {
                 ErrorKind::Authentication,
                 "The key is not valid for this gateway. Compare it with general_settings.master_key (or LITELLM_MASTER_KEY / TOLLGATE_MASTER_KEY).".into(),
             ),
+            Failure::Token(refused) => refused.public(),
             Failure::NoSuchPath { method, path } => final_word(
                 404,
                 ErrorKind::NotFound,
@@ -301,11 +320,31 @@ impl Failure {
                     tags.join(", ")
                 ),
             ),
+            Failure::KeyOfAnother => final_word(
+                422,
+                ErrorKind::InvalidRequest,
+                "This Idempotency-Key was sent with another request before. Use a new key for each request, and the same one only to send the same again.".into(),
+            ),
+            Failure::StillAnswering { waited } => PublicError {
+                retry_after: Some(Duration::from_secs(5)),
+                should_retry: Some(true),
+                ..PublicError::new(
+                    409,
+                    ErrorKind::InvalidRequest,
+                    format!(
+                        "The same request was sent before and is still being answered after {} s more; its answer can be had when it is \
+                         whole (Idempotency-Key, x-stainless-retry-count; tollgate_settings.idempotency: false answers each anew).",
+                        waited.as_secs()
+                    ),
+                )
+            },
             Failure::NoSuchRequest { id } => final_word(
                 404,
                 ErrorKind::NotFound,
                 format!("No request {id} is known. Records of older requests are dropped; the id is the answer's request-id header."),
             ),
+            Failure::NoSuchResponse { id, of } => kept::no_such_response(id, of.as_deref()),
+            Failure::NotInBackground { id } => kept::not_in_background(id),
             Failure::ShuttingDown => PublicError {
                 retry_after: Some(Duration::from_secs(1)),
                 ..PublicError::new(503, ErrorKind::Overloaded, "The gateway is shutting down. Try again.")

@@ -44,8 +44,21 @@ pub enum Endpoint {
     Request(String),
     /// Claude Code warms its connection with `HEAD /api/hello`.
     Hello,
+    /// An answer that a Responses client got before.
+    Kept {
+        path: KeptPath,
+        id: String,
+    },
     /// A path of the product that this version does not serve.
     NotServed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptPath {
+    Get,
+    Delete,
+    Cancel,
+    InputItems,
 }
 
 /// Why a request has no endpoint.
@@ -100,9 +113,8 @@ fn nested(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
     if let Some(id) = path.strip_prefix("/tollgate/requests/").filter(|id| !id.is_empty()) {
         return only(Method::GET, method, Endpoint::Request(percent_decode(id)));
     }
-    // Nothing is kept of an answer that could be asked for later.
-    if path.strip_prefix("/responses/").is_some_and(|id| !id.is_empty()) {
-        return Ok(Endpoint::NotServed);
+    if let Some(rest) = path.strip_prefix("/responses/").filter(|rest| !rest.is_empty()) {
+        return kept(method, rest);
     }
     for prefix in ["/openai/deployments/", "/engines/"] {
         let Some(rest) = path.strip_prefix(prefix) else { continue };
@@ -121,6 +133,19 @@ fn nested(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         Some(Found::Here(route, arguments)) => Ok(Endpoint::Manage { route, arguments }),
         Some(Found::WrongMethod(allowed)) => Err(NoEndpoint::WrongMethod { allowed }),
         None => Err(NoEndpoint::UnknownPath),
+    }
+}
+
+fn kept(method: &Method, rest: &str) -> Result<Endpoint, NoEndpoint> {
+    let found = |path, id: &str| Endpoint::Kept { path, id: percent_decode(id) };
+    match rest.split_once('/') {
+        None if *method == Method::DELETE => Ok(found(KeptPath::Delete, rest)),
+        // Requests of their own, which need what only OpenAI has.
+        None if matches!(rest, "compact" | "input_tokens") => Ok(Endpoint::NotServed),
+        None => only(Method::GET, method, found(KeptPath::Get, rest)),
+        Some((id, "cancel")) => only(Method::POST, method, found(KeptPath::Cancel, id)),
+        Some((id, "input_items")) => only(Method::GET, method, found(KeptPath::InputItems, id)),
+        Some(_) => Err(NoEndpoint::UnknownPath),
     }
 }
 
@@ -194,7 +219,13 @@ mod tests {
         for path in ["/v1/responses", "/responses"] {
             assert_eq!(at(Method::POST, path), Ok(Endpoint::Generate { dialect: Dialect::Responses, model: None }));
         }
-        assert_eq!(at(Method::DELETE, "/v1/responses/resp_1"), Ok(Endpoint::NotServed));
+        let kept = |path| Ok(Endpoint::Kept { path, id: "resp_1".into() });
+        assert_eq!(at(Method::GET, "/v1/responses/resp_1"), kept(KeptPath::Get));
+        assert_eq!(at(Method::DELETE, "/responses/resp_1"), kept(KeptPath::Delete));
+        assert_eq!(at(Method::POST, "/v1/responses/resp_1/cancel"), kept(KeptPath::Cancel));
+        assert_eq!(at(Method::GET, "/v1/responses/resp_1/input_items"), kept(KeptPath::InputItems));
+        assert_eq!(at(Method::POST, "/v1/responses/resp_1"), Err(NoEndpoint::WrongMethod { allowed: Method::GET }));
+        assert_eq!(at(Method::POST, "/v1/responses/compact"), Ok(Endpoint::NotServed));
         assert_eq!(
             at(Method::POST, "/v1/messages/count_tokens"),
             Ok(Endpoint::CountTokens { dialect: Dialect::Messages, model: None })

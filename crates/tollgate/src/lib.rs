@@ -1,6 +1,7 @@
 //! The gateway. Read `pipeline.rs` first.
 
 mod admin;
+pub mod answers;
 pub mod app;
 pub mod capture;
 pub mod cli;
@@ -11,11 +12,13 @@ pub mod failure;
 pub mod gate;
 pub mod health;
 pub mod http;
+mod kept;
 pub mod pipeline;
 pub mod probe;
 pub mod registry;
 mod rests;
 pub mod server;
+pub mod sign_in;
 pub mod signatures;
 pub mod store;
 pub mod telemetry;

@@ -22,19 +22,23 @@ pub(crate) mod exchange;
 mod fit;
 mod flow;
 pub(crate) mod inbound;
+mod kept;
 mod line;
 mod manage;
 mod operation;
 mod output_limit;
 mod passing;
+mod pieces;
 pub(crate) mod prepare;
+mod quotes;
 mod rate_headers;
 mod recorder;
 mod records;
 mod relay;
 mod reply;
 mod restore;
-mod route;
+mod retried;
+pub(crate) mod route;
 mod said;
 mod session;
 mod spend;
@@ -58,8 +62,9 @@ use crate::http::{Endpoint, NoEndpoint, endpoint, in_query, shown};
 use inbound::Inbound;
 use recorder::Recorder;
 pub use reply::{Reply, ReplyBody};
+use retried::{Course, Marks};
 use tenant::Tenant;
-pub(crate) use {authenticate::Caller, check::check, reply::without_secrets, route::chance};
+pub(crate) use {authenticate::Caller, check::check, reply::public, reply::without_secrets, route::chance};
 
 /// Answers any request. Errors are answers too, in the dialect of the path.
 pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Request<Incoming>) -> Reply {
@@ -68,6 +73,7 @@ pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Reque
     let dialect = match &found {
         Ok(Endpoint::Generate { dialect, .. }) => *dialect,
         Ok(Endpoint::Operate { .. }) => Dialect::Chat,
+        Ok(Endpoint::Kept { .. }) => Dialect::Responses,
         Ok(Endpoint::CountTokens { dialect, .. }) => *dialect,
         _ => authenticate::dialect_of(request.headers(), request.uri().path()),
     };
@@ -94,20 +100,24 @@ async fn answer(
     if matches!(endpoint, Endpoint::Alive | Endpoint::Ready | Endpoint::Hello) {
         return Ok(catalog::health(&app, &endpoint, record));
     }
-    let in_query = in_query(request.uri().query(), "key").filter(|_| dialect == Dialect::Gemini);
-    let caller = authenticate::caller(&app, live, request.headers(), in_query.as_deref(), address).await?;
     let path = shown(request.uri().path()).into_owned();
+    authenticate::everybody_may(live, &path, address)?;
+    let key_in_query = in_query(request.uri().query(), "key").filter(|_| dialect == Dialect::Gemini);
+    let caller = authenticate::caller(&app, live, request.headers(), key_in_query.as_deref(), address).await?;
     caller.may(live, &path, None)?;
+    caller.note_use(&app);
     match endpoint {
         Endpoint::Generate { dialect, model } => {
+            let marks = Marks::of(live, &request)?;
             let inbound = inbound::read(live, dialect, model, request).await?;
-            call(app, live, caller, &path, inbound, record).await
+            call(app, live, caller, (&path, marks), inbound, record).await
         }
         Endpoint::Operate { operation, model } => {
+            let marks = Marks::of(live, &request)?;
             let inbound = operation::read(live, operation, model, request).await?;
-            call(app, live, caller, &path, inbound, record).await
+            call(app, live, caller, (&path, marks), inbound, record).await
         }
-        Endpoint::CountTokens { dialect, model } => count::answer(live, &caller, dialect, model, request, record).await,
+        Endpoint::CountTokens { dialect, model } => count::answer(live, caller, dialect, model, request, record).await,
         Endpoint::Models => Ok(catalog::models(live, &caller, dialect, record)),
         Endpoint::Model(id) => catalog::model(live, &caller, &id, dialect, record),
         Endpoint::Health => {
@@ -120,28 +130,40 @@ async fn answer(
         }
         Endpoint::Requests => records::latest(&app, request.uri().query(), record).await,
         Endpoint::Request(id) => records::one(&app, id, record).await,
+        Endpoint::Kept { path, id } => kept::answer(&app, live, &caller, path, id, request.uri().query(), record).await,
         Endpoint::NotServed => Err(Failure::NotServed { path: request.uri().path().to_string() }),
         Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Ok(catalog::health(&app, &endpoint, record)),
     }
 }
 
-/// A call of a model.
+/// A call of a model. `marks`: by which its client tells that it sends it again.
 async fn call(
     app: Arc<App>,
     live: &Arc<Live>,
     caller: Caller,
-    path: &str,
+    (path, marks): (&str, Option<Marks>),
     mut inbound: Inbound,
     record: &mut Recorder,
 ) -> Result<Reply, Failure> {
+    let caller = caller.calling(live, path, &inbound.model);
+    inbound.end_user = caller.end_user.clone().or(inbound.end_user);
     inbound.tenant = caller.tenant;
     record.requested(&inbound);
     record.capture(live, inbound.capture.take());
     let route = access::route(live, &caller, path, &mut inbound)?;
     let end_user = access::end_user(&app, live, &caller, &inbound).await?;
+    let ticket = match marks {
+        Some(marks) => match marks.course(&app.answers, caller.tenant, path, &inbound, record).await? {
+            Course::Replay(reply) => return Ok(reply),
+            Course::Ask(ticket) => ticket,
+        },
+        None => None,
+    };
+    let keeping = kept::go_on(&app, live, &caller, &mut inbound).await?;
     let asking = admit::Admitting { app: &app, live, caller: &caller, end_user, request_id: &record.id };
     record.admission = asking.admit(&mut inbound, &route).await?;
     record.changes = inbound.changes.clone();
     let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
-    Ok(reply::from_driver(driver).await)
+    let reply = kept::watched(reply::from_driver(driver).await, keeping);
+    Ok(retried::taken_down(reply, ticket))
 }

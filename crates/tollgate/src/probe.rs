@@ -5,6 +5,7 @@
 
 mod ask;
 mod calls;
+mod cost;
 mod profile;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use tollgate_dialect::Dialect;
 use tollgate_dialect::quirks::Quirks;
 use tollgate_policy::glob::Glob;
 
+pub mod catalogue;
 mod merge;
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,7 @@ use tollgate_store::changes::Changed;
 use tollgate_store::database::{Database, StoreError};
 use tollgate_store::entity::{AccessGroup, EntityKind};
 use tollgate_store::meter::{self, Meter};
+use tollgate_store::uses::Uses;
 use tollgate_store::vault::Vault;
 
 use crate::app::App;
@@ -40,6 +41,8 @@ pub struct Store {
     pub meter: Meter,
     /// Whom keys stand for.
     pub callers: Callers,
+    /// Of their keys.
+    pub uses: Uses,
     end_users: EndUsers,
     /// Seals the credentials of models that were added at run time; `None`: there is neither salt nor master key to seal with.
     pub vault: Option<Vault>,
@@ -94,6 +97,7 @@ impl Store {
             database,
             meter,
             callers,
+            uses: Uses::default(),
             end_users: EndUsers::default(),
             vault,
             groups: ArcSwap::from_pointee(groups),
@@ -105,6 +109,7 @@ impl Store {
 
     /// What was spent is in the database, unless that is away: then the next process brings it there.
     pub async fn close(&self) {
+        upkeep::write_uses(self).await;
         self.meter.clone().close().await;
     }
 

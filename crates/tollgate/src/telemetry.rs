@@ -4,8 +4,11 @@ mod json;
 pub mod metrics;
 mod queue;
 
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
+use std::panic::{Location, PanicHookInfo};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -62,7 +65,28 @@ fn begin<W: Write + Send + 'static>(filter: EnvFilter, to: W, json: bool) {
     if begun.is_ok() {
         BEGUN.store(true, Ordering::Relaxed);
         std::thread::spawn(|| QUEUE.write_to(to));
+        std::panic::set_hook(Box::new(tell_panic));
     }
+}
+
+/// A line for a panic: where it was and how it came there, and of its message only what stands in the program.
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let at = panic.location().map(Location::to_string).unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    let backtrace = match backtrace.status() {
+        BacktraceStatus::Captured => backtrace.to_string(),
+        _ => String::new(),
+    };
+    let (message, thread) = (written(panic.payload()), std::thread::current());
+    tracing::error!(%at, message, backtrace, "a bug: what was being done ends here; please report this line");
+    if thread.name() == Some("main") {
+        flush();
+    }
+}
+
+/// A message that was put together may quote anybody's text: a slice in the middle of a character does.
+fn written(payload: &(dyn Any + Send)) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or("(put together, and so not shown)")
 }
 
 struct Lines;
@@ -86,5 +110,22 @@ impl Write for Line {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::written;
+
+    #[test]
+    fn of_a_panics_message_only_what_stands_in_the_program_is_told() {
+        let told = |panics: fn()| written(&*catch_unwind(panics).unwrap_err());
+        assert_eq!(told(|| panic!("the queue is gone")), "the queue is gone");
+        assert_eq!(told(|| _ = None::<()>.unwrap()), "called `Option::unwrap()` on a `None` value");
+        // Its message quotes the text.
+        assert_eq!(told(|| _ = &"a prompt that nobody is to see: é"[..33]), "(put together, and so not shown)");
+        assert_eq!(told(|| panic!("{}", String::from("prompt"))), "(put together, and so not shown)");
     }
 }

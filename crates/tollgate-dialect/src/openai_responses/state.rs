@@ -83,6 +83,12 @@ pub fn redacted_content(data: &Text<'_>, seal: &Seal, family: &str) -> Text<'sta
     seal.seal(&SealedState { family: family.to_string(), details: Some(anthropics("data", data)) })
 }
 
+/// The `encrypted_content` of thoughts that are words alone. An item without any is one that OpenAI looks up by its id, and does not
+/// know (404, "Items are not persisted"; github.com/can1357/oh-my-pi/issues/41, 2026-02); by the envelope we know it for no item of its own.
+pub fn no_content(seal: &Seal, family: &str) -> Text<'static> {
+    seal.seal(&SealedState { family: family.to_string(), details: None })
+}
+
 fn anthropics(field: &str, value: &Text<'_>) -> Json<'static> {
     let mut writer = Writer::default();
     writer.open_object().key(field).text(value).close_object();

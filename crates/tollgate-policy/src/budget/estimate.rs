@@ -18,6 +18,10 @@ pub enum CacheWrites {
 pub struct Estimate {
     /// Femto-dollars: of the whole input, and whatever else is paid for however long the answer is.
     input_femto: u128,
+    /// Femto-dollars per input token.
+    input_token_femto: u64,
+    /// Held already, and so not asked for.
+    covered_femto: u128,
     /// Femto-dollars per output token.
     output_femto: u64,
     /// The output that the request allows.
@@ -29,6 +33,7 @@ pub struct Estimate {
 impl Estimate {
     /// That the input is read from a cache is never assumed: whether it is only the provider knows.
     pub fn new(price: &Price, input_tokens: u64, writes: CacheWrites, output_tokens: u64, least: u64) -> Estimate {
+        let price = price.at(input_tokens);
         let written = match writes {
             CacheWrites::No => 0,
             CacheWrites::Usual => price.cache_write,
@@ -36,6 +41,8 @@ impl Estimate {
         };
         Estimate {
             input_femto: u128::from(input_tokens) * u128::from(price.input.max(written)),
+            input_token_femto: price.input.max(written),
+            covered_femto: 0,
             output_femto: price.output,
             output_tokens,
             least_output_tokens: least.min(output_tokens),
@@ -50,6 +57,25 @@ impl Estimate {
     /// The same with an amount on top: of a web search, say.
     pub fn plus(mut self, nanos: u64) -> Estimate {
         self.input_femto += u128::from(nanos) * FEMTO_PER_NANO;
+        self
+    }
+
+    /// With so many input tokens more.
+    pub fn longer(mut self, input_tokens: u64) -> Estimate {
+        self.input_femto += u128::from(input_tokens) * u128::from(self.input_token_femto);
+        self
+    }
+
+    /// With so much output at most.
+    pub fn up_to(mut self, output_tokens: u64) -> Estimate {
+        self.output_tokens = self.output_tokens.min(output_tokens);
+        self.least_output_tokens = self.least_output_tokens.min(output_tokens);
+        self
+    }
+
+    /// What is needed beside an amount that is held already.
+    pub fn beside(mut self, held_nanos: u64) -> Estimate {
+        self.covered_femto = u128::from(held_nanos) * FEMTO_PER_NANO;
         self
     }
 
@@ -68,6 +94,7 @@ impl Estimate {
     /// Rounded up: what is settled is rounded to the nearest.
     pub fn nanos(&self, output_tokens: u64) -> u64 {
         let femto = self.input_femto.saturating_add(u128::from(output_tokens) * u128::from(self.output_femto));
+        let femto = femto.saturating_sub(self.covered_femto);
         u64::try_from(femto.div_ceil(FEMTO_PER_NANO)).unwrap_or(u64::MAX)
     }
 
@@ -76,7 +103,7 @@ impl Estimate {
         if self.whole_nanos() <= nanos {
             return Some(self.output_tokens);
         }
-        let left = (u128::from(nanos) * FEMTO_PER_NANO).checked_sub(self.input_femto)?;
+        let left = (u128::from(nanos) * FEMTO_PER_NANO + self.covered_femto).checked_sub(self.input_femto)?;
         let tokens = u64::try_from(left.checked_div(u128::from(self.output_femto))?).unwrap_or(u64::MAX);
         (tokens >= self.least_output_tokens.max(1)).then(|| tokens.min(self.output_tokens))
     }

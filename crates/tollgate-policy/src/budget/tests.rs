@@ -82,6 +82,31 @@ fn the_output_is_cut_to_what_is_left() {
 }
 
 #[test]
+fn another_attempt_needs_what_the_first_ones_cost_beside_what_is_held() {
+    let price = Price::new(1_000_000_000, 10_000_000_000);
+    // Input $0.001, output $0.01; $0.011 are held, of which an attempt that broke off took 4,000,000 nano-dollars.
+    let estimate = Estimate::new(&price, 1000, CacheWrites::No, 1000, 50);
+    let again = estimate.plus(4_000_000).beside(11_000_000);
+    assert_eq!(again.whole_nanos(), 4_000_000);
+    assert_eq!(again.affordable(4_000_000), Some(1000));
+    assert_eq!(again.affordable(3_999_999), Some(999));
+    // 11,000,000 - 4,000,000 - 1,000,000 for the input are left of what is held: 600 tokens.
+    assert_eq!(again.affordable(0), Some(600));
+    assert_eq!(again.up_to(600).whole_nanos(), 0);
+    // Its prompt is 500 tokens longer: half a million nano-dollars more.
+    assert_eq!(estimate.longer(500).plus(4_000_000).beside(11_000_000).whole_nanos(), 4_500_000);
+    // 10,500,000 are gone: what is left of what is held does not even pay for the input.
+    let late = estimate.plus(10_500_000).beside(11_000_000);
+    assert_eq!((late.affordable(0), late.least_nanos()), (None, 1_000_000));
+    let mut book = book(&capped("k", DOLLAR), 15_000_000, standing(0, 0, 1));
+    let pots = [capped("k", DOLLAR)];
+    assert_eq!(held(book.reserve(&pots, &estimate, Stance::Asked, 1)), (11_000_000, 1000));
+    assert_eq!(held(book.reserve(&pots, &again, Stance::Asked, 1)), (4_000_000, 1000));
+    assert_eq!(book.committed(&pots[0].key), (15_000_000, 0), "never more than the lease");
+    assert_eq!(denied(book.reserve(&pots, &late, Stance::Asked, 1)).asked_nanos, 1_000_000);
+}
+
+#[test]
 fn a_scope_has_a_counter_and_all_its_budgets() {
     let budget = |max_nanos, window| Budget { max_nanos, window };
     let limits = Limits {

@@ -79,3 +79,32 @@ fn cached_input_costs_as_much_as_fresh_until_told_otherwise() {
     let usage = Usage { cache_read: Some(7), cache_write: Some(5), cache_write_long: Some(2), ..Usage::default() };
     assert_eq!(price.cost_nanos(&usage), 24);
 }
+
+#[test]
+fn all_of_a_long_prompt_costs_the_price_of_long_prompts() {
+    // Three dollars a million below 200,000 tokens, six above; cached ones follow.
+    let price = Price {
+        cache_read: 300_000_000,
+        cache_write: 3_750_000_000,
+        cache_write_long: 6_000_000_000,
+        ..Price::new(3_000_000_000, 15_000_000_000)
+    };
+    let price = price.beyond(200_000, [Some(6_000_000_000), Some(22_500_000_000), None, None]);
+    let usage =
+        |input, read| Usage { input: Some(input), cache_read: Some(read), output: Some(1000), ..Usage::default() };
+    // 100,000 × 3 $ + 100,000 × 0.30 $ + 1000 × 15 $, each per million.
+    assert_eq!(price.cost_nanos(&usage(100_000, 100_000)), 300_000_000 + 30_000_000 + 15_000_000);
+    // One token more: 100,001 × 6 $ + 100,000 × 0.60 $ + 1000 × 22.50 $.
+    assert_eq!(price.cost_nanos(&usage(100_001, 100_000)), 600_006_000 + 60_000_000 + 22_500_000);
+    assert_eq!(price.at(200_001).cache_write_long, 12_000_000_000);
+}
+
+#[test]
+fn of_two_prices_the_higher_counts_for_long_prompts_too() {
+    let one = Price::new(3, 30).beyond(200, [Some(6), Some(60), None, None]);
+    let other = Price::new(5, 10);
+    for price in [one.or_higher(&other), other.or_higher(&one)] {
+        assert_eq!((price.at(200).input, price.at(200).output), (5, 30));
+        assert_eq!((price.at(201).input, price.at(201).output), (6, 60));
+    }
+}

@@ -1,5 +1,6 @@
 //! The answers: one response, or the events of a stream.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::iter::once;
 
 use serde_json::{Value, json};
@@ -48,9 +49,16 @@ fn ending(answer: &Answer) -> (&'static str, Value) {
     }
 }
 
+/// Another one for every other request.
+fn response_id(body: &Value) -> String {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(body.to_string().as_bytes());
+    format!("resp_sim{:016x}", hasher.finish())
+}
+
 fn response(body: &Value, answer: &Answer, output: Vec<Value>, status: &str, usage: Value) -> Value {
     let model = answer.model.as_ref().map_or_else(|| body["model"].clone(), |model| json!(model));
-    json!({"id": "resp_sim", "object": "response", "created_at": CREATED, "status": status, "error": null,
+    json!({"id": response_id(body), "object": "response", "created_at": CREATED, "status": status, "error": null,
         "incomplete_details": null, "model": model, "output": output, "parallel_tool_calls": true,
         "store": body["store"], "tools": [], "tool_choice": "auto", "usage": usage, "metadata": {}})
 }

@@ -65,6 +65,7 @@ fn check_item(item: &Value, path: &str) -> Check {
         "reasoning" => {
             let item = object(item, &["type", "id", "summary", "content", "encrypted_content", "status"], path)?;
             id(item, "rs", path)?;
+            kept(item)?;
             encrypted_content(item, path)
         }
         "web_search_call" => Ok(()),
@@ -121,6 +122,20 @@ fn content(content: &Value, allowed: &[&str], path: &str) -> Check {
         }
     }
     Ok(())
+}
+
+/// Without encrypted content an item is looked up by its id, and only this provider's own are there.
+fn kept(item: &Map<String, Value>) -> Check {
+    let id = item.get("id").and_then(Value::as_str).filter(|id| !id.starts_with("rs_sim"));
+    match (id, item.get("encrypted_content").is_some_and(Value::is_string)) {
+        (Some(id), false) => {
+            let message = format!(
+                "Item with id '{id}' not found. Items are not persisted when `store` is set to false. Try again with `store` set to true, or remove this item from your input."
+            );
+            Err(Refusal::chat(404, message, Some("input"), None))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What was encrypted must be what this provider gave with that summary.

@@ -62,6 +62,7 @@ fn what_openai_refuses_is_refused_in_its_words() {
         ("input", json!([user(), output("a")]), "No tool call found"),
         ("input", json!([user(), reasoning("hm", &encrypted("hm"))]), "without its required following item"),
         ("input", json!([reasoning("hm", &encrypted("other")), call("a"), output("a")]), "could not be verified"),
+        ("input", json!([{"type": "reasoning", "id": "rs_1", "summary": []}, call("a"), output("a")]), "not persisted"),
         ("input", json!([{"type": "message", "id": "item_1", "role": "user", "content": "x"}]), "begins with 'msg'"),
     ] {
         let found = refused(&with(name, value.clone())).unwrap_or_else(|| panic!("taken: {name} {value}"));

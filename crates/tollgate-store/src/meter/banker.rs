@@ -183,7 +183,7 @@ impl Banker {
             }
             Answer::Held { nanos, output_tokens } => {
                 // From here on it is given back when nobody takes it.
-                let held = Held::new(self.shared.clone(), &ask.pots, nanos, output_tokens);
+                let held = Held::new(self.shared.clone(), ask.pots, nanos, output_tokens);
                 if self.shared.still_knows() { Ok(held) } else { Err(Denied::Away) }
             }
             Answer::Denied(denial) => Err(Denied::Budget(denial)),

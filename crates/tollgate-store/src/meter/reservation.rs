@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tollgate_policy::budget::{Capped, PotKey};
+use tollgate_policy::budget::{Capped, Estimate, PotKey};
 
 use super::Shared;
 use super::journal::JournalError;
@@ -12,27 +12,39 @@ use crate::ledger::{Begun, Charge, Status};
 /// Held in the book. Dropped, it is given back.
 pub(super) struct Held {
     shared: Arc<Shared>,
-    keys: Vec<PotKey>,
+    pots: Vec<Capped>,
     nanos: u64,
-    pub output_tokens: u64,
+    output_tokens: u64,
 }
 
 impl Held {
-    pub fn new(shared: Arc<Shared>, pots: &[Capped], nanos: u64, output_tokens: u64) -> Held {
-        let keys = pots.iter().map(|pot| pot.key.clone()).collect();
-        Held { shared, keys, nanos, output_tokens }
+    pub fn new(shared: Arc<Shared>, pots: Vec<Capped>, nanos: u64, output_tokens: u64) -> Held {
+        Held { shared, pots, nanos, output_tokens }
     }
 
     fn settle(mut self, cost_nanos: u64) {
-        let keys = std::mem::take(&mut self.keys);
+        let keys = self.take_keys();
         self.shared.book().settle(&keys, self.nanos, cost_nanos);
+    }
+
+    /// From here on dropping it gives nothing back.
+    fn take_keys(&mut self) -> Vec<PotKey> {
+        std::mem::take(&mut self.pots).into_iter().map(|pot| pot.key).collect()
+    }
+
+    /// Of the same pots.
+    fn absorb(&mut self, mut more: Held) {
+        more.take_keys();
+        self.nanos = self.nanos.saturating_add(more.nanos);
+        self.output_tokens = more.output_tokens;
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if !self.keys.is_empty() {
-            self.shared.book().release(&self.keys, self.nanos);
+        let keys = self.take_keys();
+        if !keys.is_empty() {
+            self.shared.book().release(&keys, self.nanos);
         }
     }
 }
@@ -44,23 +56,43 @@ struct Open {
     begun: Begun,
     /// `None`: it cannot cost anything.
     held: Option<Held>,
-    output_tokens: u64,
+    /// Of one attempt, with the output that is paid for.
+    estimate: Estimate,
 }
 
 impl Reservation {
-    pub(super) fn free(shared: Arc<Shared>, begun: Begun, output_tokens: u64) -> Reservation {
-        Reservation(Some(Open { shared, begun, held: None, output_tokens }))
+    pub(super) fn free(shared: Arc<Shared>, begun: Begun, estimate: Estimate) -> Reservation {
+        Reservation(Some(Open { shared, begun, held: None, estimate }))
     }
 
-    pub(super) fn held(held: Held, begun: Begun) -> Result<Reservation, JournalError> {
-        let (shared, output_tokens) = (held.shared.clone(), held.output_tokens);
+    pub(super) fn held(held: Held, begun: Begun, estimate: Estimate) -> Result<Reservation, JournalError> {
+        let (shared, estimate) = (held.shared.clone(), estimate.up_to(held.output_tokens));
         shared.journal.hold(&begun, held.nanos)?;
-        Ok(Reservation(Some(Open { shared, begun, held: Some(held), output_tokens })))
+        Ok(Reservation(Some(Open { shared, begun, held: Some(held), estimate })))
+    }
+
+    /// What another attempt can cost beside what is held, in which pots, and when the request began. `None`: nothing.
+    pub(super) fn needs(&self, spent_nanos: u64, more_input: u64) -> Option<(Vec<Capped>, Estimate, u64)> {
+        let open = self.0.as_ref()?;
+        let held = open.held.as_ref()?;
+        let estimate = open.estimate.longer(more_input).plus(spent_nanos).beside(held.nanos);
+        (estimate.whole_nanos() > 0).then(|| (held.pots.clone(), estimate, open.begun.at_ms))
+    }
+
+    /// The output that is paid for now, if it is less than before.
+    pub(super) fn add(&mut self, more: Held) -> Result<Option<u64>, JournalError> {
+        let Some(Open { shared, begun, held: Some(held), estimate }) = &mut self.0 else { return Ok(None) };
+        // The later line counts.
+        shared.journal.hold(begun, held.nanos.saturating_add(more.nanos))?;
+        held.absorb(more);
+        let before = estimate.output_tokens();
+        *estimate = estimate.up_to(held.output_tokens);
+        Ok(Some(held.output_tokens).filter(|now| *now < before))
     }
 
     /// The output that is paid for: never more than was asked for.
     pub fn output_tokens(&self) -> u64 {
-        self.0.as_ref().map_or(0, |open| open.output_tokens)
+        self.0.as_ref().map_or(0, |open| open.estimate.output_tokens())
     }
 
     pub fn held_nanos(&self) -> u64 {

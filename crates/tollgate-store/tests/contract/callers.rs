@@ -16,6 +16,7 @@ crate::contract! {
     a_known_caller_goes_on_without_the_database
     each_change_that_concerns_a_caller_is_seen
     a_key_that_was_unknown_is_found_when_it_is_made
+    a_key_that_is_stored_nowhere_is_kept_until_whom_it_names_changes
     a_replica_that_missed_too_much_begins_anew
     what_was_read_before_a_change_is_not_kept_after_it
 }
@@ -181,4 +182,18 @@ async fn what_was_read_before_a_change_is_not_kept_after_it(stage: &Stage) {
         }
     }
     finders.iter().for_each(|finder| finder.abort());
+}
+
+async fn a_key_that_is_stored_nowhere_is_kept_until_whom_it_names_changes(stage: &Stage) {
+    let callers = callers(stage).await;
+    let bearer = VirtualKey { hash: String::new(), ..key("") };
+    let first = callers.find_unstored("bearer", &bearer).await.unwrap();
+    assert_eq!(first.team, None);
+    assert!(Arc::ptr_eq(&callers.find_unstored("bearer", &bearer).await.unwrap(), &first));
+    stage.create(Team { id: "t".to_string(), ..Team::default() }, &admin(), 1).await.unwrap();
+    callers.catch_up().await.unwrap();
+    let second = callers.find_unstored("bearer", &bearer).await.unwrap();
+    assert_eq!(second.team.as_ref().map(|team| team.id.as_str()), Some("t"));
+    stage.pool.close().await;
+    assert!(Arc::ptr_eq(&callers.find_unstored("bearer", &bearer).await.unwrap(), &second), "without the database");
 }

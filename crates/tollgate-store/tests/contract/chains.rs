@@ -3,12 +3,14 @@
 use tollgate_policy::access::{Budget, Grants, Limits, Rates, Role, ScopeKind};
 use tollgate_policy::window::Window;
 use tollgate_store::entity::*;
+use tollgate_store::uses::Uses;
 
 use crate::stage::{Stage, admin};
 
 crate::contract! {
     a_key_alone_is_a_chain_of_one
     a_key_comes_with_team_user_organisation_and_membership
+    a_key_that_is_stored_nowhere_is_joined_with_whom_it_names_like_one_that_is
     named_budgets_hold_where_there_is_no_limit_of_its_own
     a_user_bounds_models_and_budget_only_outside_of_teams
     access_groups_by_id_widen_grants_that_name_models
@@ -16,6 +18,7 @@ crate::contract! {
     a_key_that_takes_anothers_place_has_its_account
     the_type_of_a_key_says_which_paths_are_its
     the_time_of_last_use_only_grows_and_tells_nobody
+    uses_of_a_key_are_one_row_and_stay_while_they_cannot_be_written
 }
 
 fn some(text: &str) -> Option<String> {
@@ -123,6 +126,51 @@ async fn a_key_comes_with_team_user_organisation_and_membership(stage: &Stage) {
     for (kind, id) in [(EntityKind::Key, "t"), (EntityKind::Membership, "t/v"), (EntityKind::EndUser, "u")] {
         assert!(!chain.depends_on(kind, id), "{kind}");
     }
+}
+
+async fn a_key_that_is_stored_nowhere_is_joined_with_whom_it_names_like_one_that_is(stage: &Stage) {
+    let mut write = stage.write(&admin(), 1).await.unwrap();
+    write.create(Organisation { id: "o".to_string(), limits: budget(9), ..Organisation::default() }).await.unwrap();
+    write.create(NamedBudget { id: "b".to_string(), limits: rpm(3), ..NamedBudget::default() }).await.unwrap();
+    let team = Team {
+        id: "t".to_string(),
+        organisation_id: some("o"),
+        budget_id: some("b"),
+        grants: models(&["t"]),
+        ..Team::default()
+    };
+    write.create(team).await.unwrap();
+    write.create(User { id: "u".to_string(), role: Role::OrgAdmin, ..User::default() }).await.unwrap();
+    let member = Membership {
+        team_id: "t".to_string(),
+        user_id: "u".to_string(),
+        models: vec!["m".to_string()],
+        ..Membership::default()
+    };
+    write.create(member).await.unwrap();
+    let stored = VirtualKey {
+        hash: "k".to_string(),
+        team_id: some("t"),
+        user_id: some("u"),
+        grants: models(&["x"]),
+        ..VirtualKey::default()
+    };
+    write.create(stored.clone()).await.unwrap();
+    write.commit().await.unwrap();
+
+    let unstored = VirtualKey { hash: String::new(), ..stored };
+    let chain = stage.resolve_unstored(&unstored).await.unwrap();
+    let like = stage.resolve("k").await.unwrap().unwrap();
+    assert_eq!((&chain.team, &chain.user, &chain.organisation), (&like.team, &like.user, &like.organisation));
+    assert_eq!((chain.role(), &chain.membership), (Role::OrgAdmin, &like.membership));
+    assert_eq!(chain.scopes[..4], like.scopes[..4], "organisation, team, user and member");
+    assert_eq!((chain.scopes[4].kind, chain.scopes[4].id.as_str()), (ScopeKind::Key, ""));
+    assert_eq!(chain.scopes[4].grants, models(&["x"]));
+
+    // Whom it names need not exist.
+    let of_nobody = VirtualKey { user_id: some("none"), team_id: some("none"), ..VirtualKey::default() };
+    let chain = stage.resolve_unstored(&of_nobody).await.unwrap();
+    assert_eq!((&chain.team, &chain.user, chain.scopes.len()), (&None, &None, 1));
 }
 
 async fn named_budgets_hold_where_there_is_no_limit_of_its_own(stage: &Stage) {
@@ -255,6 +303,27 @@ async fn the_time_of_last_use_only_grows_and_tells_nobody(stage: &Stage) {
     stage.update::<VirtualKey>("a", &admin(), 2, |key| key.grants.blocked = true).await.unwrap();
     assert_eq!(last_used().await, Some(20));
     assert_eq!(stage.newest_change().await.unwrap(), 2);
+}
+
+async fn uses_of_a_key_are_one_row_and_stay_while_they_cannot_be_written(stage: &Stage) {
+    for hash in ["a", "b"] {
+        stage.create(VirtualKey { hash: hash.to_string(), ..VirtualKey::default() }, &admin(), 1).await.unwrap();
+    }
+    let uses = Uses::default();
+    for at_ms in [10, 30, 20] {
+        uses.note("a", at_ms);
+    }
+    uses.note("b", 5);
+    assert_eq!((uses.last("a"), uses.last("b"), uses.last("c")), (Some(30), Some(5), None));
+    assert!(stage.last_used(&["a", "b"]).await.unwrap().is_empty(), "nothing is written by a use");
+    uses.write(stage).await.unwrap();
+    let used = stage.last_used(&["a", "b"]).await.unwrap();
+    assert_eq!((used["a"], used["b"]), (30, 5));
+    assert_eq!((uses.last("a"), uses.last("b")), (None, None), "the database has them");
+    uses.note("a", 40);
+    stage.pool.close().await;
+    assert!(uses.write(stage).await.is_err());
+    assert_eq!(uses.last("a"), Some(40));
 }
 
 async fn a_key_that_takes_anothers_place_has_its_account(stage: &Stage) {

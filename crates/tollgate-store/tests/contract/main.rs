@@ -25,3 +25,4 @@ mod entities;
 mod imports;
 mod lists;
 mod outage;
+mod responses;

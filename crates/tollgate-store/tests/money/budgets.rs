@@ -3,7 +3,8 @@
 use std::slice::from_ref;
 
 use tollgate_policy::access::{Increase, ScopeKind};
-use tollgate_policy::budget::Estimate;
+use tollgate_policy::budget::{CacheWrites, Estimate};
+use tollgate_policy::price::Price;
 use tollgate_policy::window::Window;
 use tollgate_store::meter::Denied;
 
@@ -17,6 +18,7 @@ crate::contract! {
     what_is_given_back_can_be_spent_again
     a_lease_that_is_used_up_leaves_nothing_behind
     however_busy_others_keep_the_database_a_budget_is_looked_at
+    another_attempt_is_held_beside_what_the_first_cost_or_cut_or_refused
     s23_a_request_counts_in_the_window_it_began_in
     a_lower_cap_holds_at_once_and_a_higher_one_too
     an_increase_ends_when_it_was_to
@@ -143,6 +145,37 @@ async fn however_busy_others_keep_the_database_a_budget_is_looked_at(stage: &Sta
     }
     assert!(reserve(&meter, &[key_budget(DOLLAR)], dime(), NOON).await.is_ok());
     assert!(!meter.is_away());
+}
+
+async fn another_attempt_is_held_beside_what_the_first_cost_or_cut_or_refused(stage: &Stage) {
+    let meter = stage.gateway();
+    let pots = [key_budget(1000)];
+    // 400 tokens of output at a nano-dollar each, 100 at least.
+    let estimate = Estimate::new(&Price::new(0, 1_000_000), 0, CacheWrites::No, 400, 100);
+    let mut held = reserve(&meter, &pots, estimate, NOON).await.unwrap();
+    let other = reserve(&meter, &pots, Estimate::flat(200), NOON).await.unwrap();
+    assert_eq!(meter.reserve_again(&mut held, 0, 0).await.unwrap(), None, "the first cost nothing");
+    assert_eq!(held.held_nanos(), 400);
+    // 300 are gone, and 400 may be needed once more.
+    assert_eq!(meter.reserve_again(&mut held, 300, 0).await.unwrap(), None);
+    assert_eq!((held.held_nanos(), held.output_tokens()), (700, 400));
+    assert_eq!(meter.reserve_again(&mut held, 300, 0).await.unwrap(), None, "it is held already");
+    assert_eq!(held.held_nanos(), 700);
+    // Of the 1000 are 200 another's: 800 less 550 pay for 250 tokens.
+    assert_eq!(meter.reserve_again(&mut held, 550, 0).await.unwrap(), Some(250));
+    assert_eq!((held.held_nanos(), held.output_tokens()), (800, 250));
+    let balance = meter.balance(&pots[0], NOON).await.unwrap();
+    assert_eq!((balance.spent_nanos, balance.held_nanos), (0, 1000));
+    // Less than the least is left.
+    let denied = meter.reserve_again(&mut held, 701, 0).await;
+    assert!(matches!(denied, Err(Denied::Budget(denial)) if denial.asked_nanos == 1));
+    assert_eq!((held.held_nanos(), held.output_tokens()), (800, 250), "nothing changed");
+    other.release();
+    // A request whose gateway dies is taken to have cost all of it.
+    drop(held);
+    meter.flush().await;
+    assert_eq!(stage.spent(&pots[0]).await, 800);
+    assert_eq!(stage.number("SELECT CAST(SUM(cost_nanos) AS BIGINT) FROM ledger").await, 800);
 }
 
 async fn s23_a_request_counts_in_the_window_it_began_in(stage: &Stage) {

@@ -135,6 +135,7 @@ fn store(error: &StoreError) -> Told {
         StoreError::Away(_) => {
             told(503, "no_db_connection", "the database does not answer; try again in a moment".to_string())
         }
+        StoreError::Sealed(error) => ApiError::Vault(*error).told(),
         StoreError::Refused(_) | StoreError::Migration(_) | StoreError::Unreadable(_) | StoreError::File(_) => {
             told(500, "internal_server_error", "the database failed; the gateway's log says how".to_string())
         }

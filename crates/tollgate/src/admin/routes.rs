@@ -8,9 +8,22 @@ use serde_json::Value;
 
 use super::desk::{Asked, Desk};
 use super::error::ApiError;
+use super::spend::File;
 use super::{access_group, audit, budget, customer, key, model, organisation, spend, team, user};
 
-type Answering<'d> = Pin<Box<dyn Future<Output = Result<Value, ApiError>> + Send + 'd>>;
+/// What a handler answers.
+pub enum Output {
+    Json(Value),
+    File(File),
+}
+
+impl From<Value> for Output {
+    fn from(value: Value) -> Output {
+        Output::Json(value)
+    }
+}
+
+type Answering<'d> = Pin<Box<dyn Future<Output = Result<Output, ApiError>> + Send + 'd>>;
 type Handler = for<'d> fn(&'d Desk, Asked) -> Answering<'d>;
 
 pub struct Route {
@@ -23,7 +36,7 @@ pub struct Route {
 /// `METHOD "/path" => handler, …`
 macro_rules! routes {
     ($($method:ident $path:literal => $handler:path),* $(,)?) => {
-        &[$(Route { method: Method::$method, path: $path, handler: |desk, asked| Box::pin($handler(desk, asked)) }),*]
+        &[$(Route { method: Method::$method, path: $path, handler: |desk, asked| Box::pin(async { $handler(desk, asked).await.map(Output::from) }) }),*]
     };
 }
 
@@ -105,6 +118,7 @@ pub static ROUTES: &[Route] = routes![
     DELETE "/access_group/{id}" => access_group::delete_by_id,
     GET "/spend/logs" => spend::logs,
     GET "/spend/logs/v2" => spend::pages,
+    GET "/spend/logs/export" => spend::export,
     GET "/spend/tags" => spend::tags,
     GET "/global/spend" => spend::global,
     GET "/global/spend/report" => spend::report,

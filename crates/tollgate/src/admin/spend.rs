@@ -3,6 +3,7 @@
 //! Sums come from the hours that the ledger is summed up by, so no answer reads rows in number. Everybody sees what is theirs.
 
 mod activity;
+mod export;
 mod logs;
 mod report;
 
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use tollgate_policy::access::ScopeKind;
 use tollgate_policy::window::Window;
 use tollgate_store::entity::{Column, Entity, Team, VirtualKey};
+use tollgate_store::ledger::Status;
 use tollgate_store::list::Query as ListQuery;
 use tollgate_store::usage::{By, Filter, SumQuestion, sums};
 
@@ -21,6 +23,7 @@ use super::query::Query;
 use super::{key, money};
 
 pub use activity::{of_customers, of_organisations, of_tags, of_teams, of_users};
+pub use export::{File, export};
 pub use logs::{logs, pages};
 pub use report::report;
 
@@ -104,6 +107,17 @@ async fn filter(desk: &Desk, query: &Query) -> Result<Filter, ApiError> {
     }
     restrict(&reach, &mut filter)?;
     Ok(filter)
+}
+
+/// How the requests ended, in LiteLLM's words and in ours.
+fn ended(query: &Query) -> Result<Option<Status>, ApiError> {
+    let unknown = || ApiError::invalid("status", "must be success, failure, aborted or interrupted");
+    match query.text("status") {
+        None => Ok(None),
+        Some("success") => Ok(Some(Status::Answered)),
+        Some("failure") => Ok(Some(Status::Failed)),
+        Some(word) => Status::from_word(word).map(Some).ok_or_else(unknown),
+    }
 }
 
 /// Others than administrators see what they, their teams and their organisations spent.

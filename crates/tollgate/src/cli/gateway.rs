@@ -1,10 +1,14 @@
 //! The running gateway, as commands reach it.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use clap::Args;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use serde_json::Value;
 
 use super::{CliError, environment, serve};
 use crate::upstream::Client;
@@ -47,15 +51,96 @@ pub fn get(path: &str) -> Result<Vec<u8>, Unanswered> {
     }
 }
 
+/// Which gateway a command speaks with, as an administrator.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// The gateway's address [default: TOLLGATE_BASE_URL, else http://127.0.0.1:4000]
+    #[arg(long, global = true, value_name = "URL", env = "TOLLGATE_URL")]
+    url: Option<String>,
+    /// The master key, or an administrator's [default: TOLLGATE_MASTER_KEY, TOLLGATE_API_KEY or LITELLM_MASTER_KEY]
+    #[arg(long, global = true, value_name = "KEY", hide_env_values = true)]
+    key: Option<String>,
+}
+
+impl Which {
+    pub fn gateway(&self) -> Gateway {
+        let url = self.url.clone().unwrap_or_else(base_url).trim_end_matches('/').to_string();
+        let key = self.key.clone().or_else(|| environment("TOLLGATE_MASTER_KEY")).or_else(key);
+        Gateway { url, key }
+    }
+}
+
 /// A gateway, and the key for it.
 pub struct Gateway {
     pub url: String,
     pub key: Option<String>,
 }
 
+/// Why a file did not arrive.
+pub enum Undelivered {
+    Unanswered(Unanswered),
+    /// The gateway's own words, and its status.
+    Refused(StatusCode, Vec<u8>),
+    /// It broke off in the middle.
+    Broken(String),
+    /// It cannot be put where it was to go.
+    Io(io::Error),
+}
+
 impl Gateway {
     /// Its answer, whatever it is.
     pub fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Vec<u8>), Unanswered> {
+        let request = self.request(method, path, body)?;
+        let runtime = serve::runtime(Some(1)).map_err(Unanswered::Other)?;
+        runtime.block_on(in_time(async {
+            let (parts, body) = sent(request).await?.into_parts();
+            let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+            Ok((parts.status, body.to_vec()))
+        }))
+    }
+
+    /// A `GET` whose answer is handed on as it comes.
+    pub fn download(&self, path: &str, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> Result<(), Undelivered> {
+        let request = self.request(Method::GET, path, Bytes::new()).map_err(Undelivered::Unanswered)?;
+        let runtime = serve::runtime(Some(1)).map_err(|error| Undelivered::Unanswered(Unanswered::Other(error)))?;
+        runtime.block_on(async {
+            let answer = in_time(sent(request)).await.map_err(Undelivered::Unanswered)?;
+            let (parts, mut body) = answer.into_parts();
+            if !parts.status.is_success() {
+                let told = body.collect().await.map_err(|error| Undelivered::Broken(error.to_string()))?;
+                return Err(Undelivered::Refused(parts.status, told.to_bytes().to_vec()));
+            }
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|error| Undelivered::Broken(error.to_string()))?;
+                if let Some(piece) = frame.data_ref() {
+                    take(piece).map_err(Undelivered::Io)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// No gateway is where it was looked for.
+    pub fn missing(&self) -> CliError {
+        let url = &self.url;
+        CliError::failure(format!(
+            "no gateway answers at {url}; start one with `tollgate serve`, or name it with --url"
+        ))
+    }
+
+    /// What it says to a request that it refuses, and what may help.
+    pub fn refusal(&self, status: StatusCode, body: &[u8]) -> CliError {
+        let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let words = answer.pointer("/error/message").and_then(Value::as_str).unwrap_or("it gave no reason");
+        let hint = match status.as_u16() {
+            401 if self.key.is_some() => "; give the gateway's master key with --key or TOLLGATE_MASTER_KEY",
+            401 => "; give its master key with --key or TOLLGATE_MASTER_KEY",
+            _ => "",
+        };
+        CliError::failure(format!("{words}{hint}"))
+    }
+
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<http::Request<Full<Bytes>>, Unanswered> {
         let url = format!("{}{path}", self.url);
         let mut request = http::Request::builder().method(method).uri(&url).header("content-type", "application/json");
         if let Some(key) = &self.key {
@@ -63,17 +148,21 @@ impl Gateway {
         }
         let usage =
             || Unanswered::Other(CliError::usage(format!("{}: this is no address, or the key is none", self.url)));
-        let request = request.body(Full::new(body)).map_err(|_| usage())?;
-        let runtime = serve::runtime(Some(1)).map_err(Unanswered::Other)?;
-        runtime.block_on(async {
-            let exchange = async {
-                let answer = Client::new().send(request).await.map_err(|failure| format!("{failure:?}"))?;
-                let (parts, body) = answer.into_parts();
-                let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-                Ok((parts.status, body.to_vec()))
-            };
-            let answer = tokio::time::timeout(LIMIT, exchange).await;
-            answer.unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs()))).map_err(Unanswered::Away)
-        })
+        request.body(Full::new(body)).map_err(|_| usage())
     }
+}
+
+async fn sent(request: http::Request<Full<Bytes>>) -> Result<http::Response<Incoming>, String> {
+    Client::new().send(request).await.map_err(|failure| format!("{failure:?}"))
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, String>>) -> Result<T, Unanswered> {
+    let answer = tokio::time::timeout(LIMIT, answer).await;
+    answer.unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs()))).map_err(Unanswered::Away)
+}
+
+/// For a query.
+pub fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
 }

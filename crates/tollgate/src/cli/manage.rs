@@ -10,20 +10,16 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::gateway::{self, Gateway, Unanswered};
-use super::{CliError, environment};
+use super::CliError;
+use super::gateway::{Unanswered, Which, escaped};
 use fields::Fields;
 
 #[derive(Debug, Args)]
 pub struct Manage {
     #[command(subcommand)]
     deed: Deed,
-    /// The gateway's address [default: TOLLGATE_BASE_URL, else http://127.0.0.1:4000]
-    #[arg(long, global = true, value_name = "URL", env = "TOLLGATE_URL")]
-    url: Option<String>,
-    /// The master key, or an administrator's [default: TOLLGATE_MASTER_KEY, TOLLGATE_API_KEY or LITELLM_MASTER_KEY]
-    #[arg(long, global = true, value_name = "KEY", hide_env_values = true)]
-    key: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// Print the gateway's answer as JSON
     #[arg(long, global = true)]
     json: bool,
@@ -258,34 +254,16 @@ impl Manage {
     }
 
     fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, CliError> {
-        let url = self.url.clone().unwrap_or_else(gateway::base_url).trim_end_matches('/').to_string();
-        let key = self.key.clone().or_else(|| environment("TOLLGATE_MASTER_KEY")).or_else(gateway::key);
-        let had_key = key.is_some();
-        let gateway = Gateway { url, key };
+        let gateway = self.which.gateway();
         let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let (status, body) = gateway.ask(method, path, body).map_err(|unanswered| match unanswered {
-            Unanswered::Away(_) | Unanswered::NotFound => CliError::failure(format!(
-                "no gateway answers at {}; start one with `tollgate serve`, or name it with --url",
-                gateway.url
-            )),
+            Unanswered::Away(_) | Unanswered::NotFound => gateway.missing(),
             Unanswered::Other(error) => error,
         })?;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         if status.is_success() {
-            return Ok(answer);
+            Ok(serde_json::from_slice(&body).unwrap_or(Value::Null))
+        } else {
+            Err(gateway.refusal(status, &body))
         }
-        let words = answer.pointer("/error/message").and_then(Value::as_str).unwrap_or("it gave no reason");
-        let hint = match status.as_u16() {
-            401 if had_key => "; give the gateway's master key with --key or TOLLGATE_MASTER_KEY",
-            401 => "; give its master key with --key or TOLLGATE_MASTER_KEY",
-            _ => "",
-        };
-        Err(CliError::failure(format!("{words}{hint}")))
     }
-}
-
-/// For a query.
-fn escaped(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{CliError, data_dir, serve};
+use super::{CliError, data_dir, ledger, serve};
 use crate::app::App;
 use crate::pipeline::exchange::MOST_CURES;
 use crate::probe::{self, Finding, Report, Verdict};
@@ -22,7 +22,7 @@ pub struct ProbeArgs {
     /// Where the facts are kept [default: the user's data directory]
     #[arg(long, value_name = "DIR", env = "TOLLGATE_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// Show what is found and keep nothing
+    /// Show what is found and keep nothing, in the ledger neither
     #[arg(long)]
     dry_run: bool,
     /// Print the findings as JSON
@@ -36,7 +36,12 @@ pub fn run(args: &ProbeArgs) -> Result<ExitCode, CliError> {
     let app = App::new(config, dir.clone()).map_err(|error| {
         CliError::failure(format!("the data directory cannot be used: {error}; choose another with --data-dir"))
     })?;
-    let reports = serve::runtime(Some(1))?.block_on(ask(args, &app))?;
+    let reports = serve::runtime(Some(1))?.block_on(async {
+        ledger::open(&app, &app.live().config, dir.as_deref()).await;
+        let reports = ask(args, &app).await;
+        ledger::close(&app).await;
+        reports
+    })?;
     let live = app.live();
     let mut found = 0;
     for report in &reports {

@@ -5,13 +5,17 @@ use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::client_env::{Access, ClientEnv, client_env};
-use super::{CliError, Client, EnvArgs, RunArgs, data_dir, environment, gateway, serve};
+use super::{CliError, Client, EnvArgs, RunArgs, data_dir, environment, gateway, ledger, serve};
 use crate::app::App;
 use crate::config::model::Config;
 use crate::config::secret::Secret;
 use crate::{server, telemetry};
+
+/// What the client had under way when it ended ends with it.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// Starts a client and ends with its exit code: against the running gateway that `TOLLGATE_BASE_URL` names, if no configuration is
 /// given, else against a private one.
@@ -27,7 +31,8 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
 }
 
 fn run_private(args: &RunArgs) -> Result<ExitCode, CliError> {
-    let mut config = serve::load(args.config.as_deref())?;
+    let given = serve::load(args.config.as_deref())?;
+    let mut config = given.clone();
     let key = format!("sk-run-{}", uuid::Uuid::now_v7().simple());
     config.master_key = Some(Secret::new(key.clone()));
     let model = model(&config, args.model.as_deref())?;
@@ -41,14 +46,21 @@ fn run_private(args: &RunArgs) -> Result<ExitCode, CliError> {
         let listener =
             listener.map_err(|error| CliError::failure(format!("no port on 127.0.0.1 can be had: {error}")))?;
         let port = listener.local_addr().map_err(|e| CliError::failure(e.to_string()))?.port();
-        let app = App::new(config, dir)
+        let app = App::new(config, dir.clone())
             .map_err(|error| CliError::failure(format!("the data directory cannot be used: {error}")))?;
         let app = Arc::new(app);
-        tokio::spawn(server::serve(app.clone(), listener, std::future::pending()));
+        ledger::open(&app, &given, dir.as_deref()).await;
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let serving = server::serve(app.clone(), listener, async { _ = stopped.await });
+        let serving = tokio::spawn(serving);
         let base_url = format!("http://127.0.0.1:{port}");
         let access = Access { base_url: &base_url, key: &key, model: Some(&model), context_window };
         let env = placed(client_env(args.client, &access))?;
-        let status = start(&env, &args.args).await?;
+        let status = start(&env, &args.args).await;
+        let _ = stop.send(());
+        let _ = tokio::time::timeout(LAST_REQUESTS, serving).await;
+        ledger::close(&app).await;
+        let status = status?;
         report(&app, log.as_ref());
         Ok(exit_code(status))
     })

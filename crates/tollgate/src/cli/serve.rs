@@ -17,7 +17,7 @@ use crate::pipeline::admit;
 use crate::server;
 use crate::store::{self, Store};
 use crate::telemetry::{self, Level};
-use crate::{health, rests};
+use crate::{health, kept, rests};
 
 const DEFAULT_PORT: u16 = 4000;
 
@@ -128,7 +128,10 @@ async fn serve(
     tokio::spawn(rests::share(app.clone()));
     tokio::spawn(store::follow(app.clone()));
     tokio::spawn(store::upkeep::forget_old(app.clone()));
+    tokio::spawn(store::upkeep::keep_uses(app.clone()));
+    tokio::spawn(store::upkeep::shorten_ledger(app.clone()));
     tokio::spawn(store::upkeep::tell_alerts(app.clone()));
+    tokio::spawn(kept::write(app.clone()));
     tokio::spawn(admit::share_limits(app.clone()));
     let stop = stop_signal().map_err(|error| CliError::failure(format!("signals cannot be caught: {error}")))?;
     tracing::info!(url = %format!("http://{bound}"), routes, "listening");

@@ -1,9 +1,10 @@
 //! What a deployment can do: the provider's row, overlaid by the model's rows, overlaid by the configuration.
 
 use tollgate_dialect::quirks::{Quirks, ReasoningControl};
+use tollgate_policy::price::Price;
 use toml::{Table, Value as Toml};
 
-use crate::registry::{self, merge, quirks_of};
+use crate::registry::{self, catalogue, merge, quirks_of};
 
 use super::model::Deployment;
 use super::section::Section;
@@ -14,17 +15,20 @@ pub struct Capabilities {
     pub quirks: Quirks,
     pub max_output_tokens: Option<u64>,
     pub context_window: Option<u64>,
+    pub price: Option<Price>,
 }
 
 /// For a model that is known; `overlay` is valid, as [`overlay`] makes sure.
 pub fn of_model(provider: &str, model: &str, overlay: &Table) -> Capabilities {
     let registry = registry::embedded();
     let facts = registry.model(provider, model);
+    let listed = catalogue::find(provider, model).unwrap_or_default();
     let table = merge(merge(registry.row(provider).quirks.clone(), &facts.quirks), overlay);
     Capabilities {
         quirks: quirks_of(table).unwrap_or_default(),
-        max_output_tokens: facts.max_output_tokens,
-        context_window: facts.context_window,
+        max_output_tokens: facts.max_output_tokens.or(listed.max_output_tokens),
+        context_window: facts.context_window.or(listed.context_window),
+        price: listed.price,
     }
 }
 
@@ -36,7 +40,13 @@ impl Deployment {
             quirks: known.quirks,
             max_output_tokens: self.max_output_tokens.or(known.max_output_tokens),
             context_window: self.context_window.or(known.context_window),
+            price: self.price.or(known.price),
         }
+    }
+
+    /// What a model costs that this deployment is asked for. Behind a wildcard it is only known with the request.
+    pub fn price_of(&self, model: &str) -> Option<Price> {
+        self.price.or_else(|| catalogue::find(&self.provider, model).filter(|_| self.model.contains('*'))?.price)
     }
 }
 

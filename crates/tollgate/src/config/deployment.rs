@@ -199,7 +199,7 @@ fn one(
         tags,
         access_groups,
         order,
-        price,
+        price: price.or(known.price),
         check,
     })
 }
@@ -275,14 +275,49 @@ fn price(params: &Section<'_, '_>, info: Option<&Section<'_, '_>>) -> Option<Pri
     }
     let plain = Price::new(input.unwrap_or(0), output.unwrap_or(0));
     let cache_write = write.unwrap_or(plain.cache_write);
-    Some(Price {
+    let plain = Price {
         cache_read: read.unwrap_or(plain.cache_read),
         cache_write,
         cache_write_long: long.unwrap_or(cache_write),
         units,
         ..plain
-    })
+    };
+    Some(LONG_CONTEXTS.iter().fold(plain, |price, (above, keys)| {
+        let given = keys.map(&of);
+        if price.long.is_none() && given[0].is_some() { price.beyond(*above, given) } else { price }
+    }))
 }
+
+/// LiteLLM's keys for the prices of long prompts: of input, output, cache reads and writes.
+const LONG_CONTEXTS: [(u64, [&str; 4]); 3] = [
+    (
+        128_000,
+        [
+            "input_cost_per_token_above_128k_tokens",
+            "output_cost_per_token_above_128k_tokens",
+            "cache_read_input_token_cost_above_128k_tokens",
+            "cache_creation_input_token_cost_above_128k_tokens",
+        ],
+    ),
+    (
+        200_000,
+        [
+            "input_cost_per_token_above_200k_tokens",
+            "output_cost_per_token_above_200k_tokens",
+            "cache_read_input_token_cost_above_200k_tokens",
+            "cache_creation_input_token_cost_above_200k_tokens",
+        ],
+    ),
+    (
+        272_000,
+        [
+            "input_cost_per_token_above_272k_tokens",
+            "output_cost_per_token_above_272k_tokens",
+            "cache_read_input_token_cost_above_272k_tokens",
+            "cache_creation_input_token_cost_above_272k_tokens",
+        ],
+    ),
+];
 
 fn texts(params: &Section<'_, '_>, key: &str) -> Vec<String> {
     let items = params.list(key);

@@ -47,4 +47,5 @@ keys!(MODEL_INFO, "model_info");
 keys!(LITELLM_SETTINGS, "litellm_settings");
 keys!(ROUTER_SETTINGS, "router_settings");
 keys!(GENERAL_SETTINGS, "general_settings");
+keys!(LITELLM_JWTAUTH, "litellm_jwtauth");
 keys!(TOLLGATE_SETTINGS, "tollgate_settings");

@@ -26,6 +26,8 @@ use super::entra::Entra;
 use super::rewrite::RewriteRule;
 use super::routing::Routing;
 use super::secret::Secret;
+use super::sign_in::SignIn;
+use crate::kept::KeptRules;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -305,8 +307,32 @@ pub struct Settings {
     pub zone: Option<TimeZone>,
     /// `tollgate_settings.limits_without_redis`, `general_settings.fail_closed_rate_limit_enforcement`.
     pub limits_without_redis: WithoutRedis,
+    /// `tollgate_settings.responses`.
+    pub responses: KeptRules,
     /// `tollgate_settings.capture`; `None`: no body is ever stored.
     pub capture: Option<CaptureRules>,
+    pub retention: Retention,
+    /// `tollgate_settings.idempotency: false`: answers are not kept for clients that ask again.
+    pub forgets_answers: bool,
+    /// Tokens of an identity provider are taken in place of keys.
+    pub sign_in: Option<Arc<SignIn>>,
+    /// `general_settings.allowed_ips` and `allowed_routes`: from where, and for which paths, anybody may call. Empty: all.
+    pub addresses: Vec<String>,
+    pub routes: Vec<String>,
+}
+
+/// What becomes of old rows of the ledger: `general_settings.maximum_spend_logs_retention_period` and `…_interval`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// `None`: all are kept.
+    pub keep: Option<Duration>,
+    pub look_every: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { keep: None, look_every: Duration::from_secs(3_600) }
+    }
 }
 
 /// Which requests are stored with their bodies.

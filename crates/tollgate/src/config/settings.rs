@@ -1,6 +1,7 @@
 //! The blocks beside `model_list:`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -15,11 +16,14 @@ use super::limits;
 use super::model::{CatchAll, FairQueue, HealthChecks, MidStream, Settings};
 use super::problem::Pos;
 use super::redis;
+use super::retention;
 use super::rewrite;
 use super::routing::{self, Routing};
 use super::secret::Secret;
 use super::section::Section;
+use super::sign_in;
 use super::yaml::{Map, Value};
+use crate::kept::KeptRules;
 
 /// As LiteLLM's router does when nothing is said.
 const NUM_RETRIES: u32 = 2;
@@ -169,6 +173,10 @@ fn general(cx: &Context<'_>, root: &Section<'_, '_>, read: &mut Read) {
         read.settings.max_request_bytes =
             section.count("max_request_size_mb").and_then(|mb| usize::try_from(mb).ok()?.checked_mul(1 << 20));
         read.settings.checks = health_checks(section);
+        read.settings.sign_in = sign_in::read(section).map(Arc::new);
+        read.settings.addresses = sign_in::texts(section, "allowed_ips");
+        read.settings.routes = sign_in::texts(section, "allowed_routes");
+        read.settings.retention = retention::read(section);
         limits::read_general(section, &mut read.settings.limits, &mut read.settings.limits_without_redis);
         section.finish(&GENERAL_SETTINGS);
     }
@@ -287,11 +295,15 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
         read.routing.rests.gone_for = time;
     }
     read.settings.zone = zone(&section);
+    read.settings.forgets_answers = section.bool("idempotency") == Some(false);
     if section.bool("session_affinity") == Some(false) {
         read.routing.affinity = None;
     }
     if let Some(queue) = section.section("fair_queue") {
         read.settings.fair_queue = fair_queue(&queue);
+    }
+    if let Some(kept) = section.section("responses") {
+        read.settings.responses = kept_rules(&kept);
     }
     let rules = section.list("rewrite");
     read.settings.rewrite = rewrite::read(root.cx, &rules, &section.path_of("rewrite"));
@@ -312,6 +324,20 @@ fn fair_queue(section: &Section<'_, '_>) -> FairQueue {
         section.cx.error(entry.at, &section.path_of(&entry.key), "is no part of `fair_queue`", hint);
     }
     queue
+}
+
+fn kept_rules(section: &Section<'_, '_>) -> KeptRules {
+    let standard = KeptRules::default();
+    let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 60 * 60));
+    let rules = KeptRules {
+        time: section.count("keep_days").map_or(standard.time, days),
+        max_bytes: section.count("max_mb").map_or(standard.max_bytes, |mb| mb.saturating_mul(1 << 20)),
+    };
+    for entry in section.rest() {
+        let hint = "write `{keep_days: 30, max_mb: 256}`";
+        section.cx.error(entry.at, &section.path_of(&entry.key), "is no part of `responses`", hint);
+    }
+    rules
 }
 
 fn zone(section: &Section<'_, '_>) -> Option<TimeZone> {

@@ -15,8 +15,10 @@ mod litellm;
 mod parameters;
 mod queue;
 mod redis;
+mod retention;
 mod routing;
 mod secrets;
+mod sign_in;
 
 /// A folder with a configuration, and variables.
 pub struct Files {

@@ -24,6 +24,17 @@ pub fn forbidden(denial: &authorise::Denial) -> PublicError {
     let asks = "GET /v1/models lists what the key may call; /key/update, /team/update and /user/update decide.";
     let message = match denial {
         authorise::Denial::Model { .. } => format!("{words}. {asks}"),
+        authorise::Denial::Address { scope: ScopeKind::Gateway, .. } => {
+            format!("{words}. general_settings.allowed_ips decides.")
+        }
+        authorise::Denial::Address { .. } => format!("{words}. allowed_ips of /key/update decides."),
+        authorise::Denial::Route { scope: ScopeKind::Gateway, .. } => {
+            format!("{words}. general_settings.allowed_routes decides.")
+        }
+        authorise::Denial::Route { .. } => format!(
+            "{words}. allowed_routes of /key/update decides; of a token, admin_allowed_routes and team_allowed_routes of \
+             general_settings.litellm_jwtauth."
+        ),
         _ => format!("{words}."),
     };
     PublicError { should_retry: Some(false), ..PublicError::new(status, kind, message) }

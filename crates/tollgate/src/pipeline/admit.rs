@@ -9,11 +9,12 @@ use tollgate_policy::access::Scope;
 use tollgate_policy::limit::{Claims, Tokens};
 use tollgate_store::ledger::Charge;
 use tollgate_store::limiter::{LimitDenial, LimitPermit};
-use tollgate_store::meter::Reservation;
+use tollgate_store::meter::{Denied, Reservation};
 
 use super::authenticate::Caller;
 use super::inbound::Inbound;
 use super::route::Route;
+use super::tenant::Tenant;
 use super::{rate_headers, spend};
 use crate::app::{App, Live};
 use crate::failure::Failure;
@@ -74,6 +75,28 @@ impl Admitting<'_> {
     }
 }
 
+/// What calls of the gateway itself are told apart by in the ledger, which names no key for them: LiteLLM's word (1.109.1) for health
+/// checks, and one of ours.
+pub const TAG_OF_CHECKS: &str = "litellm-internal-health-check";
+pub const TAG_OF_PROBES: &str = "tollgate-probe";
+
+/// A call of the gateway itself: no rate holds it back, and the gateway pays.
+pub async fn own(
+    app: &App,
+    live: &Live,
+    tag: &str,
+    inbound: &mut Inbound,
+    route: &Route,
+    request_id: &str,
+) -> Result<Admission, Failure> {
+    inbound.wishes.tags = vec![tag.to_string()];
+    let Some(store) = app.store() else { return Ok(Admission::default()) };
+    let caller = Caller::master(Tenant::default(), None);
+    let asking = Admitting { app, live, caller: &caller, end_user: None, request_id };
+    let reserved = spend::reserve(store, &asking, inbound, route, unix_ms()).await?;
+    Ok(Admission { limited: None, reserved: Some(reserved) })
+}
+
 /// As the first deployment counts. What cannot be counted is refused or corrected later.
 pub fn expected_input(live: &Live, inbound: &Inbound, route: &Route) -> u64 {
     let ours = match &inbound.operation {
@@ -87,6 +110,14 @@ pub fn expected_input(live: &Live, inbound: &Inbound, route: &Route) -> u64 {
 }
 
 impl Admission {
+    /// Before another attempt, of whose output is returned what is paid for, if it is less than before.
+    pub async fn reserve_again(&mut self, app: &App, spent: u64, more_input: u64) -> Result<Option<u64>, Denied> {
+        match (&mut self.reserved, app.store()) {
+            (Some(reservation), Some(store)) => store.meter.reserve_again(reservation, spent, more_input).await,
+            _ => Ok(None),
+        }
+    }
+
     /// The request is over, after an upstream was asked. `usage`: what it took, if that is known.
     pub fn settle(&mut self, usage: Option<&Usage>, charge: Charge) {
         if let Some(reservation) = self.reserved.take() {

@@ -248,14 +248,15 @@ impl Driver {
                 Err(Ended::Final(failure)) => return Err(LegFailed { failure, trouble: None }),
                 Err(Ended::Failed(attempt)) => {
                     let done = treatment(&attempt.failure);
-                    self.app.attempt_failed(&live, next, &attempt.failure, &self.recorder.id);
+                    let told = self.recorder.failure_without_quotes(&attempt.failure);
+                    self.app.attempt_failed(&live, next, &told, &self.recorder.id);
                     let failure = self.explain(&live, next, attempt);
                     let broke_off = self.line.content_sent && !self.go_on(done);
                     if broke_off || (!done.fails_over && done.falls_back.is_none()) {
                         // The request ends here, and its line in the log tells of this failure.
                         return Err(LegFailed { failure, trouble: None });
                     }
-                    tracing::warn!(request_id = %self.recorder.id, deployment = %live.config.deployments[next].id, error = %super::reply::public(&failure, &live.config).message, "attempt failed");
+                    tracing::warn!(request_id = %self.recorder.id, deployment = %live.config.deployments[next].id, error = %self.recorder.without_quotes(&super::reply::public(&failure, &live.config).message), "attempt failed");
                     if !done.fails_over {
                         return Err(LegFailed { failure, trouble: done.falls_back });
                     }

@@ -6,6 +6,7 @@ use http::HeaderMap;
 use tollgate_dialect::error::ErrorKind;
 use tollgate_policy::failover::Failure as AttemptFailure;
 
+use super::admit;
 use super::attempt::Driver;
 use super::exchange::Ended;
 use super::inbound;
@@ -32,10 +33,16 @@ pub async fn check(
     max_tokens: u64,
 ) -> Result<HeaderMap, Unanswered> {
     let deployment = &live.config.deployments[index];
-    let inbound = inbound::ping(deployment.dialect, &deployment.group, max_tokens);
-    let recorder = Recorder::of_check(app.clone(), &deployment.group);
-    let (name, group) = (deployment.group.clone(), deployment.group.clone());
-    let route = Route { name, group, deployments: vec![index] };
+    let mut inbound = inbound::ping(deployment.dialect, &deployment.group, max_tokens);
+    let mut recorder = Recorder::of_check(app.clone(), &deployment.group);
+    let route = Route::to_one(&deployment.group, index);
+    match admit::own(app, live, admit::TAG_OF_CHECKS, &mut inbound, &route, &recorder.id).await {
+        Ok(admission) => recorder.admission = admission,
+        Err(failure) => {
+            let words = format!("it was not checked: {}", reply::public(&failure, &live.config).message);
+            return Err(Unanswered { words, refused: false });
+        }
+    }
     let mut driver = Driver::new(app.clone(), live.clone(), inbound, route, recorder);
     let sent_ms = app.now_ms();
     // It is counted like any request, and waits for no turn.

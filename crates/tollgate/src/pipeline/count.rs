@@ -27,7 +27,7 @@ static COUNTING: LazyLock<Semaphore> = LazyLock::new(|| {
 /// `model`: from the path, where it stands there.
 pub async fn answer(
     live: &Live,
-    caller: &Caller,
+    caller: Caller,
     dialect: Dialect,
     model: Option<String>,
     request: http::Request<Incoming>,
@@ -36,7 +36,8 @@ pub async fn answer(
     let path = request.uri().path().to_string();
     let mut inbound = inbound::read(live, dialect, model, request).await?;
     record.requested(&inbound);
-    let first = access::route(live, caller, &path, &mut inbound)?.deployments.first().copied();
+    let caller = caller.calling(live, &path, &inbound.model);
+    let first = access::route(live, &caller, &path, &mut inbound)?.deployments.first().copied();
     let body = inbound.body.clone();
     let count = move || decode_count_request(dialect, &body).map(|request| tokens::count_request(&request));
     let counted = if inbound.body.len() <= COUNT_HERE {

@@ -76,6 +76,7 @@ impl Driver {
         let mut cures: Vec<Fact> = Vec::new();
         let mut refused: Option<(Bytes, Arc<Known>, Ended)> = None;
         loop {
+            self.afford().await.map_err(Ended::Final)?;
             let mut known = self.app.known(live, index, upstream_model);
             for fact in &cures {
                 let known = Arc::make_mut(&mut known);
@@ -189,7 +190,7 @@ impl Driver {
         let failed = match ended {
             Ended::Failed(failed) => failed,
             Ended::Final(failure) => {
-                let words = reply::public(failure, &live.config).message;
+                let words = self.recorder.without_quotes(&reply::public(failure, &live.config).message);
                 return record::AttemptFailure { kind: "not_sent".into(), words, ..Default::default() };
             }
         };
@@ -204,7 +205,7 @@ impl Driver {
         record::AttemptFailure {
             kind: reason(&failed.failure).into(),
             status,
-            words: record::bounded(&reply::without_secrets(words, &live.config)),
+            words: self.recorder.without_quotes(&reply::without_secrets(words, &live.config)),
             retry_after_ms: asked.and_then(|asked| u64::try_from(asked.as_millis()).ok()),
             upstream_request_id: failed.upstream_id.clone(),
         }
@@ -232,6 +233,7 @@ impl Driver {
             abilities: &live.abilities[index],
             deployment,
             quirks: &known.quirks,
+            price: known.price,
             prepared,
             app: &self.app,
             settings: &live.config.settings,

@@ -13,7 +13,7 @@ use super::session::{self, Conversation};
 use super::tap;
 use super::tenant::Tenant;
 use super::wishes::{self, Wishes};
-use super::{body, output_limit};
+use super::{body, kept, output_limit};
 use crate::app::Live;
 use crate::config::rewrite;
 use crate::failure::Failure;
@@ -47,6 +47,8 @@ pub struct Inbound {
     pub conversation: Conversation,
     pub wishes: Wishes,
     pub tenant: Tenant,
+    /// Of a Responses client: what it wants to be kept, or refers to.
+    pub kept: Option<kept::Wish>,
     /// The request is to be captured.
     pub capture: Option<Box<tap::Asked>>,
 }
@@ -62,6 +64,8 @@ struct Head<'a> {
     choices: Option<u64>,
     /// The conversation's name, where the body has one.
     session: Option<Json<'a>>,
+    store: Option<Json<'a>>,
+    previous: Option<Json<'a>>,
     wishes: Wishes,
     /// Members that are for us alone.
     ours: bool,
@@ -132,6 +136,7 @@ pub fn understand(
         conversation,
         wishes,
         tenant: Tenant::default(),
+        kept: (dialect == Dialect::Responses).then(|| wish(&head)).transpose()?,
         capture,
     };
     drop(head);
@@ -187,6 +192,7 @@ impl Inbound {
             conversation: Conversation::default(),
             wishes: Wishes::default(),
             tenant: Tenant::default(),
+            kept: None,
             capture: None,
         }
     }
@@ -246,6 +252,8 @@ fn head(dialect: Dialect, body: &[u8]) -> Result<Head<'_>, Failure> {
             "stream" => &mut head.stream,
             "stream_options" => &mut head.stream_options,
             "user" => &mut head.user,
+            "store" if dialect == Dialect::Responses => &mut head.store,
+            "previous_response_id" if dialect == Dialect::Responses => &mut head.previous,
             "prompt_cache_key" | "litellm_session_id" => &mut head.session,
             _ => {
                 head.ours |= head.wishes.read_member(name, value);
@@ -264,6 +272,16 @@ fn end_user(headers: &HeaderMap, user: Option<&Json<'_>>) -> Option<String> {
     let header = ["x-litellm-customer-id", "x-litellm-end-user-id"].iter().find_map(|name| headers.get(*name));
     let named = header.and_then(|value| value.to_str().ok()).map(str::to_string);
     named.or_else(|| Some(user?.as_text()?.decode().into_owned())).filter(|name| !name.trim().is_empty())
+}
+
+fn wish(head: &Head<'_>) -> Result<kept::Wish, Failure> {
+    let given = |value: &Option<Json<'_>>| value.as_ref().is_some_and(|value| !value.is_null());
+    let keep = !given(&head.store) || flag("store", head.store.as_ref())?;
+    let previous = match &head.previous {
+        Some(id) if !id.is_null() => Some(text("previous_response_id", id)?.decode().into_owned()),
+        _ => None,
+    };
+    Ok(kept::Wish { keep, previous })
 }
 
 fn wants_usage(options: Option<&Json<'_>>) -> bool {

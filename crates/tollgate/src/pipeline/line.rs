@@ -31,6 +31,8 @@ pub struct OutletState {
     pub head: Option<HeaderMap>,
     /// The answer ends here, and is not whole.
     pub cut: bool,
+    /// All of the answer has been written, and it is paid for.
+    pub whole: bool,
     /// More may be ready in a moment: the bytes wait for it.
     pub gathering: bool,
 }
@@ -128,6 +130,11 @@ impl Line {
             self.committed = true;
             self.outlet.lock().head = Some(std::mem::take(&mut self.headers));
         }
+    }
+
+    /// All of the answer is written and paid for: if the client loses it now, it need not be made again.
+    pub fn is_whole(&mut self) {
+        self.outlet.lock().whole = true;
     }
 
     /// Ends the answer so that the client sees that it is not whole.

@@ -8,13 +8,14 @@ use tollgate_dialect::Dialect;
 use super::attempt::Whole;
 use super::authenticate::Caller;
 use super::body;
+use super::pieces;
 use super::recorder::Recorder;
 use super::reply::{self, Reply};
 use crate::admin::desk::{Asked, Desk};
 use crate::admin::error::{ApiError, told};
 use crate::admin::field::Fields;
 use crate::admin::query::Query;
-use crate::admin::routes::ROUTES;
+use crate::admin::routes::{Output, ROUTES};
 use crate::app::{App, Live};
 use crate::config::model::Config;
 use crate::failure::Failure;
@@ -40,9 +41,14 @@ pub async fn answer(
         let asked = Asked { path: arguments, query: Query::new(parts.uri.query()), fields };
         (ROUTES[route].handler)(&desk, asked).await
     };
-    let answer = answered.await.map_err(Failure::Management)?;
-    let body = serde_json::to_vec(&answer).map_err(|error| Failure::Management(ApiError::Store(error.into())))?;
-    Ok(reply::json(body, record))
+    match answered.await.map_err(Failure::Management)? {
+        Output::Json(answer) => {
+            let body =
+                serde_json::to_vec(&answer).map_err(|error| Failure::Management(ApiError::Store(error.into())))?;
+            Ok(reply::json(body, record))
+        }
+        Output::File(file) => Ok(pieces::reply(file, record)),
+    }
 }
 
 /// Errors of these paths, whatever they are, have one form.

@@ -157,6 +157,7 @@ impl Driver {
         upstream_model: &str,
         asked: &Asked,
     ) -> Result<Option<Whole>, Ended> {
+        self.afford().await.map_err(Ended::Final)?;
         let deployment = &live.config.deployments[index];
         let mut prepared = asked.prepare(&self.inbound, deployment, upstream_model).map_err(Ended::Final)?;
         let body = std::mem::take(&mut prepared.body);
@@ -201,6 +202,7 @@ impl Driver {
             line: &mut self.line,
             record: &mut self.recorder,
             deployment,
+            price: known.price,
             stream: self.inbound.stream,
         };
         live.abilities[index].health().answering(self.app.now_ms(), began.elapsed());

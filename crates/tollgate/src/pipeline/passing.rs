@@ -17,6 +17,8 @@ use super::recorder::Recorder;
 use super::relay::{MAX_PIECE, may_be_events, next_data};
 use super::tap::Tapped;
 use super::{reply, upstream_limits};
+use tollgate_policy::price::Price;
+
 use crate::config::model::Deployment;
 
 const ONE: u64 = 1_000_000_000;
@@ -33,6 +35,7 @@ pub struct Passing<'p> {
     pub line: &'p mut Line,
     pub record: &'p mut Recorder,
     pub deployment: &'p Deployment,
+    pub price: Option<Price>,
     pub stream: bool,
 }
 
@@ -92,6 +95,7 @@ impl Passing<'_> {
         if self.line.committed() {
             // The client was promised a stream.
             self.line.write(|out| out.extend([b"data: ", &whole[..], b"\n\ndata: [DONE]\n\n"].concat()));
+            self.line.is_whole();
             self.line.drained().await;
             return Ok(None);
         }
@@ -126,6 +130,7 @@ impl Passing<'_> {
             return Err(Failure::Broken("the upstream's stream ended before the answer was complete".into()).into());
         }
         self.settle(true);
+        self.line.is_whole();
         Ok(None)
     }
 
@@ -164,6 +169,7 @@ impl Passing<'_> {
             self.line.drained().await;
             next = self.next(&mut body).await?;
         }
+        self.line.is_whole();
         Ok(None)
     }
 
@@ -209,7 +215,7 @@ impl Passing<'_> {
         if at_end && took.estimated {
             self.record.change(Change::new(ChangeKind::Estimated, "usage"));
         }
-        if let Some(price) = &self.deployment.price {
+        if let Some(price) = &self.price {
             let before = self.spent_before.unwrap_or(0);
             self.record.cost_nanos = Some(before.saturating_add(price.cost_of(&took)));
         }

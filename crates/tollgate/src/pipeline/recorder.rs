@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tollgate_dialect::Dialect;
 use tollgate_dialect::error::Change;
 use tollgate_dialect::usage::Usage;
+use tollgate_policy::failover::Failure;
 use tollgate_store::ledger;
 use tollgate_store::record::{self, Attempt, AttemptFailure, Outcome, RouteTaken, bounded};
 use tollgate_store::records::Shared;
@@ -16,6 +17,7 @@ use tollgate_store::records::Shared;
 use super::admit::Admission;
 use super::bill::Broken;
 use super::inbound::Inbound;
+use super::quotes;
 use super::tap::{self, Tap, Tapped};
 use crate::app::{App, Live};
 use crate::http::shown;
@@ -31,6 +33,8 @@ pub struct Recorder {
     /// Until then.
     own: record::Record,
     pub deployment: Option<String>,
+    /// The provider of the last attempt, and its name for the model.
+    asked: (String, String),
     pub attempts: u32,
     /// How long it has waited for its turn; `None`: it did not have to.
     pub queued: Option<Duration>,
@@ -52,6 +56,8 @@ pub struct Recorder {
     pub quiet: bool,
     /// What it took from the limits of its caller.
     pub admission: Admission,
+    /// The client's body, of whose texts no error's words may have any.
+    said: Bytes,
     /// The request is captured.
     tap: Option<Tap>,
     /// Handed on to another owner: this one stays silent.
@@ -88,6 +94,7 @@ impl Recorder {
             shared: None,
             own,
             deployment: None,
+            asked: Default::default(),
             attempts: 0,
             queued: None,
             changes: Vec::new(),
@@ -101,6 +108,7 @@ impl Recorder {
             signature: None,
             quiet: false,
             admission: Admission::default(),
+            said: Bytes::new(),
             tap: None,
             moved: false,
         }
@@ -108,6 +116,7 @@ impl Recorder {
 
     pub fn requested(&mut self, inbound: &Inbound) {
         self.changes = inbound.changes.clone();
+        self.said = inbound.body.clone();
         let own = &mut self.own;
         own.began_at_ms = unix_ms();
         own.dialect = inbound.dialect.name().to_string();
@@ -125,6 +134,7 @@ impl Recorder {
         let mut taken = Recorder::new(self.id.clone(), self.app.clone(), self.began, own);
         taken.shared = Some(shared);
         taken.changes = std::mem::take(&mut self.changes);
+        taken.said = std::mem::take(&mut self.said);
         taken.tap = self.tap.take();
         taken.admission = std::mem::take(&mut self.admission);
         taken
@@ -151,6 +161,16 @@ impl Recorder {
         (!names.is_empty()).then(|| names.join(","))
     }
 
+    /// An error's words for logs and records, which have none of the client's.
+    pub fn without_quotes(&self, words: &str) -> String {
+        quotes::left_out(&bounded(words), &self.said)
+    }
+
+    /// The same of the failure of an attempt, for what is told to others.
+    pub fn failure_without_quotes(&self, failure: &Failure) -> Failure {
+        quotes::left_out_of(failure, &self.said)
+    }
+
     // ---- steps, as others see them
 
     fn shared(&self) -> Option<MutexGuard<'_, record::Record>> {
@@ -172,7 +192,8 @@ impl Recorder {
         }
     }
 
-    pub fn attempt(&self, attempt: Attempt) {
+    pub fn attempt(&mut self, attempt: Attempt) {
+        self.asked = (attempt.provider.clone(), attempt.model.clone());
         if let Some(mut record) = self.shared() {
             record.push_attempt(attempt);
         }
@@ -232,6 +253,11 @@ impl Recorder {
 
     // ---- the end
 
+    /// What attempts have cost so far.
+    pub fn spent_nanos(&self) -> u64 {
+        self.broken.used().cost_nanos.unwrap_or(0).saturating_add(self.cost_nanos.unwrap_or(0))
+    }
+
     fn settle(&mut self) {
         if self.attempts == 0 {
             return self.admission.release();
@@ -240,15 +266,11 @@ impl Recorder {
         let status = match (&self.error, self.ended) {
             (Some(_), _) => ledger::Status::Failed,
             (None, false) => ledger::Status::Aborted,
+            (None, true) if self.quiet && self.status != Some(200) => ledger::Status::Failed,
             (None, true) => ledger::Status::Answered,
         };
-        let (provider, upstream_model, first_token_ms) = match self.shared() {
-            Some(record) => match record.attempts.last() {
-                Some(last) => (last.provider.clone(), last.model.clone(), record.first_content_ms),
-                None => Default::default(),
-            },
-            None => Default::default(),
-        };
+        let (provider, upstream_model) = std::mem::take(&mut self.asked);
+        let first_token_ms = self.shared().and_then(|record| record.first_content_ms);
         let charge = ledger::Charge {
             deployment: self.deployment.clone().unwrap_or_default(),
             provider,
@@ -289,7 +311,7 @@ impl Recorder {
         };
         record.reason = self.reason.map(str::to_string);
         record.signature = self.signature.map(str::to_string);
-        record.error = self.error.as_deref().map(bounded);
+        record.error = self.error.clone();
         record.changes = self.changes.iter().map(Change::to_string).collect();
         record.usage = record::Usage {
             input_tokens: self.usage.total_input(),
@@ -316,6 +338,7 @@ impl Drop for Recorder {
             self.app.totals.add(self.usage.total_input(), self.usage.output.unwrap_or(0), self.cost_nanos.unwrap_or(0));
         }
         self.settle();
+        self.error = self.error.take().map(|error| self.without_quotes(&error));
         let status = self.status.unwrap_or(499);
         let ms = self.elapsed_ms();
         let changes = self.changes_header().unwrap_or_default();

@@ -29,6 +29,8 @@ use super::recorder::Recorder;
 use super::tap::Tapped;
 use super::upstream_limits;
 use crate::app::{Abilities, App};
+use tollgate_policy::price::Price;
+
 use crate::config::model::{Deployment, Settings};
 use crate::tokens;
 
@@ -45,6 +47,7 @@ pub struct Relay<'r> {
     pub abilities: &'r Abilities,
     pub deployment: &'r Deployment,
     pub quirks: &'r Quirks,
+    pub price: Option<Price>,
     pub prepared: Prepared,
     pub app: &'r App,
     pub inbound: &'r Inbound,
@@ -306,7 +309,7 @@ impl Relay<'_> {
             counted: self.prepared.counted_input,
             calibration: self.abilities.calibration.clone(),
         };
-        Tally::new(shaper, prompt, self.deployment.price, self.record.broken.clone())
+        Tally::new(shaper, prompt, self.price, self.record.broken.clone())
     }
 
     /// The answer is complete: what was held back, the usage, the end.
@@ -340,8 +343,9 @@ impl Relay<'_> {
 
     /// From here on the answer is paid for, whether or not the client takes it.
     fn settle(&mut self, usage: Usage, prompt: &Prompt) {
+        self.line.is_whole();
         self.record.usage = usage;
-        if let Some(price) = &self.deployment.price {
+        if let Some(price) = &self.price {
             let before = self.record.cost_nanos.unwrap_or(0);
             self.record.cost_nanos = Some(before.saturating_add(price.cost_nanos(&usage)));
         }

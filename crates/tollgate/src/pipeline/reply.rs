@@ -15,8 +15,10 @@ use tollgate_store::record::bounded;
 
 use super::attempt::{Driver, Whole};
 use super::line::Outlet;
+use super::pieces::Pieces;
 use super::rate_headers;
 use super::recorder::Recorder;
+use super::retried::Taking;
 use crate::config::model::{Config, Deployment};
 use crate::failure::Failure;
 use crate::signatures;
@@ -26,6 +28,9 @@ const VERSION: HeaderValue = HeaderValue::from_static(concat!("tollgate-", env!(
 
 pub type Reply = http::Response<ReplyBody>;
 
+/// Sees what goes to the client: a whole body (true), or pieces of a stream.
+type Onlooker = Box<dyn FnMut(bool, &[u8]) + Send>;
+
 type Driving = Pin<Box<dyn Future<Output = Option<Whole>> + Send>>;
 
 pub enum ReplyBody {
@@ -34,12 +39,16 @@ pub enum ReplyBody {
     Stream {
         driving: Option<Driving>,
         outlet: Outlet,
+        onlooker: Option<Onlooker>,
+        taking: Option<Taking>,
     },
+    /// A file of the management API.
+    Pieces(Pieces),
 }
 
 /// The answer ended before it was whole.
 #[derive(Debug, thiserror::Error)]
-#[error("the upstream broke off")]
+#[error("the answer broke off")]
 pub struct Cut;
 
 impl Body for ReplyBody {
@@ -49,9 +58,19 @@ impl Body for ReplyBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut *self {
             ReplyBody::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            ReplyBody::Stream { driving, outlet } => {
+            ReplyBody::Pieces(pieces) => pieces.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
+            ReplyBody::Stream { driving, outlet, onlooker, taking } => {
+                let mut seen = |bytes: Bytes| {
+                    if let Some(taking) = taking {
+                        taking.take(&bytes);
+                    }
+                    if let Some(onlooker) = onlooker {
+                        onlooker(false, &bytes);
+                    }
+                    Poll::Ready(Some(Ok(Frame::data(bytes))))
+                };
                 if let Some(bytes) = take(outlet) {
-                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                    return seen(bytes);
                 }
                 let Some(driver) = driving else { return Poll::Ready(None) };
                 let over = driver.as_mut().poll(cx).is_ready();
@@ -59,7 +78,7 @@ impl Body for ReplyBody {
                     *driving = None;
                 }
                 match take(outlet) {
-                    Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                    Some(bytes) => seen(bytes),
                     None if over && outlet.lock().cut => Poll::Ready(Some(Err(Cut))),
                     None if over => Poll::Ready(None),
                     None => Poll::Pending,
@@ -71,14 +90,14 @@ impl Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match self {
             ReplyBody::Whole(bytes) => bytes.is_none(),
-            ReplyBody::Stream { .. } => false,
+            ReplyBody::Stream { .. } | ReplyBody::Pieces(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             ReplyBody::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
-            ReplyBody::Stream { .. } => SizeHint::default(),
+            ReplyBody::Stream { .. } | ReplyBody::Pieces(_) => SizeHint::default(),
         }
     }
 }
@@ -113,13 +132,28 @@ pub async fn from_driver(driver: Driver) -> Reply {
         return whole.into();
     }
     let head = outlet.lock().head.take().unwrap_or_default();
-    let mut reply = http::Response::new(ReplyBody::Stream { driving: over.is_none().then_some(driving), outlet });
+    let mut reply = http::Response::new(ReplyBody::Stream {
+        driving: over.is_none().then_some(driving),
+        outlet,
+        onlooker: None,
+        taking: None,
+    });
     let headers = reply.headers_mut();
     *headers = head;
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Proxies such as nginx would otherwise collect the stream before passing it on.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    reply
+}
+
+/// Lets somebody look at the answer on its way to the client.
+pub fn watched(mut reply: Reply, mut look: impl FnMut(bool, &[u8]) + Send + 'static) -> Reply {
+    match reply.body_mut() {
+        ReplyBody::Whole(Some(bytes)) => look(true, bytes),
+        ReplyBody::Whole(None) | ReplyBody::Pieces(_) => {}
+        ReplyBody::Stream { onlooker, .. } => *onlooker = Some(Box::new(look)),
+    }
     reply
 }
 

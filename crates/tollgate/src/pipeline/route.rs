@@ -21,6 +21,13 @@ pub struct Route {
     pub deployments: Vec<usize>,
 }
 
+impl Route {
+    /// To one deployment of a route and no other, whatever is configured beside it.
+    pub fn to_one(group: &str, index: usize) -> Route {
+        Route { name: group.to_string(), group: group.to_string(), deployments: vec![index] }
+    }
+}
+
 /// Finds the route of a name, with the deployments that the request's tags allow.
 pub fn find(live: &Live, name: &str, wanted: &[String]) -> Result<Route, Failure> {
     let resolved = live.config.routes.resolve(name).map_err(|unknown| {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::config::model::Deployment;
 use memchr::memmem;
 use tollgate_dialect::error::{Change, ChangeKind};
 use tollgate_dialect::json::Json;
@@ -14,6 +15,7 @@ use tollgate_store::ledger::Payer;
 use tollgate_store::meter::{Asking, Reservation};
 
 use super::admit::{self, Admitting};
+use super::attempt::Driver;
 use super::inbound::Inbound;
 use super::output_limit;
 use super::route::{self, Route};
@@ -80,6 +82,31 @@ pub async fn reserve(
     Ok(reservation)
 }
 
+impl Driver {
+    /// What attempts have cost that gave no whole answer is gone: another one is sent if the budgets pay for it beside that, with a shorter
+    /// answer where less is left.
+    pub(super) async fn afford(&mut self) -> Result<(), Failure> {
+        let spent = self.recorder.spent_nanos();
+        if spent == 0 {
+            return Ok(());
+        }
+        // It is given what was said so far. Text has two bytes for a token at least, by and large.
+        let more_input = self.continuing.as_ref().map_or(0, |said| said.len() as u64 / 2);
+        match self.recorder.admission.reserve_again(&self.app, spent, more_input).await {
+            Ok(None) => Ok(()),
+            Ok(Some(output)) => {
+                let choices = self.inbound.choices.unwrap_or(1).max(1);
+                cap_output(&mut self.inbound, output / choices);
+                Ok(())
+            }
+            Err(denied) => {
+                self.recorder.then("gave up: the budget does not pay for another attempt");
+                Err(Failure::OverBudget(denied))
+            }
+        }
+    }
+}
+
 /// The highest price of all that may come to serve the request, and the longest answer that any of it gives.
 fn dearest(live: &Live, inbound: &Inbound, route: &Route, with_fallbacks: bool) -> (Option<Price>, Option<u64>) {
     let mut all = route.deployments.clone();
@@ -94,7 +121,8 @@ fn dearest(live: &Live, inbound: &Inbound, route: &Route, with_fallbacks: bool) 
         }
     }
     let deployments = || all.iter().map(|&index| &live.config.deployments[index]);
-    let price = deployments().filter_map(|deployment| deployment.price).reduce(|a, b| a.or_higher(&b));
+    let price_of = |deployment: &Deployment| deployment.price_of(&route::upstream_model(live, &route.name, deployment));
+    let price = deployments().filter_map(price_of).reduce(|a, b| a.or_higher(&b));
     (price, deployments().filter_map(|deployment| deployment.max_output_tokens).max())
 }
 

@@ -14,6 +14,8 @@ use tollgate_dialect::{Dialect, StreamDecoder, decode_error, decode_response};
 use tollgate_policy::failover::Failure;
 use tollgate_policy::repair::{Fact, Sent, recognise};
 
+use tokio::time::Instant;
+
 use super::calls::Call;
 use crate::app::{App, Known, Live};
 use crate::config::model::Deployment;
@@ -52,9 +54,9 @@ pub struct Shown {
 
 /// A deployment that is being asked.
 pub struct Asked<'p> {
-    app: &'p App,
-    live: &'p Arc<Live>,
-    index: usize,
+    pub(super) app: &'p App,
+    pub(super) live: &'p Arc<Live>,
+    pub(super) index: usize,
     pub upstream_model: String,
     pub facts: Vec<Fact>,
     pub sent: u32,
@@ -91,11 +93,15 @@ impl<'p> Asked<'p> {
     }
 
     pub async fn ask(&mut self, call: &Call) -> Outcome {
-        let inbound = self.inbound(call);
+        let mut inbound = self.inbound(call);
         let mut facts: Vec<Fact> = Vec::new();
         let mut words = String::new();
         let mut before: Option<Vec<u8>> = None;
         loop {
+            let mut admission = match self.may_cost(&mut inbound).await {
+                Ok(admission) => admission,
+                Err(why) => return Outcome::Failed(why),
+            };
             let known = self.known(&facts);
             let job = Preparation {
                 inbound: &inbound,
@@ -106,14 +112,23 @@ impl<'p> Asked<'p> {
                 recall: &self.app.recall,
                 continuing: None,
             };
-            let prepared = match prepare(&job) {
-                Ok(prepared) if before.as_ref() != Some(&prepared.body) => prepared,
-                Ok(_) => return Outcome::Refused(words),
-                Err(_) if before.is_some() => return Outcome::Refused(words),
-                Err(_) => return Outcome::Failed("the configuration does not let this request through".into()),
+            let prepared = prepare(&job);
+            let tried = match prepared {
+                Ok(prepared) if before.as_ref() != Some(&prepared.body) => {
+                    before = Some(prepared.body.clone());
+                    let (began, sent) = (Instant::now(), prepared.body.clone());
+                    let tried = self.request(call, &inbound, &known, prepared).await;
+                    if let Tried::Answer(answer) = &tried {
+                        self.cost(std::mem::take(&mut admission), &sent, began, answer);
+                    }
+                    tried
+                }
+                Ok(_) => Tried::Refusal { words: String::new(), cure: None },
+                Err(_) if before.is_some() => Tried::Refusal { words: String::new(), cure: None },
+                Err(_) => Tried::Failure("the configuration does not let this request through".into()),
             };
-            before = Some(prepared.body.clone());
-            match self.request(call, &inbound, &known, prepared).await {
+            admission.release();
+            match tried {
                 Tried::Answer(answer) => {
                     self.facts.extend(facts.iter().filter(|fact| fact.lasts()).cloned());
                     return Outcome::Answered { facts, words, answer };

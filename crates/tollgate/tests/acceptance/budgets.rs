@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tollgate_policy::access::{Budget, Grants, Limits};
 use tollgate_policy::window::Window;
-use tollgate_sim::{Answer as Said, Faults, Step, Usage};
+use tollgate_sim::{Answer as Said, Ending, Faults, Step, Usage};
 use tollgate_store::access::Author;
 use tollgate_store::database::Database;
 use tollgate_store::entity::{Team, VirtualKey};
@@ -211,6 +211,55 @@ fn s29_gemini_candidates_are_paid_for_one_by_one() {
         assert_eq!(answer.status, 200, "{}", answer.text());
         has(answer.header("x-tollgate-changes").unwrap(), "clamped:generationConfig.maxOutputTokens");
         assert_eq!(house.fleet.sims[0].requests()[0].json()["max_tokens"], 500);
+    });
+}
+
+/// Two deployments of `m`, where an output token costs 0.1 cent. The first breaks off after so many words, a token each, of an answer
+/// that the client does not see before it is whole; the second says that it took 100 tokens.
+async fn breaking(budget_tokens: u64, words: usize) -> House {
+    let cut = Faults { cut_after: Some((words + 1, Ending::Close)), ..Faults::default() };
+    let story = Said { piece_chars: 5, ..Said::text(&"word ".repeat(1000)) };
+    let params = json!({"input_cost_per_token": 0, "output_cost_per_token": 0.001, "force_stream": "always"});
+    let ships =
+        vec![ship("m", Step::answer(story).faults(cut)).with(params.clone()), ship("m", hundred_tokens()).with(params)];
+    let fleet = Fleet::start(ships, json!({"general_settings": {"master_key": MASTER_KEY}})).await;
+    let database = Database::sqlite(&fleet.gateway.data_dir().join("tollgate.db")).await.expect("the gateway made it");
+    let house = House { fleet, database };
+    let limits = of_budget(budget_tokens * DOLLAR / 1000);
+    house.add_key(VirtualKey { limits, ..VirtualKey::default() }).await;
+    house
+}
+
+#[test]
+fn s29_another_attempt_beside_a_broken_one_gets_what_the_budget_pays_for_or_is_not_made() {
+    isolated(|| async {
+        let token = DOLLAR / 1000;
+        // The budget pays for both, for a shorter answer, or for none that is worth it: 200 tokens, where 256 are the least.
+        for (budget, words) in [(2000, 600), (1300, 600), (1000, 800)] {
+            let house = breaking(budget, words).await;
+            let answer = house.ask(Client::Chat, &Client::Chat.hello(json!({"max_tokens": 1000}))).await;
+            let seconds: Vec<u64> =
+                house.fleet.sent(1).iter().map(|sent| sent.json()["max_tokens"].as_u64().expect("a limit")).collect();
+            let answered = answer.status == 200;
+            let spent = house.spent(words as u64 * token * 9 / 10).await / token;
+            let broken = spent - if answered { 100 } else { 0 };
+            assert!((words as u64 - 2..=words as u64 + 2).contains(&broken), "{broken} of {words} words");
+            match budget {
+                2000 => {
+                    assert_eq!((answered, &*seconds), (true, &[1000][..]), "{}", answer.text());
+                    assert_eq!(answer.header("x-tollgate-changes"), None);
+                }
+                1300 => {
+                    assert_eq!((answered, &*seconds), (true, &[budget - broken][..]), "{}", answer.text());
+                    has(answer.header("x-tollgate-changes").unwrap(), "clamped:max_tokens");
+                }
+                _ => {
+                    assert_eq!((answer.status.as_u16(), &*seconds), (402, &[][..]), "{}", answer.text());
+                    has(&answer.text(), "Budget exceeded: the key has a budget of $1 (total)");
+                }
+            }
+            assert!(spent <= budget, "{spent} of {budget}");
+        }
     });
 }
 

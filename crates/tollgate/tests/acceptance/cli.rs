@@ -2,14 +2,18 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tollgate_sim::{Sim, SimConfig};
+use tollgate_store::database::Database;
+use tollgate_store::usage::{SumQuestion, sums};
 
 use crate::stage::{PROVIDER_KEY, Upstream, config, has};
 use crate::support::client::run;
+use crate::support::http::try_send;
 use crate::support::{Run, isolated};
 
 fn binary(dir: &Path) -> Command {
@@ -201,6 +205,53 @@ fn s37_run_claude_sets_every_variable_removes_what_conflicts_and_ends_with_the_c
         let cost = tokens("input_tokens") as f64 * 0.001 + tokens("output_tokens") as f64 * 0.002;
         has(&run.stderr, "1 requests");
         has(&run.stderr, &format!("cost ${}", format!("{cost:.6}").trim_end_matches('0')));
+        assert_eq!(spent_of(&dir).await, (1, (cost * 1e9).round() as u64));
+    });
+}
+
+/// Requests and nano-dollars in the ledger of the user's data directory, where nothing waits in a journal.
+async fn spent_of(dir: &TempDir) -> (u64, u64) {
+    let data = dir.path().join(".local/share/tollgate");
+    assert_eq!(std::fs::read_dir(data.join("journal")).expect("the folder of journals").count(), 0);
+    let database = Database::sqlite(&data.join("tollgate.db")).await.expect("a database");
+    let question = SumQuestion { to_ms: u64::MAX, ..SumQuestion::default() };
+    let lines = sums(&database, &jiff::tz::TimeZone::UTC, &question).await.expect("sums");
+    (lines[0].sums.requests, lines[0].sums.cost_nanos)
+}
+
+#[test]
+fn private_gateways_spend_beside_each_other_and_a_running_gateway_in_one_ledger() {
+    isolated(|| async {
+        let sim = Sim::start(SimConfig::default().key(PROVIDER_KEY)).await;
+        let mut priced = Upstream::Chat.entry(&sim, "kimi-k2.5", json!({}));
+        priced["model_info"] = json!({"input_cost_per_token": 0.001, "output_cost_per_token": 0.002});
+        let dir = folder(&config(&[priced]).to_string());
+        with_fake_claude(&dir, 0);
+        let port = crate::support::gateway::free_port().to_string();
+        let mut gateway = binary(dir.path());
+        gateway.args(["serve", "--port", &port, "--config", "config.yaml"]).kill_on_drop(true);
+        let _gateway = gateway.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the gateway starts");
+        let ready = format!("http://127.0.0.1:{port}/health/readiness");
+        while try_send(http::Method::GET, &ready, &[], "").await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let args = ["run", "claude", "--config", "config.yaml"];
+        // What is in somebody's shell is as likely the database of what they work on.
+        let env = [("DATABASE_URL", "postgres://nobody@127.0.0.1:9/app")];
+        let runs = futures_util::future::join_all((0..4).map(|_| started(&dir, &args, &env))).await;
+        for run in &runs {
+            assert_eq!(run.code, Some(0), "{run:?}");
+            has(&run.stderr, "1 requests");
+            assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+        }
+        let data = dir.path().join(".local/share/tollgate");
+        let database = Database::sqlite(&data.join("tollgate.db")).await.expect("a database");
+        let (rows, checked): (i64, String) =
+            sqlx::query_as("SELECT COUNT(*), (SELECT integrity_check FROM pragma_integrity_check) FROM ledger")
+                .fetch_one(&database.pool)
+                .await
+                .expect("an answer");
+        assert_eq!((rows, checked.as_str()), (4, "ok"));
     });
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tollgate_sim::{Faults, Finish, Match, SimConfig, Step};
+use tollgate_sim::{Faults, Finish, Match, SimConfig, Step, Usage};
 
 use crate::fleet::{Fleet, Ship, ship};
 use crate::stage::{Client, MASTER_KEY, PROVIDER_KEY, Upstream, has, merged};
@@ -118,6 +118,82 @@ fn health_needs_the_key_and_readiness_neither_a_key_nor_a_call() {
         let head = send(http::Method::HEAD, &url, &[("x-api-key", MASTER_KEY)], "").await;
         assert_eq!(head.status, 200);
         assert_eq!(fleet.counts(), [0]);
+    });
+}
+
+/// LiteLLM's mark for what its health checks cost (1.109.1).
+const OF_CHECKS: &str = "litellm-internal-health-check";
+
+/// Rows of the ledger with the mark of health checks, once there are so many.
+async fn checks_in_ledger(fleet: &Fleet, at_least: usize) -> Vec<Value> {
+    let mut rows = Vec::new();
+    until("rows of checks", async || {
+        let all = get(fleet, "/spend/logs").await.json();
+        rows = all.as_array().expect("rows").clone();
+        rows.len() >= at_least
+    })
+    .await;
+    assert!(rows.iter().all(|row| row["request_tags"] == json!([OF_CHECKS])), "{rows:?}");
+    rows
+}
+
+/// Ten tokens in and two out, at a dollar each.
+fn priced(route: &str) -> Ship {
+    let usage = Usage::Exact(json!({"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}));
+    let answer = Step::answer(tollgate_sim::Answer::text("pong").usage(usage));
+    ship(route, answer).with(json!({"input_cost_per_token": 1.0, "output_cost_per_token": 1.0}))
+}
+
+#[test]
+fn what_checks_cost_is_the_gateways_own_spending_in_the_ledger_under_litellms_mark() {
+    isolated(|| async {
+        let fleet = Fleet::start(
+            vec![priced("a"), priced("b").speaks(Upstream::Messages), ship("c", refused(500, "no"))],
+            json!({}),
+        )
+        .await;
+        health(&fleet, "/health").await;
+        let rows = checks_in_ledger(&fleet, 3).await;
+        let of =
+            |id: &str| rows.iter().find(|row| row["model_id"] == id).unwrap_or_else(|| panic!("no {id} in {rows:?}"));
+        for (field, wanted) in [
+            ("api_key", json!("")),
+            ("user", json!("")),
+            ("model_group", json!("a")),
+            ("model", json!("x")),
+            ("spend", json!(12.0)),
+            ("prompt_tokens", json!(10)),
+            ("completion_tokens", json!(2)),
+            ("status", json!("success")),
+        ] {
+            assert_eq!(of("d0")[field], wanted, "{field}");
+        }
+        assert_eq!((&of("d2")["spend"], &of("d2")["status"]), (&json!(0.0), &json!("failure")));
+        let all: f64 = rows.iter().filter_map(|row| row["spend"].as_f64()).sum();
+        let tags = get(&fleet, "/spend/tags").await.json();
+        assert_eq!(tags, json!([{"individual_request_tag": OF_CHECKS, "log_count": 3, "total_spend": all}]));
+        assert_eq!(get(&fleet, "/global/spend").await.json()["spend"], json!(all));
+    });
+}
+
+#[test]
+fn checks_in_the_background_are_in_the_ledger_and_need_room_in_the_gateways_budget() {
+    isolated(|| async {
+        // The input is estimated at more than it is; a check costs 12 dollars.
+        let more = json!({
+            "general_settings": {"master_key": MASTER_KEY, "background_health_checks": true, "health_check_interval": 1},
+            "litellm_settings": {"max_budget": 40},
+        });
+        let fleet = Fleet::start(vec![priced("a")], more).await;
+        let rows = checks_in_ledger(&fleet, 1).await;
+        assert_eq!((&rows[0]["model_id"], &rows[0]["spend"]), (&json!("d0"), &json!(12.0)));
+        until("the budget's refusal", async || {
+            let health = health(&fleet, "/health").await;
+            entry(&health, "d0")["error"].as_str().is_some_and(|error| error.contains("Budget exceeded"))
+        })
+        .await;
+        let spent = get(&fleet, "/global/spend").await.json();
+        assert!(spent["spend"].as_f64().is_some_and(|spent| spent <= 40.0), "{spent}");
     });
 }
 

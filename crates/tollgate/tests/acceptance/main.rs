@@ -30,8 +30,10 @@ mod repairs;
 mod replay;
 mod replicas;
 mod responses;
+mod retries;
 mod routing;
 mod rules;
+mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
 mod thinking;

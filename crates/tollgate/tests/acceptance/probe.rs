@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 use tollgate_sim::{Answer, ChatStrictness, Match, MessagesStrictness, Rule, Sim, SimConfig, Step};
+use tollgate_store::database::Database;
+use tollgate_store::usage::{By, SumQuestion, sums};
 
 use crate::stage::{PROVIDER_KEY, Upstream, config, has, merged};
 use crate::support::client::run;
@@ -210,6 +212,31 @@ fn people_get_a_table_and_pipes_no_progress() {
         let kept = std::fs::read_to_string(dir.path().join("data/learned.json")).unwrap();
         has(&kept, "one x");
         has(&kept, "two x");
+    });
+}
+
+#[test]
+fn what_a_probe_costs_is_in_the_ledger_of_the_data_directory_unless_nothing_is_to_be_kept() {
+    isolated(|| async {
+        let sim = Sim::start(model()).await;
+        let prices = json!({"input_cost_per_token": 0.001, "output_cost_per_token": 0.001});
+        let dir = folder(&[Upstream::Chat.entry(&sim, "m", prices)]);
+        as_json(dir.path(), "m", &["--dry-run"]).await;
+        assert!(!dir.path().join("data").exists());
+        as_json(dir.path(), "m", &[]).await;
+        let answered = sim.requests().iter().filter(|request| request.refused.is_none()).count() / 2;
+        let database = Database::sqlite(&dir.path().join("data/tollgate.db")).await.expect("a database");
+        let sum = SumQuestion { to_ms: u64::MAX, by: vec![By::Tag], ..SumQuestion::default() };
+        let lines = sums(&database, &jiff::tz::TimeZone::UTC, &sum).await.expect("sums");
+        assert_eq!((lines.len(), lines[0].of[0].as_str()), (1, "tollgate-probe"));
+        let sums = lines[0].sums;
+        assert_eq!(sums.requests, answered as u64);
+        // A tenth of a cent for each token.
+        let input = sums.input_tokens + sums.cache_read_tokens;
+        assert_eq!(sums.cost_nanos, 1_000_000 * (input + sums.output_tokens));
+        assert!(input > 10 * sums.requests, "{sums:?}");
+        let left = std::fs::read_dir(dir.path().join("data/journal")).expect("the folder of journals").count();
+        assert_eq!(left, 0, "all of it is in the database");
     });
 }
 

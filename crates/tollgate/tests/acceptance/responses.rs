@@ -1,6 +1,7 @@
 //! S03: OpenAI's Responses API on both sides, and by which of OpenAI's two APIs a model is called.
 
 mod failures;
+mod kept;
 
 use serde_json::{Value, json};
 use tollgate_sim::{

@@ -7,13 +7,13 @@ use crate::stage::{Stage, Store};
 use crate::support::isolated;
 use crate::support::stage::{MASTER_KEY, has};
 
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
-async fn run(env: &[(&str, &str)], args: &[&str]) -> Ran {
+pub async fn run(env: &[(&str, &str)], args: &[&str]) -> Ran {
     let done = tokio::process::Command::new(env!("CARGO_BIN_EXE_tollgate"))
         .args(args)
         .env_clear()
@@ -25,7 +25,7 @@ async fn run(env: &[(&str, &str)], args: &[&str]) -> Ran {
     Ran { code: done.status.code().unwrap_or(-1), out: text(done.stdout), err: text(done.stderr) }
 }
 
-async fn ok(stage: &Stage, args: &[&str]) -> String {
+pub async fn ok(stage: &Stage, args: &[&str]) -> String {
     let url = stage.gateway.url("");
     let ran = run(&[("TOLLGATE_URL", &url), ("TOLLGATE_MASTER_KEY", MASTER_KEY)], args).await;
     assert_eq!(ran.code, 0, "{args:?}: {}", ran.err);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::stage::{Stage, on_both};
 
 /// A user's key in a team with an alias, after two requests of 15 dollars to `m`, one of them for a customer.
-async fn used(stage: &Stage) -> (String, String) {
+pub async fn used(stage: &Stage) -> (String, String) {
     stage.admin("POST /team/new", json!({"team_id": "t", "team_alias": "Prod Team"})).await;
     stage.admin("POST /user/new", json!({"user_id": "ishaan", "auto_create_key": false})).await;
     let made = stage.admin("POST /key/generate", json!({"team_id": "t", "user_id": "ishaan"})).await;

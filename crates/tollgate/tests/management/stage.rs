@@ -52,7 +52,9 @@ impl Stage {
             Store::Sqlite => json!({"master_key": MASTER_KEY}),
             Store::Postgres => json!({"master_key": MASTER_KEY, "database_url": postgres::new_database()}),
         };
-        let config = merged(config(&models), json!({"general_settings": general}));
+        let general = merged(general, more["general_settings"].clone());
+        let more = merged(more, json!({"general_settings": general}));
+        let config = config(&models);
         let gateway = Gateway::start(&merged(config, more).to_string(), &[]).await;
         Stage { sim, gateway }
     }

@@ -191,7 +191,7 @@ fn feed(open: &mut Filling, delta: &Value) {
         (Block::Tool { input, .. }, "input_json_delta") => (input, &delta["partial_json"]),
         (Block::Thinking(_), "signature_delta") => {
             assert!(!string(&delta["signature"]).is_empty());
-            open.signed = true;
+            (open.signed, open.fed) = (true, true);
             return;
         }
         (block, kind) => panic!("{kind} inside {block:?}"),

@@ -117,7 +117,9 @@ fn step(seen: &mut Seen, open: &mut Option<Filling>, data: &Value) {
             } else if kind.ends_with("_input.done") {
                 open.done = Some(text("input"));
             } else if kind.ends_with("_text.done") {
-                open.done = Some(text("text"));
+                open.done.get_or_insert_default().push_str(&text("text"));
+            } else if kind.ends_with("refusal.done") {
+                open.done.get_or_insert_default().push_str(&text("refusal"));
             } else {
                 assert!(kind.contains("_part."), "an unknown event: {data}");
             }
@@ -125,8 +127,8 @@ fn step(seen: &mut Seen, open: &mut Option<Filling>, data: &Value) {
     }
 }
 
-/// The texts of a message, or of a summary.
+/// The texts of a message, refusals too, or of a summary.
 fn joined(item: &Value) -> String {
     let parts = item["content"].as_array().or(item["summary"].as_array());
-    parts.into_iter().flatten().filter_map(|part| part["text"].as_str()).collect()
+    parts.into_iter().flatten().filter_map(|part| part["text"].as_str().or(part["refusal"].as_str())).collect()
 }

@@ -257,7 +257,9 @@ fn write_thoughts(out: &mut Out<'_>, thinking: &Thinking<'_>, calls: bool) {
             writer.key("content").open_array().open_object().key("type").str("reasoning_text");
             writer.key("text").text(&thinking.text).close_object().close_array().close_object();
         }
-        None => {}
+        // Without its words nothing is missed: then there was only another maker's state.
+        None if thinking.text.is_empty() => {}
+        None => out.change(ChangeKind::Dropped, "thinking"),
     }
 }
 

@@ -123,12 +123,12 @@ impl Encoder {
             Event::Thinking(text) => self.thinking(text, out),
             Event::ThinkingState(thinking) => {
                 let content = state::encrypted_content(thinking, &self.seal, &self.head.family);
-                self.reasoning_done(Some(&content), out);
+                self.reasoning_done(&content, out);
             }
             Event::Redacted(data) => {
                 self.close(out);
                 let content = state::redacted_content(data, &self.seal, &self.head.family);
-                self.reasoning_done(Some(&content), out);
+                self.reasoning_done(&content, out);
             }
             Event::ToolStart { id, name, .. } => self.call(id, name, out),
             Event::ToolInput { json, .. } => self.call_input(json, out),
@@ -277,7 +277,7 @@ impl Encoder {
     }
 
     /// Ends the item of thoughts, which has nothing in it but their state where none were told.
-    fn reasoning_done(&mut self, encrypted: Option<&Text<'_>>, out: &mut Vec<u8>) {
+    fn reasoning_done(&mut self, encrypted: &Text<'_>, out: &mut Vec<u8>) {
         if !matches!(self.open, Open::Reasoning { .. }) {
             self.close(out);
             self.begin_reasoning(out);
@@ -298,11 +298,8 @@ impl Encoder {
         summary.close_array();
         let summary = String::from_utf8_lossy(&summary.out).into_owned();
         self.item_done(out, |w, id| {
-            w.key("id").str(id).key("type").str("reasoning").key("summary").raw(&summary).key("encrypted_content");
-            match encrypted {
-                Some(content) => w.text(content),
-                None => w.null(),
-            };
+            w.key("id").str(id).key("type").str("reasoning").key("summary").raw(&summary);
+            w.key("encrypted_content").text(encrypted);
         });
     }
 
@@ -359,7 +356,10 @@ impl Encoder {
                     w.key("role").str("assistant").key("content").raw(&format!("[{parts}]"));
                 });
             }
-            Open::Reasoning { .. } => self.reasoning_done(None, out),
+            Open::Reasoning { .. } => {
+                let content = state::no_content(&self.seal, &self.head.family);
+                self.reasoning_done(&content, out);
+            }
             Open::Call { .. } => {
                 let Open::Call { id, name, input } = std::mem::replace(&mut self.open, Open::None) else { return };
                 self.call_done(&id, &name, &input, out);

@@ -114,6 +114,12 @@ enum Step {
         replica: usize,
         fate: Fate,
     },
+    /// Another attempt: the first took so much, in percent of what is held.
+    Again {
+        replica: usize,
+        which: usize,
+        percent: u64,
+    },
     /// In percent of what was held.
     Settle {
         replica: usize,
@@ -148,6 +154,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (replica(), fate()).prop_map(|(replica, fate)| Step::Answer { replica, fate }),
         5 => (replica(), any::<usize>(), prop_oneof![4 => 0..=100u64, 1 => 100..150u64])
             .prop_map(|(replica, which, percent)| Step::Settle { replica, which, percent }),
+        2 => (replica(), any::<usize>(), 0..=100u64)
+            .prop_map(|(replica, which, percent)| Step::Again { replica, which, percent }),
         2 => (replica(), any::<usize>()).prop_map(|(replica, which)| Step::Release { replica, which }),
         4 => (replica(), fate()).prop_map(|(replica, fate)| Step::Apply { replica, fate }),
         5 => (replica(), fate()).prop_map(|(replica, fate)| Step::ReturnIdle { replica, fate }),
@@ -190,6 +198,7 @@ impl World {
         match step {
             Step::Reserve { replica, nanos, pots, fate } => self.reserve(replica, nanos, &self.pots(pots), fate),
             Step::Answer { replica, fate } => self.answer(replica, fate),
+            Step::Again { replica, which, percent } => self.again(replica, which, percent),
             Step::Settle { replica, which, percent } => self.settle(replica, which, percent),
             Step::Release { replica, which } => {
                 let Replica { book, open, .. } = &mut self.replicas[replica];
@@ -225,6 +234,28 @@ impl World {
                 *asked = needs.iter().map(|pot| book.visit(pot, nanos, self.now)).collect();
             }
             _ => {}
+        }
+    }
+
+    /// By its lease alone: asking the database is the same as for a first attempt.
+    fn again(&mut self, replica: usize, which: usize, percent: u64) {
+        let Replica { book, open, .. } = &mut self.replicas[replica];
+        if open.is_empty() {
+            return;
+        }
+        let which = which % open.len();
+        let Charge { keys, held, .. } = open[which].clone();
+        let caps = |key: &PotKey| match key.kind {
+            ScopeKind::Organisation => CAPS[0],
+            ScopeKind::Team => CAPS[1],
+            _ => CAPS[2],
+        };
+        let pots: Vec<Capped> =
+            keys.iter().map(|key| Capped { key: key.clone(), cap_nanos: caps(key), end_ms: None }).collect();
+        let price = Price { output: 1_000_000, ..Price::default() };
+        let estimate = Estimate::new(&price, 0, CacheWrites::No, held, 1).plus(held * percent / 100).beside(held);
+        if let Answer::Held { nanos, .. } = book.reserve(&pots, &estimate, Stance::Asked, self.now) {
+            open[which].held += nanos;
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::ledger::Progress;
 use super::{Banker, Order};
 use crate::database::StoreError;
-use crate::ledger::retention::{forget_balances, forget_rows};
+use crate::ledger::retention::forget_balances;
 use crate::meter::bank;
 use crate::meter::journal::Left;
 use crate::meter::patience::patiently;
@@ -26,7 +26,7 @@ const IDLE_MS: u64 = 1_000;
 const IDLE_ALONE_MS: u64 = 30_000;
 /// Looks at journals of processes that died, beside the one at the start.
 const ADOPT_EVERY: Duration = Duration::from_secs(30);
-/// Looks for what is old, when there was nothing the last time.
+/// Looks for balances that count nowhere any more.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 
 impl Banker {
@@ -130,27 +130,13 @@ impl Banker {
         }
     }
 
-    /// A little at a time.
     async fn forget_old(&mut self) {
         if !due(self.last.forget, FORGET_EVERY) {
             return;
         }
+        self.last.forget = Some(Instant::now());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut more = false;
-        let forgotten = match self.settings.keep_rows {
-            Some(keep) => {
-                let before_ms = now.saturating_sub(keep).as_millis() as u64;
-                patiently!(forget_rows(&self.database, before_ms)).map(|rest| more = rest)
-            }
-            None => Ok(()),
-        };
-        if !more {
-            self.last.forget = Some(Instant::now());
-            if let Err(error) = patiently!(forget_balances(&self.database, now.as_millis() as u64)) {
-                self.away(&error);
-            }
-        }
-        if let Err(error) = forgotten {
+        if let Err(error) = patiently!(forget_balances(&self.database, now.as_millis() as u64)) {
             self.away(&error);
         }
     }

@@ -31,7 +31,8 @@ impl Desk {
         let used = self.database.last_used(&hashes).await?;
         let rows = keys.iter().zip(spent).map(|(key, spent)| {
             let mut row = self.key_row(key, spent, named(key));
-            row.insert("last_active".into(), time::iso_or_null(used.get(&key.hash).copied()));
+            let here = self.app.store().and_then(|store| store.uses.last(&key.hash));
+            row.insert("last_active".into(), time::iso_or_null(here.max(used.get(&key.hash).copied())));
             row
         });
         Ok(rows.collect())

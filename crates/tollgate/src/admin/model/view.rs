@@ -9,6 +9,7 @@ use crate::admin::desk::{Asked, Desk};
 use crate::admin::error::ApiError;
 use crate::admin::row::provider;
 use crate::config::model::Deployment;
+use crate::registry::catalogue;
 
 /// Deployments on a page.
 const MOST: u32 = 1000;
@@ -65,6 +66,8 @@ fn row(deployment: &Deployment, stored: Option<&StoredModel>) -> Value {
     let price = |of: fn(&tollgate_policy::price::Price) -> u64| {
         deployment.price.map_or(Value::Null, |price| dollars_per_token(of(&price)))
     };
+    let listed = catalogue::find(&deployment.provider, &deployment.model);
+    let can = |ability: &str| listed.as_ref().map_or(Value::Null, |listed| json!(listed.can(ability)));
     let mut info = json!({
         "id": deployment.id,
         "db_model": stored.is_some(),
@@ -77,14 +80,17 @@ fn row(deployment: &Deployment, stored: Option<&StoredModel>) -> Value {
         "cache_read_input_token_cost": price(|price| price.cache_read),
         "cache_creation_input_token_cost": price(|price| price.cache_write),
         "litellm_provider": provider(&deployment.provider),
-        "mode": "chat",
+        "mode": listed.as_ref().map_or("chat", |listed| listed.mode),
         "access_groups": deployment.access_groups,
         "supported_openai_params": [],
-        "supports_function_calling": null,
-        "supports_vision": null,
-        "supports_prompt_caching": null,
-        "supports_reasoning": null,
-        "supports_response_schema": null,
+        "supports_function_calling": can("tools"),
+        "supports_vision": can("vision"),
+        "supports_pdf_input": can("pdf"),
+        "supports_audio_input": can("audio"),
+        "supports_prompt_caching": can("caching"),
+        "supports_reasoning": can("reasoning"),
+        "supports_response_schema": can("schema"),
+        "supports_web_search": can("web_search"),
     });
     let mut params = json!({
         "model": format!("{}/{}", provider(&deployment.provider), deployment.model),

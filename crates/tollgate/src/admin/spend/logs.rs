@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tollgate_store::ledger::Status;
 use tollgate_store::usage::{By, Cursor, Filter, Row, RowQuestion, SumQuestion, page, row, sums};
 
-use super::{MOST_LINES, Range, date, filter};
+use super::{MOST_LINES, Range, date, ended, filter};
 use crate::admin::desk::{Asked, Desk};
 use crate::admin::error::ApiError;
 use crate::admin::permit::{Right, Subject};
@@ -102,15 +102,7 @@ pub async fn pages(desk: &Desk, asked: Asked) -> Result<Value, ApiError> {
     }
     let Range { from_ms, to_ms } = Range::of(query, desk)?;
     let mut filter = filter(desk, query).await?;
-    filter.status = match query.text("status") {
-        None => None,
-        Some("success") => Some(Status::Answered),
-        Some("failure") => Some(Status::Failed),
-        Some(word) => Some(
-            Status::from_word(word)
-                .ok_or_else(|| ApiError::invalid("status", "must be success, failure, aborted or interrupted"))?,
-        ),
-    };
+    filter.status = ended(query)?;
     let counted = SumQuestion { from_ms, to_ms, by: Vec::new(), filter: filter.clone(), most: None };
     let total = sums(&desk.database, &desk.zone, &counted).await?.first().map_or(0, |line| line.sums.requests);
     let after = query.text("cursor").map(str::parse::<Cursor>).transpose()?;
@@ -176,6 +168,13 @@ fn shown(desk: &Desk, row: &Row) -> Value {
         "messages": {},
         "response": {},
         "session_id": null,
+        "mcp_namespaced_tool_name": null,
+        "agent_id": null,
+        "billing_agent_id": null,
+        "proxy_server_request": {},
+        "litellm_call_id": row.request_id,
+        "created_at": time::iso(end_ms),
+        "updated_at": time::iso(end_ms),
         "status": status(&row.status),
     })
 }

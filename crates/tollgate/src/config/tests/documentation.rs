@@ -5,12 +5,13 @@ use tollgate_dialect::quirks::Quirks;
 use super::Files;
 
 const PAGE: &str = include_str!("../../../../../docs/config.md");
+const SIGN_IN: &str = include_str!("../../../../../docs/sign-in.md");
 
 #[test]
 fn every_example_of_the_documentation_loads_without_a_warning() {
-    let examples: Vec<&str> = PAGE.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(examples.len() >= 5);
-    for example in examples {
+    let of = |page: &'static str| page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    assert!(of(PAGE).count() >= 5);
+    for example in of(PAGE).chain(of(SIGN_IN)) {
         let own = "model_list:\n  - {model_name: kimi-k2.5, litellm_params: {model: ollama/kimi}}\n  - {model_name: glm-5, litellm_params: {model: ollama/glm}}\n";
         let whole = if example.contains("model_list:") { example.to_string() } else { format!("{own}{example}") };
         let files = Files::new(&whole).add("more.yaml", "model_list: []\n");

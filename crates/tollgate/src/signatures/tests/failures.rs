@@ -16,6 +16,7 @@ use tollgate_store::meter::Denied;
 
 use super::*;
 use crate::failure::{Failure, NotAdmitted, PhaseSettings};
+use crate::sign_in::{Nobody, Refused};
 
 fn attempt(failure: AttemptFailure, stream: bool) -> Failure {
     let timeouts = PhaseSettings {
@@ -87,6 +88,18 @@ fn failures() -> Vec<(Failure, &'static str)> {
     vec![
         (Failure::NoCredential, "tollgate-no-key"),
         (Failure::WrongCredential, "tollgate-wrong-key"),
+        (Failure::Token(Refused::Unreadable), "tollgate-token-refused"),
+        (Failure::Token(Refused::Algorithm), "tollgate-token-refused"),
+        (Failure::Token(Refused::UnknownKey(Some("k".into()))), "tollgate-token-refused"),
+        (Failure::Token(Refused::Signature), "tollgate-token-refused"),
+        (Failure::Token(Refused::Expired), "tollgate-token-refused"),
+        (Failure::Token(Refused::Issuer(vec!["https://id".into()])), "tollgate-token-refused"),
+        (Failure::Token(Refused::Audience(vec!["api".into()])), "tollgate-token-refused"),
+        (Failure::Token(Refused::KeysAway("id.example.com cannot be reached".into())), "tollgate-token-keys-away"),
+        (Failure::Token(Refused::Nobody(Nobody::Unnamed)), "tollgate-token-of-nobody"),
+        (Failure::Token(Refused::Nobody(Nobody::User("ada".into()))), "tollgate-token-of-nobody"),
+        (Failure::Token(Refused::Nobody(Nobody::Teams(vec!["t".into()]))), "tollgate-token-of-nobody"),
+        (Failure::Token(Refused::Nobody(Nobody::EmailDomain("x.com".into()))), "tollgate-token-of-nobody"),
         (Failure::NoSuchPath { method: "GET".into(), path: path() }, "tollgate-unknown-path"),
         (
             Failure::WrongMethod { method: "GET".into(), path: path(), allowed: http::Method::POST },
@@ -168,6 +181,11 @@ fn failures() -> Vec<(Failure, &'static str)> {
         (Failure::PromptTooLong { route: "kimi".into(), tokens: 300_000, window: 262_144 }, "prompt-is-too-long"),
         (Failure::NoDeploymentWithTags { tags: vec!["paid".into()] }, "tollgate-no-deployment-with-tags"),
         (Failure::NoSuchRequest { id: "req_019a".into() }, "tollgate-unknown-request"),
+        (Failure::KeyOfAnother, "tollgate-idempotency-key"),
+        (Failure::StillAnswering { waited: Duration::from_secs(30) }, "tollgate-idempotency-key"),
+        (Failure::NoSuchResponse { id: "resp_1".into(), of: None }, "tollgate-unknown-response"),
+        (Failure::NoSuchResponse { id: "resp_1".into(), of: Some("resp_2".into()) }, "tollgate-unknown-response"),
+        (Failure::NotInBackground { id: "resp_1".into() }, "tollgate-not-in-background"),
         (Failure::ShuttingDown, "tollgate-shutting-down"),
         (Failure::Internal("anything"), "tollgate-internal-error"),
     ]

@@ -1,0 +1,64 @@
+//! The matrix as `docs/translation.md` shows it.
+
+use std::path::Path;
+
+use crate::client::{CLIENTS, Client};
+use crate::loss::{CASES, Case, LOSSES};
+use crate::upstream::{UPSTREAMS, Upstream};
+
+const BEGIN: &str = "<!-- Made of crates/tollgate/tests/matrix/loss.rs by `cargo xtask docs`; edit it there. -->\n";
+const END: &str = "<!-- end of the matrix -->\n";
+
+fn page() -> String {
+    let names: Vec<&str> = UPSTREAMS.iter().map(|upstream| upstream.name()).collect();
+    let mut page = format!("| case | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    for case in CASES {
+        let cells: Vec<String> = UPSTREAMS.iter().map(|upstream| cell(case, *upstream)).collect();
+        page += &format!("| {} | {} |\n", case.name(), cells.join(" | "));
+    }
+    page += "\n| | what is lost | why | `x-tollgate-changes` |\n|---|---|---|---|\n";
+    for (n, loss) in LOSSES.iter().enumerate() {
+        let told = loss.told.map_or("–".to_owned(), |told| format!("`{told}`"));
+        page += &format!("| {} | {} | {} | {told} |\n", n + 1, loss.what, loss.why);
+    }
+    page
+}
+
+/// The clients with a loss and its number; `whole` where there is none.
+fn cell(case: Case, upstream: Upstream) -> String {
+    let here = LOSSES.iter().enumerate().filter(|(_, loss)| loss.case == case && loss.upstreams.contains(&upstream));
+    let cells: Vec<String> = here.map(|(n, loss)| format!("{}: {}", clients(loss.clients), n + 1)).collect();
+    if cells.is_empty() { "whole".to_owned() } else { cells.join("; ") }
+}
+
+fn clients(clients: &[Client]) -> String {
+    let names: Vec<&str> = clients.iter().map(|client| client.name()).collect();
+    if clients.len() == CLIENTS.len() { "all".to_owned() } else { names.join(", ") }
+}
+
+#[test]
+fn the_page_shows_the_matrix() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/translation.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).expect("the page has the matrix's beginning");
+    let (shown, after) = rest.split_once(END).expect("the page has the matrix's end");
+    if std::env::var_os("TOLLGATE_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", page())).unwrap();
+        return;
+    }
+    assert!(shown == page(), "docs/translation.md is not up to date: run `cargo xtask docs`");
+}
+
+/// A row that no cell has would be a loss of nothing.
+#[test]
+fn every_loss_has_its_own_cells() {
+    for (n, loss) in LOSSES.iter().enumerate() {
+        assert!(!loss.clients.is_empty() && !loss.upstreams.is_empty(), "row {}", n + 1);
+        for other in &LOSSES[n + 1..] {
+            let same = loss.case == other.case && loss.lost == other.lost;
+            let clients = loss.clients.iter().any(|client| other.clients.contains(client));
+            let upstreams = loss.upstreams.iter().any(|upstream| other.upstreams.contains(upstream));
+            assert!(!(same && clients && upstreams), "row {} says again what another says", n + 1);
+        }
+    }
+}

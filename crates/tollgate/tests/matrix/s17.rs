@@ -1,0 +1,104 @@
+//! S17 for every pair: a forced tool choice is kept where the model takes it while it thinks, and becomes `auto` only where it
+//! is refused.
+
+use serde_json::json;
+use tollgate_sim::{Answer, ChatStrictness, MessagesStrictness, Sim, SimConfig, Step};
+
+use crate::client::{Ask, Client, FORMS};
+use crate::converse::{Talk, to};
+use crate::support::stage::config;
+use crate::support::{Gateway, isolated};
+use crate::upstream::{Upstream, pairs};
+
+/// Whether the simulated model refuses a forced choice while it thinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Model {
+    Takes,
+    Refuses,
+}
+
+fn sim(upstream: Upstream, model: Model) -> SimConfig {
+    let sim = upstream.plays().sim();
+    if model == Model::Takes {
+        return sim;
+    }
+    // Moonshot's rule, and that of the newest Claude models.
+    let chat = ChatStrictness { refuses_forced_tool: true, ..sim.chat.clone() };
+    let messages = MessagesStrictness { refuses_forced_tool: true, ..sim.messages.clone() };
+    sim.chat(chat.accepting(&["thinking"])).messages(messages)
+}
+
+async fn plays(client: Client, upstream: Upstream, model: Model) {
+    let words = |form| format!("Look, {form:?}.");
+    let call = || Step::answer(Answer::tool("call_1", "look", &json!({"path": "a"})));
+    let steps = FORMS.map(|form| to(&words(form), call()));
+    let sim = Sim::start(sim(upstream, model).steps(steps)).await;
+    let mut params = upstream.plays().params(&sim.base_url());
+    params["api_key"] = json!("key");
+    if (upstream, model) == (Upstream::Chat, Model::Refuses) {
+        // A server of Moonshot's kind, which has a switch for thoughts.
+        params["quirks"]["reasoning"] = json!("thinking");
+    }
+    let gateway =
+        Gateway::start(&config(&[json!({"model_name": "m", "litellm_params": params})]).to_string(), &[]).await;
+    for form in FORMS {
+        let talk = Talk { gateway: &gateway, client, form };
+        let (seen, changes) = talk.turn(upstream, "m", &client.speaks().body(Ask::Forced, &words(form))).await;
+        assert_eq!(seen.calls.len(), 1, "{form:?}");
+        let requests = sim.requests();
+        let got = upstream.plays().read(requests.last().expect("a request"));
+        let softened = changes.iter().any(|change| change.ends_with(":tool_choice"));
+        let kept = if model == Model::Takes { ("look", false) } else { ("auto", true) };
+        assert_eq!((got.choice.as_str(), softened), kept, "{form:?}: {changes:?}");
+        // Where the client's bytes go on nothing is added to them.
+        let own_bytes = (client, upstream) == (Client::Messages, Upstream::Messages);
+        let asks_in_words = got.system.contains("look");
+        assert_eq!(asks_in_words, model == Model::Refuses && !own_bytes, "{form:?}: {}", got.system);
+    }
+}
+
+macro_rules! pairs {
+    ($($name:ident: $client:ident, $upstream:ident, $model:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                isolated(|| plays(Client::$client, Upstream::$upstream, Model::$model));
+            }
+        )*
+
+        #[test]
+        fn s17_is_played_for_every_pair() {
+            let played = [$((Client::$client, Upstream::$upstream, Model::$model)),*];
+            for (client, upstream) in pairs() {
+                assert!(played.contains(&(client, upstream, Model::Takes)), "{client:?} {upstream:?}");
+            }
+        }
+    };
+}
+
+pairs! {
+    s17_a_messages_client_forces_a_tool_on_chat: Messages, Chat, Takes;
+    s17_a_messages_client_forces_a_tool_on_responses: Messages, Responses, Takes;
+    s17_a_messages_client_forces_a_tool_on_messages: Messages, Messages, Takes;
+    s17_a_messages_client_forces_a_tool_on_gemini: Messages, Gemini, Takes;
+    s17_a_chat_client_forces_a_tool_on_chat: Chat, Chat, Takes;
+    s17_a_chat_client_forces_a_tool_on_responses: Chat, Responses, Takes;
+    s17_a_chat_client_forces_a_tool_on_messages: Chat, Messages, Takes;
+    s17_a_chat_client_forces_a_tool_on_gemini: Chat, Gemini, Takes;
+    s17_a_responses_client_forces_a_tool_on_chat: Responses, Chat, Takes;
+    s17_a_responses_client_forces_a_tool_on_responses: Responses, Responses, Takes;
+    s17_a_responses_client_forces_a_tool_on_messages: Responses, Messages, Takes;
+    s17_a_responses_client_forces_a_tool_on_gemini: Responses, Gemini, Takes;
+    s17_a_gemini_client_forces_a_tool_on_chat: Gemini, Chat, Takes;
+    s17_a_gemini_client_forces_a_tool_on_responses: Gemini, Responses, Takes;
+    s17_a_gemini_client_forces_a_tool_on_messages: Gemini, Messages, Takes;
+    s17_a_gemini_client_forces_a_tool_on_gemini: Gemini, Gemini, Takes;
+    s17_a_messages_client_is_softened_where_chat_refuses: Messages, Chat, Refuses;
+    s17_a_messages_client_is_softened_where_messages_refuse: Messages, Messages, Refuses;
+    s17_a_chat_client_is_softened_where_chat_refuses: Chat, Chat, Refuses;
+    s17_a_chat_client_is_softened_where_messages_refuse: Chat, Messages, Refuses;
+    s17_a_responses_client_is_softened_where_chat_refuses: Responses, Chat, Refuses;
+    s17_a_responses_client_is_softened_where_messages_refuse: Responses, Messages, Refuses;
+    s17_a_gemini_client_is_softened_where_chat_refuses: Gemini, Chat, Refuses;
+    s17_a_gemini_client_is_softened_where_messages_refuse: Gemini, Messages, Refuses;
+}

@@ -1,0 +1,182 @@
+//! The upstreams of the matrix: what is configured for each, what its simulated provider says, and how a request that reached it
+//! is read. The readers share no code with the gateway's codecs.
+//!
+//! A further upstream is a variant, its lines in the three matches below, a file, and its lines in the lists of tests, which ask for them.
+
+mod chat;
+mod gemini;
+mod messages;
+mod responses;
+
+use serde_json::{Value, json};
+use tollgate_sim::{Recorded, SimConfig};
+
+use crate::client::{CLIENTS, Call, Client};
+
+/// One thing that was said, in the order of the conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    User(String),
+    /// Base64.
+    Image(String),
+    /// Base64 of a PDF.
+    Document(String),
+    Said(String),
+    /// `state`: what the provider signed or encrypted.
+    Thought {
+        text: String,
+        state: String,
+    },
+    Call(Call),
+    Result {
+        id: String,
+        text: String,
+        /// Base64.
+        images: Vec<String>,
+    },
+}
+
+/// What reached an upstream, in its own form there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Got {
+    pub system: String,
+    pub items: Vec<Item>,
+    /// Names and schemas.
+    pub tools: Vec<(String, Value)>,
+    /// The name of the tool that must be called, `auto`, or nothing.
+    pub choice: String,
+    /// The schema of the answer.
+    pub shape: Option<Value>,
+    pub max_tokens: Option<u64>,
+    /// How much shall be thought, in the dialect's word.
+    pub effort: String,
+}
+
+/// Why an answer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    End,
+    Length,
+    Refusal,
+    /// At one of the client's stop sequences.
+    Sequence,
+}
+
+pub const STOPS: [Stop; 4] = [Stop::End, Stop::Length, Stop::Refusal, Stop::Sequence];
+
+/// The words of every error.
+pub const WORDS: &str = "the very words of the upstream";
+
+/// One upstream of the matrix.
+pub trait Plays: Sync {
+    /// `litellm_params` but the key.
+    fn params(&self, base: &str) -> Value;
+    /// Its provider, strict.
+    fn sim(&self) -> SimConfig;
+    /// The provider's name of the model.
+    fn model(&self) -> &'static str;
+    fn read(&self, request: &Recorded) -> Got;
+    /// What stands before a call when a thought that led to it comes back whole.
+    fn thought(&self, text: &str, call: &Call) -> Vec<Item>;
+    /// What stands before the first call of an answer without thoughts.
+    fn unasked(&self, _call: &Call) -> Option<Item> {
+        None
+    }
+    /// 100 tokens fresh, 1000 read from a cache, 200 written to one where the provider tells that; 50 of output, 20 of them thoughts.
+    fn usage(&self) -> Value;
+    /// The provider's word, where it has one.
+    fn stop(&self, stop: Stop) -> Option<&'static str>;
+    /// What clients of other dialects are told beside the text when the answer was refused.
+    fn refusal_note(&self) -> &'static str {
+        ""
+    }
+    /// Status and body of an error that a client is told with the status 400, 429 or 503.
+    fn error(&self, status: u16) -> (u16, Value);
+    /// So many frames of a stream go before the second piece of text.
+    fn opening(&self) -> usize;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    Chat,
+    Responses,
+    Messages,
+    Gemini,
+}
+
+pub const UPSTREAMS: [Upstream; 4] = [Upstream::Chat, Upstream::Responses, Upstream::Messages, Upstream::Gemini];
+
+pub fn pairs() -> impl Iterator<Item = (Client, Upstream)> {
+    CLIENTS.into_iter().flat_map(|client| UPSTREAMS.map(|upstream| (client, upstream)))
+}
+
+impl Upstream {
+    pub fn name(self) -> &'static str {
+        match self {
+            Upstream::Chat => "chat",
+            Upstream::Responses => "Responses",
+            Upstream::Messages => "Messages",
+            Upstream::Gemini => "Gemini",
+        }
+    }
+
+    pub fn plays(self) -> &'static dyn Plays {
+        match self {
+            Upstream::Chat => &chat::Chat,
+            Upstream::Responses => &responses::Responses,
+            Upstream::Messages => &messages::Messages,
+            Upstream::Gemini => &gemini::Gemini,
+        }
+    }
+
+    /// The client whose bytes go on as they are.
+    pub fn own_client(self) -> Option<Client> {
+        match self {
+            Upstream::Chat => Some(Client::Chat),
+            Upstream::Responses => Some(Client::Responses),
+            Upstream::Messages => Some(Client::Messages),
+            Upstream::Gemini => Some(Client::Gemini),
+        }
+    }
+}
+
+fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn thought(text: &str, state: String) -> Item {
+    Item::Thought { text: text.to_owned(), state }
+}
+
+/// A string, or parts of text joined by a blank line.
+fn texts(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        parts => list(parts).iter().map(|part| string(&part["text"])).collect::<Vec<_>>().join("\n\n"),
+    }
+}
+
+/// The data of a `data:` URL of this type.
+fn data_url(url: &Value, media_type: &str) -> String {
+    let url = string(url);
+    let data = url.strip_prefix(&format!("data:{media_type};base64,"));
+    data.unwrap_or_else(|| panic!("no data URL of {media_type}: {url}")).to_owned()
+}
+
+fn parsed(arguments: &Value) -> Value {
+    serde_json::from_str(arguments.as_str().unwrap_or_default()).unwrap_or_else(|e| panic!("{e}: {arguments}"))
+}
+
+/// OpenAI's form of errors, of both of its APIs.
+fn openai_error(status: u16) -> (u16, Value) {
+    let (kind, code) = match status {
+        400 => ("invalid_request_error", Value::Null),
+        429 => ("rate_limit_error", json!("rate_limit_exceeded")),
+        _ => ("server_error", json!("server_is_overloaded")),
+    };
+    (status, json!({"error": {"message": WORDS, "type": kind, "param": null, "code": code}}))
+}
