@@ -29,6 +29,7 @@ pub fn audit(stage: &Stage, facts: &Facts) -> Report {
     }
     let outages = stage.gateways.iter().map(|gateway| gateway.log().matches("requests are refused where").count());
     report.figure("times that a gateway found Redis too slow", outages.sum::<usize>());
+    report.figure("s that the provider itself was late at most", format!("{:.2}", facts.seen.late.as_secs_f64()));
     report
 }
 
@@ -146,7 +147,8 @@ fn dead_process(facts: &Facts, report: &mut Report) {
     report.figure("s that it was dead", format!("{:.1}", facts.trouble.dead_for.as_secs_f64()));
     let (from_ms, to_ms) = facts.trouble.away_ms;
     report.figure("s that PostgreSQL was away", format!("{:.1}", (to_ms - from_ms) as f64 / 1e3));
-    let meanwhile = facts.rows.iter().filter(|row| (from_ms..to_ms).contains(&row.at_ms)).count();
+    let away = facts.trouble.away.0.into_std()..facts.trouble.away.1.into_std();
+    let meanwhile = facts.served.iter().filter(|served| away.contains(&served.from)).count();
     report.check(meanwhile > 0, || "no request was served while PostgreSQL was away".to_string());
     report.figure("  requests served meanwhile", meanwhile);
 }

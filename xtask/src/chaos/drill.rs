@@ -5,6 +5,7 @@
 //!
 //! Used by `cargo xtask chaos`, and smaller by a test of the gateway.
 #![allow(dead_code, reason = "what is shared with other tests has more than is used here")]
+#![allow(clippy::duplicate_mod, reason = "what starts PostgreSQL is a file that everybody can include")]
 
 mod audit;
 mod callers;

@@ -15,6 +15,7 @@ use super::trouble::Trouble;
 
 /// How often balances are looked at while requests race.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+const STEP: Duration = Duration::from_millis(10);
 const QUIET_WITHIN: Duration = Duration::from_secs(90);
 /// Nothing changed for so long.
 const QUIET_FOR: Duration = Duration::from_secs(3);
@@ -74,7 +75,8 @@ pub struct Balance {
 /// The most that was ever seen spent and held together, by pot.
 #[derive(Debug, Default)]
 pub struct Seen {
-    pub looks: usize,
+    /// How late the provider and its log can be: how much longer a short sleep beside them took.
+    pub late: Duration,
     pub most: BTreeMap<(String, String, String, u64), i64>,
 }
 
@@ -94,10 +96,9 @@ pub struct Facts {
 pub async fn look(database: String, burst: watch::Receiver<usize>) -> Seen {
     let mut seen = Seen::default();
     while burst.has_changed().is_ok() {
-        sleep(LOOK_EVERY).await;
+        seen.late = seen.late.max(lateness(LOOK_EVERY).await);
         // It may be away.
         let Ok(balances) = balances(&database).await else { continue };
-        seen.looks += 1;
         for balance in balances {
             let together = balance.spent_nanos + balance.held_nanos;
             let pot = (balance.kind, balance.id, balance.window, balance.start_ms);
@@ -106,6 +107,17 @@ pub async fn look(database: String, burst: watch::Receiver<usize>) -> Seen {
         }
     }
     seen
+}
+
+/// In steps, so that none is missed.
+async fn lateness(during: Duration) -> Duration {
+    let (began, mut most) = (Instant::now(), Duration::ZERO);
+    while began.elapsed() < during {
+        let slept = Instant::now();
+        sleep(STEP).await;
+        most = most.max(slept.elapsed().saturating_sub(STEP));
+    }
+    most
 }
 
 /// Waits until nothing changes any more.

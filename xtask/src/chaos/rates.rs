@@ -12,7 +12,8 @@ const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 /// A request that waits for Redis at a window's end counts in the next one; it waits no longer than this.
 const STRAGGLES_MS: u64 = 100;
-/// The provider notices a little late that an answer was read to its end, or that nobody reads it any more.
+/// The provider notices a little late that an answer was read to its end, or that nobody reads it any more: later still by
+/// what it was late itself, on a machine with more to do than it can.
 const NOTICED_WITHIN: Duration = Duration::from_millis(250);
 
 pub fn audit(scope: &Scope, facts: &Facts, report: &mut Report) {
@@ -75,7 +76,7 @@ fn at_once(rows: &[&Row], facts: &Facts) -> u64 {
     let mut steps: Vec<(Instant, i64)> = Vec::new();
     for served in served {
         // One that took no longer is not seen to be there at all.
-        let until = served.until.checked_sub(NOTICED_WITHIN).filter(|until| *until > served.from);
+        let until = served.until.checked_sub(NOTICED_WITHIN + 2 * facts.seen.late).filter(|until| *until > served.from);
         if let Some(until) = until {
             steps.extend([(served.from, 1), (until, -1)]);
         }

@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Plan;
 use super::callers::Kind;
-use super::client::{self, Ask, NobodyThere, Outcome};
+use super::client::{self, Ask, Outcome};
 use super::stage::{MAX_TOKENS, MODELS, Stage};
 
 /// Requests that are sent at the same time.
@@ -131,9 +131,8 @@ async fn send(wish: Wish, gateways: Arc<[SocketAddr]>, secrets: Arc<[String]>) -
     };
     for step in 0..gateways.len() {
         let gateway = (gateway + step) % gateways.len();
-        match client::ask(gateways[gateway], &ask).await {
-            Ok(outcome) => return Sent { marker, caller, model, gateway, outcome },
-            Err(NobodyThere) => {}
+        if let Ok(outcome) = client::ask(gateways[gateway], &ask).await {
+            return Sent { marker, caller, model, gateway, outcome };
         }
     }
     Sent { marker, caller, model, gateway, outcome: Outcome::Cut("no gateway takes connections".to_string()) }
