@@ -51,18 +51,20 @@ pub enum What {
     Count,
     /// CPU of the codecs alone, for every pair of dialects
     Pairs,
+    /// Time until a known key may call
+    Key,
 }
 
-/// The codecs of every pair, without HTTP. `release-fast` is built in a fraction of a release's time.
-fn measure_pairs() -> Result<(), String> {
-    const ARGS: [&str; 7] =
-        ["run", "--quiet", "--profile", "release-fast", "--package", "tollgate-dialect", "--example=pairs"];
-    run::show(run::cargo().args(ARGS))
+/// What needs no HTTP. `release-fast` is built in a fraction of a release's time.
+fn measure_example(package: &str, example: &str) -> Result<(), String> {
+    const ARGS: [&str; 4] = ["run", "--quiet", "--profile", "release-fast"];
+    run::show(run::cargo().args(ARGS).args(["--package", package, "--example", example]))
 }
 
 pub fn run(what: What, seconds: u64, rounds: usize, binary: Option<PathBuf>) -> Result<(), String> {
     match what {
-        What::Pairs => measure_pairs(),
+        What::Pairs => measure_example("tollgate-dialect", "pairs"),
+        What::Key => measure_example("tollgate-store", "key"),
         What::Requests => with_mock(binary, |binary, work, upstream| measure_requests(seconds, binary, work, upstream)),
         What::Count => with_mock(binary, |binary, work, upstream| {
             let addr = free_address()?;

@@ -6,6 +6,7 @@
 
 pub mod answer;
 mod anthropic_messages;
+mod bedrock_converse;
 pub mod error;
 pub mod event;
 pub mod frame;
@@ -24,6 +25,7 @@ mod scope;
 pub mod sealed;
 pub mod usage;
 
+pub use anthropic_messages::hosted;
 /// Answers that Responses clients refer to later.
 pub use openai_responses::kept;
 
@@ -46,10 +48,16 @@ pub enum Dialect {
     Responses,
     /// Google's Gemini, `generateContent`.
     Gemini,
+    /// Amazon Bedrock's Converse. Upstreams speak it, no client does.
+    Converse,
 }
 
 impl Dialect {
-    pub const ALL: [Dialect; 4] = [Dialect::Messages, Dialect::Chat, Dialect::Responses, Dialect::Gemini];
+    pub const ALL: [Dialect; 5] =
+        [Dialect::Messages, Dialect::Chat, Dialect::Responses, Dialect::Gemini, Dialect::Converse];
+
+    /// Those that clients speak.
+    pub const CLIENTS: [Dialect; 4] = [Dialect::Messages, Dialect::Chat, Dialect::Responses, Dialect::Gemini];
 
     pub fn of_name(name: &str) -> Option<Dialect> {
         Dialect::ALL.into_iter().find(|dialect| dialect.name() == name)
@@ -61,6 +69,7 @@ impl Dialect {
             Dialect::Chat => "chat",
             Dialect::Responses => "responses",
             Dialect::Gemini => "gemini",
+            Dialect::Converse => "converse",
         }
     }
 
@@ -72,6 +81,7 @@ impl Dialect {
             Dialect::Responses => "/responses",
             // What comes behind it says what is asked of which model: `path_for`.
             Dialect::Gemini => "/v1beta/models",
+            Dialect::Converse => "/model",
         }
     }
 
@@ -82,9 +92,25 @@ impl Dialect {
                 let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
                 Cow::Owned(format!("{}/{model}:{method}", self.path()))
             }
+            Dialect::Converse => {
+                let method = if stream { "converse-stream" } else { "converse" };
+                Cow::Owned(format!("{}/{}/{method}", self.path(), in_path(model)))
+            }
             Dialect::Messages | Dialect::Chat | Dialect::Responses => Cow::Borrowed(self.path()),
         }
     }
+}
+
+/// One segment of a path: all but the unreserved characters of RFC 3986 are percent-encoded, as AWS wants the ids of models.
+pub fn in_path(segment: &str) -> String {
+    let mut encoded = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 /// All that an encoder must know of the deployment it writes for.
@@ -118,7 +144,12 @@ pub fn decode_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>, Inva
         Dialect::Chat => openai_chat::request::decode(body),
         Dialect::Responses => openai_responses::request::decode(body),
         Dialect::Gemini => gemini::request::decode(body),
+        Dialect::Converse => Err(no_client()),
     }
+}
+
+fn no_client() -> Invalid {
+    Invalid::new("", "Bedrock's Converse is spoken to providers only")
 }
 
 /// Writes a request for an upstream.
@@ -128,6 +159,7 @@ pub fn encode_request(dialect: Dialect, request: &Request<'_>, target: &Target<'
         Dialect::Chat => openai_chat::request::encode(request, target),
         Dialect::Responses => openai_responses::request::encode(request, target),
         Dialect::Gemini => gemini::request::encode(request, target),
+        Dialect::Converse => bedrock_converse::request::encode(request, target),
     }
 }
 
@@ -138,6 +170,7 @@ pub fn forward_request(dialect: Dialect, body: &[u8], target: &Target<'_>) -> Re
         Dialect::Chat => openai_chat::forward::request(body, target),
         Dialect::Responses => openai_responses::forward::request(body, target),
         Dialect::Gemini => gemini::forward::request(body, target),
+        Dialect::Converse => Err(no_client().into()),
     }
 }
 
@@ -148,13 +181,14 @@ pub fn decode_count_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>
         Dialect::Chat => openai_chat::request::decode(body),
         Dialect::Responses => openai_responses::request::decode(body),
         Dialect::Gemini => gemini::request::decode_count(body),
+        Dialect::Converse => Err(no_client()),
     }
 }
 
 /// The answer to it.
 pub fn encode_count(dialect: Dialect, tokens: u64) -> Vec<u8> {
     match dialect {
-        Dialect::Messages | Dialect::Chat | Dialect::Responses => {
+        Dialect::Messages | Dialect::Chat | Dialect::Responses | Dialect::Converse => {
             format!(r#"{{"input_tokens":{tokens}}}"#).into_bytes()
         }
         Dialect::Gemini => gemini::response::encode_count(tokens),
@@ -175,7 +209,7 @@ pub fn forward_frame(dialect: Dialect, frame: &Frame<'_>, stream_usage: bool) ->
     match dialect {
         Dialect::Messages => anthropic_messages::forward::frame(frame),
         Dialect::Chat => openai_chat::forward::frame(frame, stream_usage),
-        Dialect::Responses => Forwarded::AsIs,
+        Dialect::Responses | Dialect::Converse => Forwarded::AsIs,
         Dialect::Gemini => gemini::forward::frame(frame),
     }
 }
@@ -185,7 +219,7 @@ pub fn forward_response(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
     match dialect {
         Dialect::Messages => anthropic_messages::forward::response(body),
         Dialect::Chat => openai_chat::forward::response(body),
-        Dialect::Responses => None,
+        Dialect::Responses | Dialect::Converse => None,
         Dialect::Gemini => gemini::forward::response(body),
     }
 }
@@ -210,6 +244,7 @@ pub fn decode_response<'a>(
         Dialect::Chat => openai_chat::response::decode(body, quirks, emit),
         Dialect::Responses => openai_responses::response::decode(body, emit),
         Dialect::Gemini => gemini::response::decode(body, emit),
+        Dialect::Converse => bedrock_converse::response::decode(body, quirks.converse.maker, emit),
     }
 }
 
@@ -220,6 +255,7 @@ pub enum StreamDecoder {
     Chat(openai_chat::stream::Decoder),
     Responses(openai_responses::stream::Decoder),
     Gemini(gemini::stream::Decoder),
+    Converse(bedrock_converse::stream::Decoder),
 }
 
 impl StreamDecoder {
@@ -229,6 +265,7 @@ impl StreamDecoder {
             Dialect::Chat => StreamDecoder::Chat(openai_chat::stream::Decoder::new(quirks)),
             Dialect::Responses => StreamDecoder::Responses(openai_responses::stream::Decoder::default()),
             Dialect::Gemini => StreamDecoder::Gemini(gemini::stream::Decoder::default()),
+            Dialect::Converse => StreamDecoder::Converse(bedrock_converse::stream::Decoder::new(quirks.converse.maker)),
         }
     }
 
@@ -238,6 +275,7 @@ impl StreamDecoder {
             StreamDecoder::Chat(d) => d.push(frame, emit),
             StreamDecoder::Responses(d) => d.push(frame, emit),
             StreamDecoder::Gemini(d) => d.push(frame, emit),
+            StreamDecoder::Converse(d) => d.push(frame, emit),
         }
     }
 
@@ -248,6 +286,7 @@ impl StreamDecoder {
             StreamDecoder::Chat(d) => d.finish(emit),
             StreamDecoder::Responses(d) => d.finish(emit),
             StreamDecoder::Gemini(d) => d.finish(emit),
+            StreamDecoder::Converse(d) => d.finish(),
         }
     }
 }
@@ -271,7 +310,7 @@ pub struct AnswerHead {
     pub json_array: bool,
 }
 
-/// Writes a stream for a client.
+/// Writes a stream for a client. No client speaks Converse: where one is named all the same, it gets Messages.
 pub enum StreamEncoder {
     Messages(anthropic_messages::stream::Encoder),
     Chat(openai_chat::stream::Encoder),
@@ -282,7 +321,9 @@ pub enum StreamEncoder {
 impl StreamEncoder {
     pub fn new(dialect: Dialect, head: AnswerHead, seal: Seal) -> StreamEncoder {
         match dialect {
-            Dialect::Messages => StreamEncoder::Messages(anthropic_messages::stream::Encoder::new(head, seal)),
+            Dialect::Messages | Dialect::Converse => {
+                StreamEncoder::Messages(anthropic_messages::stream::Encoder::new(head, seal))
+            }
             Dialect::Chat => StreamEncoder::Chat(openai_chat::stream::Encoder::new(head)),
             Dialect::Responses => StreamEncoder::Responses(openai_responses::stream::Encoder::new(head, seal)),
             Dialect::Gemini => StreamEncoder::Gemini(gemini::stream::Encoder::new(head, seal)),
@@ -350,7 +391,9 @@ pub enum Collector {
 impl Collector {
     pub fn new(dialect: Dialect, head: AnswerHead, seal: Seal) -> Collector {
         match dialect {
-            Dialect::Messages => Collector::Messages(anthropic_messages::response::Collector::new(head, seal)),
+            Dialect::Messages | Dialect::Converse => {
+                Collector::Messages(anthropic_messages::response::Collector::new(head, seal))
+            }
             Dialect::Chat => Collector::Chat(openai_chat::response::Collector::new(head)),
             Dialect::Responses => Collector::Responses(openai_responses::response::Collector::new(head, seal)),
             Dialect::Gemini => Collector::Gemini(gemini::response::Collector::new(head, seal)),
@@ -396,7 +439,13 @@ pub fn decode_error(dialect: Dialect, status: u16, body: &[u8]) -> UpstreamError
         // OpenAI's two APIs have one form of errors.
         Dialect::Chat | Dialect::Responses => openai_chat::response::decode_error(status, body),
         Dialect::Gemini => gemini::response::decode_error(status, body),
+        Dialect::Converse => decode_aws_error(status, "", body),
     }
+}
+
+/// Reads an error answer of AWS, in whatever dialect the request was. `name` is `x-amzn-errortype`.
+pub fn decode_aws_error(status: u16, name: &str, body: &[u8]) -> UpstreamError {
+    bedrock_converse::decode_error(status, name, body)
 }
 
 /// True if clients of the dialect understand this error body of an upstream as it is: it has the dialect's shape, and where
@@ -406,6 +455,7 @@ pub fn is_plain_error(dialect: Dialect, body: &[u8], kind: error::ErrorKind) -> 
         Dialect::Messages => anthropic_messages::response::is_plain_error(body, kind),
         Dialect::Chat | Dialect::Responses => openai_chat::response::is_plain_error(body, kind),
         Dialect::Gemini => gemini::response::is_plain_error(body, kind),
+        Dialect::Converse => false,
     }
 }
 
@@ -422,7 +472,7 @@ pub fn status_of(dialect: Dialect, error: &PublicError) -> u16 {
 /// An error body in the client's dialect.
 pub fn encode_error(dialect: Dialect, error: &PublicError, request_id: &str) -> Vec<u8> {
     match dialect {
-        Dialect::Messages => anthropic_messages::response::encode_error(error, request_id),
+        Dialect::Messages | Dialect::Converse => anthropic_messages::response::encode_error(error, request_id),
         Dialect::Chat | Dialect::Responses => openai_chat::response::encode_error(error),
         Dialect::Gemini => gemini::response::encode_error(error),
     }
@@ -435,6 +485,7 @@ pub fn answer_context(dialect: Dialect, request: &Request<'_>, target: &Target<'
         Dialect::Chat => openai_chat::request::excess_stops(&request.stop, target.quirks),
         Dialect::Responses => &request.stop,
         Dialect::Gemini => gemini::request::excess_stops(&request.stop, target),
+        Dialect::Converse => bedrock_converse::request::excess_stops(&request.stop, target),
     };
     let calls = request.messages.iter().flat_map(|m| &m.parts).filter_map(|part| match part {
         request::Part::ToolCall(call) => Some(call.id.decode().into_owned()),

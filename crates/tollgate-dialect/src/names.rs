@@ -15,6 +15,8 @@ use crate::request::{Part, Request, ToolChoice};
 const MAX_NAME: usize = 64;
 /// A shortened name ends in `_` and 8 hex digits: 55 characters of the original make 64.
 const TAIL: usize = 9;
+/// botocore 1.44.8, `ToolUseId`.
+const MAX_CONVERSE_ID: usize = 64;
 /// Mistral's tool ids.
 const SHORT_ID: usize = 9;
 
@@ -68,9 +70,17 @@ pub fn safe_id<'t>(form: IdForm, id: &'t Text<'_>) -> Text<'t> {
         }
         IdForm::NineAlnum => Text::plain(&sha256_hex(id.decode().as_bytes())[..SHORT_ID]),
         IdForm::Word if is_word(escaped) => id.borrowed(),
+        IdForm::Converse if is_converse_id(escaped) => id.borrowed(),
         IdForm::AtMost(most) if escaped.len() <= most => id.borrowed(),
-        IdForm::Word | IdForm::AtMost(_) => Text::plain(&format!("call_{}", &sha256_hex(id.decode().as_bytes())[..24])),
+        IdForm::Word | IdForm::Converse | IdForm::AtMost(_) => {
+            Text::plain(&format!("call_{}", &sha256_hex(id.decode().as_bytes())[..24]))
+        }
     }
+}
+
+fn is_converse_id(id: &str) -> bool {
+    let fits = |c| is_word_char(c) || matches!(c, '.' | ':');
+    (1..=MAX_CONVERSE_ID).contains(&id.len()) && id.chars().all(fits)
 }
 
 fn is_word(text: &str) -> bool {

@@ -5,10 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hosted::Host;
 use crate::request::Effort;
 
+mod converse;
 mod gemini;
 
+pub use converse::{ConverseQuirks, Maker};
 pub use gemini::{GeminiQuirks, GeminiThinking};
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -115,6 +118,9 @@ pub struct Quirks {
 
     // ---- Gemini targets
     pub gemini: GeminiQuirks,
+
+    // ---- Converse targets
+    pub converse: ConverseQuirks,
 }
 
 /// Deviations of models and layers that speak Anthropic Messages. Defaults: the newest that Anthropic itself serves.
@@ -123,6 +129,8 @@ pub struct Quirks {
 pub struct MessagesQuirks {
     /// It is Anthropic's own service (or a cloud's copy of it): signatures are checked, betas are known.
     pub genuine: bool,
+    /// Who hosts it: what stands outside the body, and the names of betas.
+    pub host: Host,
     /// `thinking.type` values that the model takes.
     pub thinking: Vec<ThinkingType>,
     pub effort: bool,
@@ -161,6 +169,7 @@ impl Default for MessagesQuirks {
     fn default() -> Self {
         MessagesQuirks {
             genuine: false,
+            host: Host::Anthropic,
             thinking: vec![ThinkingType::Adaptive, ThinkingType::Enabled, ThinkingType::Disabled],
             effort: true,
             efforts: Vec::new(),
@@ -244,6 +253,7 @@ impl Default for Quirks {
             reencode: false,
             messages: MessagesQuirks::default(),
             gemini: GeminiQuirks::default(),
+            converse: ConverseQuirks::default(),
         }
     }
 }
@@ -350,6 +360,8 @@ pub enum IdForm {
     NineAlnum,
     /// `[a-zA-Z0-9_-]+` (Anthropic).
     Word,
+    /// `[a-zA-Z0-9_.:-]{1,64}` (Bedrock).
+    Converse,
     /// Up to this many characters (OpenAI: 40 or 64, by model).
     AtMost(usize),
 }
@@ -442,6 +454,7 @@ const HINTS: &[&str] = &[
     "output_config.task_budget",
     "fallback_credit_token",
     "billing_policy",
+    "labels",
     "cache_control",
     "cache_control.ttl",
     "cache_control.scope",

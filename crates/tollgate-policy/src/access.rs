@@ -129,6 +129,8 @@ pub enum ScopeKind {
     /// A tag of the request.
     Tag,
     Deployment,
+    /// All deployments of one provider.
+    Provider,
 }
 
 impl ScopeKind {
@@ -153,6 +155,7 @@ impl ScopeKind {
             ScopeKind::EndUser => "end_user",
             ScopeKind::Tag => "tag",
             ScopeKind::Deployment => "deployment",
+            ScopeKind::Provider => "provider",
         }
     }
 }

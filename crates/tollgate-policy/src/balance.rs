@@ -71,6 +71,8 @@ pub enum Verdict {
     LeastUsed,
     /// It has as many requests as it takes: the request waits for its turn, if none can serve now.
     Full,
+    /// Its own limits have no room for the request, which waits until they have, if none can serve now.
+    AtLimit,
     /// Its requests or tokens of this minute are used up: a last resort.
     OverItsMinute,
     /// It rests on our own guess: a last resort.
@@ -91,7 +93,8 @@ impl Verdict {
 
     /// It can serve now.
     pub fn is_available(self) -> bool {
-        self.is_usable() && !matches!(self, Verdict::Full | Verdict::OverItsMinute | Verdict::Resting(_))
+        let later = matches!(self, Verdict::Full | Verdict::AtLimit | Verdict::OverItsMinute | Verdict::Resting(_));
+        self.is_usable() && !later
     }
 }
 
@@ -105,6 +108,7 @@ impl std::fmt::Display for Verdict {
             Verdict::Cheapest => f.write_str("cheapest"),
             Verdict::LeastUsed => f.write_str("fewest tokens this minute"),
             Verdict::Full => f.write_str("full: waited for"),
+            Verdict::AtLimit => f.write_str("at its limit: waited for"),
             Verdict::OverItsMinute => f.write_str("over its limit for this minute: a last resort"),
             Verdict::Resting(reason) => write!(f, "rests ({}): a last resort", reason.word()),
             Verdict::Barred(reason) => write!(f, "rests ({}): not asked", reason.word()),
@@ -169,9 +173,10 @@ fn trouble(candidate: &Candidate<'_>) -> Option<Verdict> {
             Verdict::Resting(rest.reason)
         });
     }
-    match (standing.full, standing.over_its_minute) {
-        (true, _) => Some(Verdict::Full),
-        (_, true) => Some(Verdict::OverItsMinute),
+    match (standing.full, standing.at_limit, standing.over_its_minute) {
+        (true, ..) => Some(Verdict::Full),
+        (_, true, _) => Some(Verdict::AtLimit),
+        (.., true) => Some(Verdict::OverItsMinute),
         _ => None,
     }
 }

@@ -9,9 +9,12 @@ use std::time::Duration;
 use tollgate_dialect::error::{ErrorKind, Scope};
 
 use crate::failover::{Class, Failure, asked_rest, treatment};
+pub use closed::Closed;
+use closed::Closings;
 use headroom::{Headroom, Remaining};
 use limit::LearnedLimit;
 
+mod closed;
 pub mod credential;
 pub mod headroom;
 mod limit;
@@ -213,6 +216,8 @@ pub struct Health {
     headroom: Headroom,
     requests: Minute,
     tokens: Minute,
+    /// For whom its own limits have no room.
+    closings: Closings,
 }
 
 /// The last failure that was the deployment's and not the request's, for people.
@@ -229,6 +234,8 @@ pub struct Standing {
     pub in_flight: u32,
     /// It has as many requests as it takes at once.
     pub full: bool,
+    /// Its own limits have no room for the request at hand.
+    pub at_limit: bool,
     /// Its requests or tokens of this minute are used up.
     pub over_its_minute: bool,
     /// Requests at once that it takes, as far as learned.
@@ -256,6 +263,22 @@ impl Health {
     /// What it takes from now on.
     pub fn limit(&mut self, limits: Limits) {
         self.limits = limits;
+        self.closings.reopen();
+    }
+
+    /// Its own limits have no room for such requests.
+    pub fn close(&mut self, now_ms: u64, closed: Closed) {
+        self.closings.close(now_ms, closed);
+    }
+
+    /// Something was given back to its limits.
+    pub fn reopen(&mut self) {
+        self.closings.reopen();
+    }
+
+    /// Why a request with so many tokens cannot go to it now.
+    pub fn closed(&self, now_ms: u64, tokens: u64) -> Option<&Closed> {
+        self.closings.of(now_ms, tokens)
     }
 
     /// One more request may be under way.
@@ -444,6 +467,7 @@ impl Health {
             rest: self.rest(now_ms).cloned(),
             in_flight: self.in_flight,
             full: !self.has_room(now_ms),
+            at_limit: false,
             over_its_minute: self.is_over_its_minute(now_ms),
             learned_limit: self.learned.most(),
             latency_ms: self.latency.ms,

@@ -35,6 +35,8 @@ pub enum Holding {
     Alone,
     /// The others': what it told them that it holds.
     Shared,
+    /// The others' last word, as they cannot be asked.
+    Kept,
 }
 
 /// A limit that a request does not fit into. Says nothing of whose it is but the kind: a key's id is its hash.

@@ -118,6 +118,18 @@ impl<T: Clone + Eq + Hash> FairQueue<T> {
         Ok(Taken { ticket, gave_way })
     }
 
+    /// One that was taken out and could not go after all: it goes before all others of its class, in the same place until the same deadline.
+    pub fn put_back(&mut self, ticket: Ticket, arrival: Arrival<T>, deadline_ms: u64) {
+        let Arrival { tenant, weight, class, priority } = arrival;
+        self.ring(class).put_back(tenant.clone(), weight.max(1), (priority, ticket));
+        self.passed_by = match class {
+            Class::Interactive => self.passed_by.saturating_sub(1),
+            Class::Batch => BEFORE_BATCH.max(self.interactive.tenants()),
+        };
+        self.waiting.insert(ticket, Waiting { tenant, class, priority, deadline_ms });
+        self.deadlines.insert((deadline_ms, ticket));
+    }
+
     fn gives_way(&self, arrival: &Arrival<T>) -> Option<Ticket> {
         let ring = match arrival.class {
             Class::Interactive if !self.batch.is_empty() => return self.batch.last_of_longest(0),

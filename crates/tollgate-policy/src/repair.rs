@@ -57,6 +57,8 @@ pub enum Fact {
     NoImages,
     /// No images in tool results.
     NoMediaInResults,
+    /// Nothing but tool results in a message that has some (Bedrock).
+    ResultsAlone,
     /// Messages have none but the documented fields.
     PlainMessages,
 
@@ -123,6 +125,8 @@ pub enum GeminiFact {
     NoIds,
     /// The first call of a turn must have a signature.
     Signatures,
+    /// The signatures of this conversation are another endpoint's: AI Studio's on Vertex AI, or the other way round.
+    ForeignSignatures,
     /// `thinkingBudget` instead of `thinkingLevel`.
     NoLevel,
     /// No JSON as the answer beside tools.
@@ -135,7 +139,7 @@ impl GeminiFact {
     fn label(self) -> &'static str {
         match self {
             GeminiFact::NoIds => "call_ids",
-            GeminiFact::Signatures => "thought_signature",
+            GeminiFact::Signatures | GeminiFact::ForeignSignatures => "thought_signature",
             GeminiFact::NoLevel => "thinkingLevel",
             GeminiFact::NoFormatWithTools => "response_format",
             GeminiFact::NoJsonSchema => "schema",
@@ -146,6 +150,7 @@ impl GeminiFact {
         match self {
             GeminiFact::NoIds => quirks.gemini.ids = false,
             GeminiFact::Signatures => quirks.thought_signatures = true,
+            GeminiFact::ForeignSignatures => quirks.gemini.foreign_signatures = true,
             GeminiFact::NoLevel => quirks.gemini.thinking = GeminiThinking::Budget,
             GeminiFact::NoFormatWithTools => {
                 quirks.gemini.format_with_tools = false;
@@ -180,6 +185,7 @@ impl Fact {
             Fact::NoEmptyContent => "empty_content",
             Fact::NoImages => "images",
             Fact::NoMediaInResults => "media_in_tool_result",
+            Fact::ResultsAlone => "text_beside_results",
             Fact::PlainMessages => "message_fields",
             Fact::PlainTools => "plain_tools",
             Fact::NoForcedTool | Fact::NoForcedToolWhileThinking => "tool_choice",
@@ -213,7 +219,7 @@ impl Fact {
 
     /// False for what holds only for the conversation that was refused: it is repaired each time and never remembered.
     pub fn lasts(&self) -> bool {
-        *self != Fact::StripThoughts
+        !matches!(self, Fact::StripThoughts | Fact::Gemini(GeminiFact::ForeignSignatures))
     }
 
     pub fn apply(&self, quirks: &mut Quirks, max_output_tokens: &mut Option<u64>) {
@@ -345,6 +351,7 @@ impl Fact {
                 quirks.gemini.media_in_tool_result = false;
             }
             Fact::MaxStop(most) => quirks.max_stop = Some(*most),
+            Fact::ResultsAlone => quirks.converse.text_beside_results = false,
             _ => {}
         }
     }

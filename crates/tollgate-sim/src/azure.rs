@@ -3,15 +3,13 @@
 //! Paths, parameters and words are those of learn.microsoft.com, 2026-08 (v2.0 token endpoint, managed identities, Azure OpenAI
 //! reference), checked here without the gateway's code.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
 use http::Method;
 use http::request::Parts;
 use serde_json::{Value, json};
 
+use crate::form::pairs;
 use crate::refusal::Refusal;
-use crate::server::lock;
+use crate::tokens::Tokens;
 
 /// The only version of the classic API that the front knows.
 pub const API_VERSION: &str = "2025-04-01-preview";
@@ -43,30 +41,17 @@ pub struct Azure {
     pub deployments: Vec<String>,
     /// The resource's key; `None`: it takes only tokens.
     pub key: Option<String>,
-    tokens: Arc<Mutex<Tokens>>,
-}
-
-#[derive(Debug, Default)]
-struct Tokens {
-    good_for: Duration,
-    /// With the time of their end.
-    good: Vec<(String, Instant)>,
-    issued: usize,
-    /// Tokens are issued, but none is good.
-    refuses: bool,
-    /// The endpoints fail with this status.
-    down: Option<u16>,
+    tokens: Tokens,
 }
 
 impl Azure {
     pub fn new(identity: Identity) -> Self {
-        let tokens = Tokens { good_for: Duration::from_secs(3600), ..Tokens::default() };
         Self {
             identity,
             client_id: "11111111-2222-3333-4444-555555555555".to_owned(),
             deployments: vec!["my-gpt".to_owned()],
             key: None,
-            tokens: Arc::new(Mutex::new(tokens)),
+            tokens: Tokens::new("entra-canary-token"),
         }
     }
 
@@ -81,38 +66,29 @@ impl Azure {
         TENANT
     }
 
-    /// How long the tokens are good that are issued from now on.
+    /// As those of [`Tokens`].
     pub fn issue_for(&self, seconds: u64) {
-        lock(&self.tokens).good_for = Duration::from_secs(seconds);
+        self.tokens.issue_for(seconds);
     }
 
-    /// No token that was issued so far is good any more.
     pub fn revoke(&self) {
-        lock(&self.tokens).good.clear();
+        self.tokens.revoke();
     }
 
-    /// No token is good from now on.
     pub fn refuse_all(&self) {
-        lock(&self.tokens).refuses = true;
+        self.tokens.refuse_all();
     }
 
-    /// The endpoints fail with this status, or work again.
     pub fn down(&self, status: Option<u16>) {
-        lock(&self.tokens).down = status;
+        self.tokens.down(status);
     }
 
     pub fn issued(&self) -> usize {
-        lock(&self.tokens).issued
+        self.tokens.issued()
     }
 
-    /// A token by another way than the endpoints, such as a command line.
     pub fn issue(&self) -> String {
-        let mut tokens = lock(&self.tokens);
-        tokens.issued += 1;
-        let token = format!("entra-canary-token-{}", tokens.issued);
-        let ends = Instant::now() + tokens.good_for;
-        tokens.good.push((token.clone(), ends));
-        token
+        self.tokens.issue()
     }
 
     /// `None`: the path is none of a token endpoint.
@@ -126,7 +102,7 @@ impl Azure {
             }
             _ => return None,
         };
-        if let Some(status) = lock(&self.tokens).down {
+        if let Some(status) = self.tokens.is_down() {
             return Some(Err(refused(status, "temporarily_unavailable", "The service is away.")));
         }
         Some(given)
@@ -172,9 +148,9 @@ impl Azure {
             );
             return Err(refused(401, "invalid_client", &words));
         }
-        let good_for = lock(&self.tokens).good_for.as_secs();
+        let good_for = self.tokens.good_for().as_secs();
         Ok(
-            json!({"token_type": "Bearer", "expires_in": good_for, "ext_expires_in": good_for, "access_token": self.issue()}),
+            json!({"token_type": "Bearer", "expires_in": good_for, "ext_expires_in": good_for, "access_token": self.tokens.issue()}),
         )
     }
 
@@ -191,10 +167,10 @@ impl Azure {
         if field("client_id").is_some_and(|id| id != self.client_id) {
             return Err(refused(400, "invalid_request", "Identity not found"));
         }
-        let good_for = lock(&self.tokens).good_for;
+        let good_for = self.tokens.good_for();
         let ends = std::time::SystemTime::now() + good_for;
         let ends = ends.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
-        Ok(json!({"token_type": "Bearer", "expires_on": ends.to_string(), "access_token": self.issue()}))
+        Ok(json!({"token_type": "Bearer", "expires_on": ends.to_string(), "access_token": self.tokens.issue()}))
     }
 
     /// Everything else passes here.
@@ -202,6 +178,7 @@ impl Azure {
         let said = |status, code: &str, message: &str| Refusal {
             status,
             message: message.to_owned(),
+            headers: Vec::new(),
             body: json!({"error": {"code": code, "message": message}}),
         };
         if !self.lets_in(head) {
@@ -241,39 +218,12 @@ impl Azure {
         {
             return true;
         }
-        let tokens = lock(&self.tokens);
-        let now = Instant::now();
         let sent = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-        !tokens.refuses && tokens.good.iter().any(|(token, ends)| Some(token.as_str()) == sent && *ends > now)
+        sent.is_some_and(|sent| self.tokens.is_good(sent))
     }
 }
 
 fn refused(status: u16, error: &str, words: &str) -> Refusal {
-    Refusal { status, message: words.to_owned(), body: json!({"error": error, "error_description": words}) }
-}
-
-/// A form or a query, with its escapes undone.
-fn pairs(text: &str) -> Vec<(String, String)> {
-    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (unescaped(name), unescaped(value))).collect()
-}
-
-fn unescaped(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let escaped = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    let body = json!({"error": error, "error_description": words});
+    Refusal { status, message: words.to_owned(), headers: Vec::new(), body }
 }

@@ -29,6 +29,8 @@ pub struct Strictness {
     /// `responseMimeType` is taken beside functions.
     pub format_with_tools: bool,
     pub max_tokens_cap: Option<u64>,
+    /// It is Vertex AI: signatures and some fields are others than AI Studio's.
+    pub vertex: bool,
     /// Nothing is validated.
     pub off: bool,
 }
@@ -42,6 +44,7 @@ impl Default for Strictness {
             media_in_responses: true,
             format_with_tools: true,
             max_tokens_cap: None,
+            vertex: false,
             off: false,
         }
     }
@@ -71,9 +74,10 @@ pub(crate) struct Method {
 }
 
 impl Method {
-    /// `/v1beta/models/{model}:{method}`
+    /// `/v1beta/models/{model}:{method}`, and on Vertex AI `/v1/…/publishers/google/models/{model}:{method}`
     pub fn of(uri: &http::Uri) -> Option<Method> {
-        let rest = uri.path().strip_prefix("/v1beta/models/").or_else(|| uri.path().strip_prefix("/v1/models/"))?;
+        let rest = uri.path().strip_prefix("/v1beta/models/").or_else(|| uri.path().strip_prefix("/v1/models/"));
+        let rest = rest.or_else(|| Some(uri.path().split_once("/publishers/google/models/")?.1))?;
         let (model, name) = rest.rsplit_once(':')?;
         let events = uri.query().unwrap_or("").split('&').any(|pair| pair == "alt=sse");
         Some(Method { model: model.to_owned(), name: name.to_owned(), events })
@@ -97,7 +101,7 @@ pub(crate) fn refusal(code: u16, message: impl Into<String>) -> Refusal {
     };
     let message = message.into();
     let body = json!({"error": {"code": code, "message": message, "status": status}});
-    Refusal { status: code, message, body }
+    Refusal { status: code, message, headers: Vec::new(), body }
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {
@@ -174,6 +178,17 @@ pub fn call_signature(name: &str, args: &Value) -> String {
     name.hash(&mut hasher);
     args.to_string().hash(&mut hasher);
     format!("CiQBsim{:016x}A", hasher.finish())
+}
+
+/// The same on Vertex AI, which knows only its own.
+pub fn vertex_call_signature(name: &str, args: &Value) -> String {
+    call_signature(name, args).replacen("sim", "ver", 1)
+}
+
+impl Strictness {
+    fn call_signature(&self, name: &str, args: &Value) -> String {
+        if self.vertex { vertex_call_signature(name, args) } else { call_signature(name, args) }
+    }
 }
 
 /// For calls of other models (ai.google.dev/gemini-api/docs/thought-signatures).

@@ -13,13 +13,18 @@
 //! # }
 //! ```
 
+mod aws;
 mod azure;
 mod bucket;
 mod chat;
 mod connection;
+mod converse;
 mod demo;
 mod faults;
+mod form;
 mod gemini;
+mod google;
+mod invoke;
 mod messages;
 mod operations;
 mod places;
@@ -30,15 +35,22 @@ mod responses;
 mod rule;
 mod script;
 mod server;
+mod tokens;
+mod vertex;
 
+pub use aws::{Aws, Grants};
 pub use azure::{API_VERSION, Azure, Identity};
 pub use bucket::Rate;
 pub use chat::{Strictness as ChatStrictness, Words};
+pub use converse::Strictness as ConverseStrictness;
 pub use demo::coding_agent;
 pub use faults::{Ending, Faults, Piece, Shape};
-pub use gemini::{Strictness as GeminiStrictness, call_signature};
+pub use gemini::{Strictness as GeminiStrictness, call_signature, vertex_call_signature};
+pub use google::Google;
+pub use invoke::{chunk, exception};
 pub use messages::{Strictness as MessagesStrictness, signature};
 pub use responses::encrypted;
 pub use rule::Rule;
 pub use script::{Answer, Arguments, Finish, Match, Part, Reply, Step, Thinking, ToolCall, ToolDeltas, Usage, Uses};
 pub use server::{Provider, Recorded, Sim, SimConfig};
+pub use tokens::Tokens;

@@ -10,7 +10,7 @@ use crate::places::Place;
 use crate::refusal::Refusal;
 use crate::script::{Answer, Match, Reply, Step, Uses};
 use crate::server::{Provider, State, lock};
-use crate::{chat, gemini, messages, responses};
+use crate::{chat, converse, gemini, invoke, messages, responses, vertex};
 
 /// A response that is decided and not yet sent.
 pub(crate) struct Plan {
@@ -36,8 +36,17 @@ impl Plan {
         plan
     }
 
+    /// A document of any kind in one piece.
+    fn text(status: u16, content_type: &str, body: String) -> Self {
+        let mut plan = Self::new(status, content_type, Content::Pieces(Vec::new()));
+        plan.set_body(body.into());
+        plan
+    }
+
     pub fn refusal(refusal: &Refusal) -> Self {
-        Self::json(refusal.status, &refusal.body)
+        let mut plan = Self::json(refusal.status, &refusal.body);
+        plan.headers.extend(refusal.headers.iter().cloned());
+        plan
     }
 
     /// The pieces of a stream as one array, which is what Google sends to those who do not ask for events.
@@ -74,6 +83,23 @@ impl Call<'_> {
                 return answer.map(|token| Plan::json(200, &token));
             }
             azure.front(self.head)?;
+        }
+        if let Some(aws) = &config.aws {
+            if let Some(answer) = aws.endpoint(self.head, self.bytes) {
+                return Ok(Plan::text(answer.status, answer.content_type, answer.body));
+            }
+            aws.front(self.head, self.bytes)?;
+        }
+        if let Some(google) = &config.google {
+            if let Some(answer) = google.token_endpoint(self.head, self.bytes) {
+                return answer.map(|token| Plan::json(200, &token));
+            }
+            google.front(self.head)?;
+            if let Some(predict) = vertex::Predict::of(&self.head.uri) {
+                let body = predict.check(&self.head.headers, self.bytes, &config.messages)?;
+                let refusal = |status, words: &str| Refusal::messages(status, "rate_limit_error", words);
+                return self.play_step(&body, Provider::Messages, refusal);
+            }
         }
         let plays = |provider| config.providers.contains(&provider);
         if self.head.method == Method::POST && path.ends_with("/chat/completions") && plays(Provider::Chat) {
@@ -119,6 +145,15 @@ impl Call<'_> {
         {
             return self.gemini(&method);
         }
+        if let Some(method) = invoke::Method::of(&self.head.uri).filter(|_| self.head.method == Method::POST) {
+            return self.invoke(&method);
+        }
+        if let Some(method) = converse::Method::of(&self.head.uri)
+            && self.head.method == Method::POST
+            && plays(Provider::Converse)
+        {
+            return self.converse(&method);
+        }
         if self.head.method == Method::GET {
             let anthropic = plays(Provider::Messages) && self.head.headers.contains_key("anthropic-version");
             let list = if anthropic { messages::models(&config.models) } else { chat::models(&config.models) };
@@ -155,6 +190,32 @@ impl Call<'_> {
         body["stream"] = json!(method.streams());
         let plan = self.play_step(&body, Provider::Gemini, refusal)?;
         Ok(if method.streams() && !method.events { plan.into_array() } else { plan })
+    }
+
+    fn invoke(&self, method: &invoke::Method) -> Result<Plan, Refusal> {
+        let config = &self.state.config;
+        let refusal = |status, words: &str| invoke::refusal(status, "ThrottlingException", words);
+        let body = invoke::read(method, self.bytes, &config.messages)?;
+        config.rules.iter().try_for_each(|rule| {
+            rule.check(&body, &self.head.headers, |status, words| invoke::refusal(status, "ValidationException", words))
+        })?;
+        self.play_step(&body, Provider::Invoke, refusal)
+    }
+
+    fn converse(&self, method: &converse::Method) -> Result<Plan, Refusal> {
+        let config = &self.state.config;
+        if config.aws.is_none() {
+            converse::check_key(&self.head.headers, config.key.as_deref())?;
+        }
+        let mut body = converse::parse(self.bytes)?;
+        let refusal = |status, words: &str| invoke::refusal(status, "ValidationException", words);
+        config.rules.iter().try_for_each(|rule| rule.check(&body, &self.head.headers, refusal))?;
+        converse::check(&body, &config.converse)?;
+        // Other providers have these in the body, where conditions look for them.
+        body["model"] = json!(method.model);
+        body["stream"] = json!(method.streams);
+        let refusal = |status, words: &str| invoke::refusal(status, "ThrottlingException", words);
+        self.play_step(&body, Provider::Converse, refusal)
     }
 
     /// `refusal` gives words of the provider their shape.
@@ -219,7 +280,16 @@ impl Call<'_> {
             (Provider::Responses, false) => Plan::json(200, &responses::whole(body, &answer, prompts)),
             (Provider::Messages, true) => stream_plan(Box::new(messages::frames(body, answer, prompts))),
             (Provider::Chat, false) => Plan::json(200, &chat::whole(body, &answer, prompts)),
-            (Provider::Messages, false) => Plan::json(200, &messages::whole(body, &answer, prompts)),
+            (Provider::Messages | Provider::Invoke, false) => Plan::json(200, &messages::whole(body, &answer, prompts)),
+            (Provider::Converse, false) => Plan::json(200, &converse::whole(body, &answer, prompts)),
+            (Provider::Converse, true) => {
+                let pieces = converse::pieces(body, &answer, prompts);
+                Plan::new(200, "application/vnd.amazon.eventstream", Content::Pieces(pieces))
+            }
+            (Provider::Invoke, true) => {
+                let pieces = invoke::pieces(messages::frames(body, answer, prompts));
+                Plan::new(200, "application/vnd.amazon.eventstream", Content::Pieces(pieces))
+            }
         }
     }
 
@@ -240,7 +310,8 @@ impl Call<'_> {
 
     fn fits(&self, when: &Match, body: &Value, nth: usize) -> bool {
         let holds = |text: &str| !text.is_empty() && memmem(self.bytes, text.as_bytes());
-        let has_tools = body["tools"].as_array().is_some_and(|tools| !tools.is_empty());
+        let tools = body["tools"].as_array().or(body["toolConfig"]["tools"].as_array());
+        let has_tools = tools.is_some_and(|tools| !tools.is_empty());
         when.path.as_deref().is_none_or(|path| self.head.uri.path().contains(path))
             && when.model.as_deref().is_none_or(|model| body["model"] == model)
             && when.contains.as_deref().is_none_or(holds)
@@ -264,6 +335,10 @@ fn has_tool_result(body: &Value) -> bool {
     let blocks = |message: &Value| message["content"].as_array().cloned().unwrap_or_default();
     let output = |item: &Value| item["type"].as_str().is_some_and(|kind| kind.ends_with("_call_output"));
     if body["input"].as_array().is_some_and(|items| items.iter().any(output)) {
+        return true;
+    }
+    let converses = |message: &Value| blocks(message).iter().any(|block| block.get("toolResult").is_some());
+    if body["messages"].as_array().is_some_and(|all| all.iter().any(converses)) {
         return true;
     }
     let answered = |content: &Value| {

@@ -184,6 +184,11 @@ impl Step {
         Self::new(Reply::Raw { content_type: "text/event-stream".to_owned(), pieces })
     }
 
+    /// Status 200, an event stream of AWS, these bytes.
+    pub fn event_stream(pieces: Vec<Piece>) -> Self {
+        Self::new(Reply::Raw { content_type: "application/vnd.amazon.eventstream".to_owned(), pieces })
+    }
+
     /// A further response header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {

@@ -15,16 +15,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use crate::aws::Aws;
 use crate::azure::Azure;
 use crate::bucket::{Bucket, Rate};
 use crate::connection::{Body, Reset, Socket, body};
 use crate::faults::{Ending, play};
+use crate::google::Google;
 use crate::places::Places;
 use crate::plan::{Call, Plan};
 use crate::prompt::PromptCache;
 use crate::rule::Rule;
 use crate::script::Step;
-use crate::{chat, gemini, messages};
+use crate::{chat, converse, gemini, messages};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
@@ -36,6 +38,10 @@ pub enum Provider {
     Messages,
     /// `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent` and `:countTokens`.
     Gemini,
+    /// `POST /model/{model}/invoke` and `…/invoke-with-response-stream` of Amazon Bedrock, for Claude.
+    Invoke,
+    /// `POST /model/{model}/converse` and `…/converse-stream` of Amazon Bedrock.
+    Converse,
 }
 
 /// What a simulated provider is and does.
@@ -45,6 +51,7 @@ pub struct SimConfig {
     pub chat: chat::Strictness,
     pub messages: messages::Strictness,
     pub gemini: gemini::Strictness,
+    pub converse: converse::Strictness,
     /// Deviations in vendors' exact words, which come before the other checks.
     pub rules: Vec<Rule>,
     /// The key that callers must send; `None` takes any or none.
@@ -58,15 +65,20 @@ pub struct SimConfig {
     pub bucket: Option<Rate>,
     /// Azure's front before the providers, and its token endpoints.
     pub azure: Option<Azure>,
+    /// An account of AWS: its front before the providers, and the endpoints that give keys.
+    pub aws: Option<Aws>,
+    /// Vertex AI's front before the providers, and Google's token endpoints.
+    pub google: Option<Google>,
 }
 
 impl Default for SimConfig {
     fn default() -> Self {
         Self {
-            providers: vec![Provider::Chat, Provider::Messages, Provider::Gemini],
+            providers: vec![Provider::Chat, Provider::Messages, Provider::Gemini, Provider::Invoke, Provider::Converse],
             chat: chat::Strictness::default(),
             messages: messages::Strictness::default(),
             gemini: gemini::Strictness::default(),
+            converse: converse::Strictness::default(),
             rules: Vec::new(),
             key: None,
             models: vec!["sim-1".to_owned()],
@@ -74,6 +86,8 @@ impl Default for SimConfig {
             at_once: None,
             bucket: None,
             azure: None,
+            aws: None,
+            google: None,
         }
     }
 }
@@ -117,6 +131,20 @@ impl SimConfig {
         self
     }
 
+    /// Its models are those of Vertex AI.
+    #[must_use]
+    pub fn google(mut self, google: &Google) -> Self {
+        self.google = Some(google.clone());
+        self.gemini.vertex = true;
+        self
+    }
+
+    #[must_use]
+    pub fn aws(mut self, aws: &Aws) -> Self {
+        self.aws = Some(aws.clone());
+        self
+    }
+
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
         self.key = Some(key.to_owned());
@@ -132,6 +160,12 @@ impl SimConfig {
     #[must_use]
     pub fn messages(mut self, strictness: messages::Strictness) -> Self {
         self.messages = strictness;
+        self
+    }
+
+    #[must_use]
+    pub fn converse(mut self, strictness: converse::Strictness) -> Self {
+        self.converse = strictness;
         self
     }
 

@@ -193,7 +193,8 @@ impl Inner {
     fn admit(&self, claims: &Claims, tokens: Tokens, now_ms: u64) -> Fit {
         let holding = match self.mode() {
             Mode::Alone | Mode::AwayLocal => Holding::Alone,
-            Mode::Shared | Mode::AwayRefuse => Holding::Shared,
+            Mode::Shared => Holding::Shared,
+            Mode::AwayRefuse => Holding::Kept,
         };
         self.shards.lock(claims).admit(claims, tokens, now_ms, holding)
     }

@@ -160,6 +160,22 @@ impl Meter {
         Ok(reservation.add(more)?)
     }
 
+    /// The request goes to a deployment: it counts in these pots as well, and is held in them, in place of those of the deployment that it was
+    /// sent to before. If they have no room it stays where it was. Returns the output tokens that they pay for.
+    pub async fn hold_at(
+        &self,
+        reservation: &mut Reservation,
+        pots: &[Pot],
+        estimate: Estimate,
+    ) -> Result<u64, Denied> {
+        let Some(at_ms) = reservation.moves_to(pots) else { return Ok(estimate.output_tokens()) };
+        let (counted, capped) = self.shared.pots(pots, estimate.whole_nanos() > 0, at_ms);
+        let held = self.hold(capped, estimate, at_ms).await?;
+        let output_tokens = held.output_tokens;
+        reservation.go(held, counted)?;
+        Ok(output_tokens)
+    }
+
     /// Soft budgets that are spent, from now on. One replica tells of each.
     pub fn alerts(&self) -> broadcast::Receiver<Alert> {
         self.shared.alerts.subscribe()

@@ -14,7 +14,9 @@ use tollgate_dialect::quirks::Quirks;
 use tollgate_dialect::sealed::Seal;
 use tollgate_policy::access::{Grants, Scope, ScopeKind};
 use tollgate_policy::authorise::AccessGroups;
+use tollgate_policy::budget::Pot;
 use tollgate_policy::health::{Health, Standing};
+use tollgate_policy::limit::Claims;
 use tollgate_policy::price::Price;
 use tollgate_policy::repair::Fact;
 use tollgate_policy::retry::RetryBudget;
@@ -26,6 +28,7 @@ use tollgate_store::records::Records;
 use tollgate_store::shared::SharedRests;
 
 use crate::answers::Answers;
+use crate::bounds;
 use crate::capture::Captures;
 use crate::config::model::{Config, Deployment};
 use crate::credentials::{self, Credential};
@@ -101,6 +104,10 @@ pub struct Abilities {
     pub check: Arc<Check>,
     /// The deployment's name among replicas.
     pub shared_name: String,
+    /// Its own limits.
+    pub claims: Claims,
+    /// Its own budgets, and its provider's.
+    pub pots: Vec<Pot>,
     /// The route's.
     retries: Arc<Mutex<RetryBudget>>,
 }
@@ -120,9 +127,9 @@ struct Lasting {
 
 impl Lasting {
     /// How the deployment stands, with the limits that it has from now on.
-    fn standing(&mut self, deployment: &Deployment) -> SharedHealth {
+    fn standing(&mut self, config: &Config, deployment: &Deployment) -> SharedHealth {
         let standing = self.healths.entry(deployment.id.clone()).or_default().clone();
-        lock(&standing).limit(deployment.limits);
+        lock(&standing).limit(bounds::soft(config, deployment));
         standing
     }
 }
@@ -311,9 +318,10 @@ impl Abilities {
         &self.health
     }
 
-    /// The deployment, for a request that knows it by this index.
-    pub fn door(&self, index: usize) -> Door {
-        Door { index, standing: self.health.clone() }
+    /// The deployment, for a request that knows it by this index and is expected to need so many tokens.
+    pub fn door(&self, index: usize, tokens: u64) -> Door {
+        let limited = (!self.claims.is_empty()).then_some(tokens);
+        Door { index, standing: self.health.clone(), limited }
     }
 }
 
@@ -339,11 +347,13 @@ impl Live {
         let abilities = deployments.map(|(deployment, credential)| Abilities {
             known: Mutex::default(),
             calibration: lasting.calibrations.entry(deployment.id.clone()).or_default().clone(),
-            health: lasting.standing(deployment),
+            health: lasting.standing(&config, deployment),
             credential,
             gate: lasting.gates.entry(deployment.group.clone()).or_insert_with(|| Arc::new(Gate::new(clock))).clone(),
             check: lasting.checks.entry(deployment.id.clone()).or_default().clone(),
             shared_name: rests::shared_name(deployment),
+            claims: bounds::claims(&config, deployment),
+            pots: bounds::pots(&config, deployment),
             retries: lasting.retries.entry(deployment.group.clone()).or_default().clone(),
         });
         Live {
@@ -370,9 +380,12 @@ impl Live {
         &self.credentials[self.abilities[index].credential]
     }
 
-    /// How a deployment stands, with what its credential adds.
-    pub fn standing(&self, index: usize, now_ms: u64) -> Standing {
-        let own = self.abilities[index].health().standing(now_ms);
+    /// How a deployment stands for a request with so many tokens, with what its credential adds.
+    pub fn standing(&self, index: usize, now_ms: u64, tokens: u64) -> Standing {
+        let own = {
+            let health = self.abilities[index].health();
+            Standing { at_limit: health.closed(now_ms, tokens).is_some(), ..health.standing(now_ms) }
+        };
         own.with_credential(self.credential_of(index).health().rest(now_ms))
     }
 }

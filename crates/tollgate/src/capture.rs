@@ -209,7 +209,10 @@ fn without_media(body: &[u8], removed: &mut Removed) -> String {
 }
 
 fn answer_without_secrets(taken: TakenAnswer, redactor: &Redactor) -> Answer {
-    let raw = String::from_utf8_lossy(&taken.raw);
+    let raw = match frames::of_event_stream(&taken.raw) {
+        Some(events) => events.into(),
+        None => String::from_utf8_lossy(&taken.raw),
+    };
     let raw = match raw.trim_start().as_bytes().first() {
         Some(b'{' | b'[') => redactor.json(&without_media(raw.as_bytes(), &mut Removed::default())),
         _ => frames::redact(&raw, redactor),

@@ -4,13 +4,17 @@
 //! it), `model` (what comes out).
 
 pub mod added;
+pub mod aws;
 mod azure;
+mod bedrock;
 mod capabilities;
 mod capture;
 mod context;
 mod credential;
 mod deployment;
 pub mod entra;
+pub mod google;
+pub mod identity;
 mod known;
 mod limits;
 mod load;
@@ -27,6 +31,7 @@ pub mod sign_in;
 mod target;
 #[cfg(test)]
 mod tests;
+mod vertex;
 pub mod watch;
 mod wildcard;
 mod yaml;

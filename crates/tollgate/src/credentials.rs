@@ -34,7 +34,7 @@ pub fn of(deployments: &[Deployment], lasting: &mut Lasting) -> (Vec<Credential>
     for (index, own) in deployments.iter().enumerate() {
         let same = |known: &Credential| {
             let other = &deployments[known.deployments[0]];
-            other.base_url == own.base_url && other.credential == own.credential && other.entra == own.entra
+            other.base_url == own.base_url && other.credential == own.credential && other.identity == own.identity
         };
         let position = credentials.iter().position(same).unwrap_or_else(|| {
             let shared_name = shared_name_of_credential(own);

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tollgate_policy::health::Health;
+use tollgate_policy::health::{Closed, Health};
 use tollgate_policy::queue::{Arrival, FairQueue, Full, Ticket};
 
 use crate::app::Clock;
@@ -46,11 +46,15 @@ pub struct Counts {
 struct State {
     queue: FairQueue<u64>,
     waiters: HashMap<Ticket, Waiter>,
+    /// Deployments for which the one whose turn it was finds out whether their limits have room. Until then it is nobody else's turn.
+    deciding: Vec<SharedHealth>,
 }
 
 struct Waiter {
     doors: Arc<[Door]>,
+    arrival: Arrival<u64>,
     came_ms: u64,
+    deadline_ms: u64,
     outcome: Option<Result<Slot, Left>>,
     task: Option<Waker>,
 }
@@ -61,6 +65,18 @@ pub struct Door {
     /// For the request's own use.
     pub index: usize,
     pub standing: SharedHealth,
+    /// The deployment has limits of its own, and the request is expected to need so many tokens of them.
+    pub limited: Option<u64>,
+}
+
+impl Door {
+    fn tokens(&self) -> u64 {
+        self.limited.unwrap_or(0)
+    }
+
+    fn is_ready(&self, now_ms: u64) -> bool {
+        is_ready(&lock(&self.standing), now_ms, self.tokens())
+    }
 }
 
 /// Why a request waits no longer, although its turn has not come.
@@ -78,11 +94,36 @@ pub struct Slot {
     pub nth: u64,
     standing: SharedHealth,
     gate: Arc<Gate>,
+    /// After a wait of so many milliseconds; others wait until it is known whether the deployment's limits have room.
+    deciding: Option<u64>,
+}
+
+impl Slot {
+    /// The deployment's limits have room for the request: others may try.
+    pub fn decided(&mut self) {
+        if let Some(waited_ms) = self.deciding.take() {
+            self.gate.waited(waited_ms);
+            self.gate.decided(&self.standing);
+        }
+    }
+
+    /// The deployment's limits have no room for such a request.
+    pub fn close(&self, closed: Closed) {
+        lock(&self.standing).close(self.gate.clock.now_ms(), closed);
+    }
+
+    /// Something was given back to the deployment's limits.
+    pub fn reopen(&self) {
+        lock(&self.standing).reopen();
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         lock(&self.standing).ended(self.nth);
+        if self.deciding.is_some() {
+            self.gate.decided(&self.standing);
+        }
         if self.gate.waiting.load(Ordering::Acquire) > 0 {
             self.gate.offer(&mut lock(&self.gate.state), &self.standing);
         }
@@ -111,27 +152,37 @@ impl Gate {
     }
 
     /// In, if there is room now and nobody waits for it. The first door that is ready goes before the others; where none is, those
-    /// are taken that may be asked as a last resort.
-    pub fn enter<'a>(self: &Arc<Self>, doors: impl Iterator<Item = (usize, &'a SharedHealth)> + Clone) -> Option<Slot> {
+    /// are taken that may be asked as a last resort. `tokens`: what is expected to be needed of a deployment's own limits.
+    pub fn enter<'a>(
+        self: &Arc<Self>,
+        doors: impl Iterator<Item = (usize, &'a SharedHealth)> + Clone,
+        tokens: u64,
+    ) -> Option<Slot> {
         if self.waiting.load(Ordering::Acquire) > 0 {
             return None;
         }
         let now_ms = self.clock.now_ms();
-        let slot =
-            |index, nth, standing: &SharedHealth| Slot { index, nth, standing: standing.clone(), gate: self.clone() };
+        let slot = |index, nth, standing: &SharedHealth| Slot {
+            index,
+            nth,
+            standing: standing.clone(),
+            gate: self.clone(),
+            deciding: None,
+        };
         let mut one_is_ready = false;
         for (index, standing) in doors.clone() {
             let mut health = lock(standing);
-            let ready = health.is_ready(now_ms);
+            let ready = is_ready(&health, now_ms, tokens);
             one_is_ready |= ready;
-            if ready && health.take_slot(now_ms) {
+            if ready && health.closed(now_ms, tokens).is_none() && health.take_slot(now_ms) {
                 let nth = health.began(now_ms);
                 return Some(slot(index, nth, standing));
             }
         }
         for (index, standing) in doors.filter(|_| !one_is_ready) {
             let mut health = lock(standing);
-            if health.is_usable(now_ms) && health.take_slot(now_ms) {
+            let open = health.closed(now_ms, tokens).is_none();
+            if open && health.is_usable(now_ms) && health.take_slot(now_ms) {
                 let nth = health.began(now_ms);
                 return Some(slot(index, nth, standing));
             }
@@ -145,7 +196,7 @@ impl Gate {
         health.take_slot_beyond();
         let nth = health.began(self.clock.now_ms());
         drop(health);
-        Slot { index: door.index, nth, standing: door.standing, gate: self.clone() }
+        Slot { index: door.index, nth, standing: door.standing, gate: self.clone(), deciding: None }
     }
 
     /// Takes a place in the queue. The deadline is `patience` from now; no more than `most` wait.
@@ -162,7 +213,7 @@ impl Gate {
         let taken = state.queue.push(arrival, deadline_ms, most).inspect_err(|Full| {
             self.counts.refused_full.fetch_add(1, Ordering::Relaxed);
         })?;
-        let waiter = Waiter { doors: doors.clone(), came_ms, outcome: None, task: None };
+        let waiter = Waiter { doors: doors.clone(), arrival, came_ms, deadline_ms, outcome: None, task: None };
         state.waiters.insert(taken.ticket, waiter);
         self.waiting.store(state.queue.len(), Ordering::Release);
         if let Some(gone) = taken.gave_way {
@@ -177,17 +228,18 @@ impl Gate {
     /// Gives the free slots of a deployment to those whose turn it is.
     fn offer(self: &Arc<Self>, state: &mut State, standing: &SharedHealth) {
         loop {
+            if state.deciding.iter().any(|other| Arc::ptr_eq(other, standing)) {
+                return;
+            }
             let now_ms = self.clock.now_ms();
-            let ready = {
+            {
                 let mut health = lock(standing);
-                if !health.is_usable(now_ms) || !health.take_slot(now_ms) {
+                if health.closed(now_ms, 0).is_some() || !health.is_usable(now_ms) || !health.take_slot(now_ms) {
                     return;
                 }
-                health.is_ready(now_ms)
-            };
-            let State { queue, waiters } = &mut *state;
-            let wanted =
-                |ticket| waiters.get(&ticket).is_some_and(|waiter| goes(&waiter.doors, standing, ready, now_ms));
+            }
+            let State { queue, waiters, deciding } = &mut *state;
+            let wanted = |ticket| waiters.get(&ticket).is_some_and(|waiter| goes(&waiter.doors, standing, now_ms));
             let next = queue.pop(wanted);
             self.waiting.store(queue.len(), Ordering::Release);
             let waiter = next.and_then(|ticket| Some((ticket, waiters.get(&ticket)?)));
@@ -197,20 +249,36 @@ impl Gate {
             };
             let nth = lock(standing).began(now_ms);
             let waited_ms = now_ms.saturating_sub(waiter.came_ms);
-            self.last_wait_ms.store(waited_ms, Ordering::Relaxed);
-            self.counts.waits.observe(Duration::from_millis(waited_ms));
-            let index =
-                waiter.doors.iter().find(|door| Arc::ptr_eq(&door.standing, standing)).map_or(0, |door| door.index);
-            state.tell(ticket, Ok(Slot { index, nth, standing: standing.clone(), gate: self.clone() }));
+            let door = door_of(&waiter.doors, standing);
+            let index = door.map_or(0, |door| door.index);
+            let limited = door.is_some_and(|door| door.limited.is_some());
+            match limited {
+                true => deciding.push(standing.clone()),
+                false => self.waited(waited_ms),
+            }
+            let deciding = limited.then_some(waited_ms);
+            let slot = Slot { index, nth, standing: standing.clone(), gate: self.clone(), deciding };
+            state.tell(ticket, Ok(slot));
         }
+    }
+
+    fn waited(&self, ms: u64) {
+        self.last_wait_ms.store(ms, Ordering::Relaxed);
+        self.counts.waits.observe(Duration::from_millis(ms));
+    }
+
+    /// Somebody else may try this deployment.
+    fn decided(self: &Arc<Self>, standing: &SharedHealth) {
+        let mut state = lock(&self.state);
+        state.deciding.retain(|other| !Arc::ptr_eq(other, standing));
+        self.offer(&mut state, standing);
     }
 
     fn offer_all(self: &Arc<Self>, state: &mut State, doors: &[Door]) {
         let now_ms = self.clock.now_ms();
         for door in doors {
-            let ready = lock(&door.standing).is_ready(now_ms);
             // Else those that wait as this one does would be asked in vain.
-            if goes(doors, &door.standing, ready, now_ms) {
+            if goes(doors, &door.standing, now_ms) {
                 self.offer(state, &door.standing);
             }
         }
@@ -218,9 +286,19 @@ impl Gate {
 }
 
 /// Whether a request goes in at a door that has room: if it is ready, or none of the request's doors is.
-fn goes(doors: &[Door], standing: &SharedHealth, ready: bool, now_ms: u64) -> bool {
-    let own = doors.iter().any(|door| Arc::ptr_eq(&door.standing, standing));
-    own && (ready || !doors.iter().any(|door| lock(&door.standing).is_ready(now_ms)))
+fn goes(doors: &[Door], standing: &SharedHealth, now_ms: u64) -> bool {
+    let Some(door) = door_of(doors, standing) else { return false };
+    let open = lock(standing).closed(now_ms, door.tokens()).is_none();
+    open && (door.is_ready(now_ms) || !doors.iter().any(|door| door.is_ready(now_ms)))
+}
+
+fn door_of<'a>(doors: &'a [Door], standing: &SharedHealth) -> Option<&'a Door> {
+    doors.iter().find(|door| Arc::ptr_eq(&door.standing, standing))
+}
+
+/// A deployment whose window is used up is passed over like one that rests; one with as many requests as it takes is waited for.
+fn is_ready(health: &Health, now_ms: u64, tokens: u64) -> bool {
+    health.is_ready(now_ms) && !health.closed(now_ms, tokens).is_some_and(Closed::is_spent)
 }
 
 impl State {
@@ -258,6 +336,17 @@ impl Place {
             task => *task = Some(cx.waker().clone()),
         }
         Poll::Pending
+    }
+
+    /// The deployment of the slot that it was given has no room in its limits: it waits on, before all others, until its old deadline.
+    /// `doors`: where it may go from here on.
+    pub fn wait_on(&mut self, doors: Arc<[Door]>) {
+        let mut state = lock(&self.gate.state);
+        let State { queue, waiters, .. } = &mut *state;
+        let Some(waiter) = waiters.get_mut(&self.ticket) else { return };
+        (waiter.doors, self.doors) = (doors.clone(), doors);
+        queue.put_back(self.ticket, waiter.arrival, waiter.deadline_ms);
+        self.gate.waiting.store(queue.len(), Ordering::Release);
     }
 
     /// How many go before it; `None`: its turn has come.

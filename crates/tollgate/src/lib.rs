@@ -3,6 +3,7 @@
 mod admin;
 pub mod answers;
 pub mod app;
+mod bounds;
 pub mod capture;
 pub mod cli;
 pub mod config;

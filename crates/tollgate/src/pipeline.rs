@@ -13,6 +13,7 @@ pub(crate) mod admit;
 
 pub(crate) mod attempt;
 mod authenticate;
+mod betas;
 mod bill;
 mod body;
 mod catalog;
@@ -44,6 +45,7 @@ mod session;
 mod spend;
 mod tap;
 mod tenant;
+mod toll;
 mod tries;
 mod turn;
 mod upstream_limits;

@@ -58,7 +58,10 @@ pub struct Provider {
     auth: Auth,
     messages_auth: Option<Auth>,
     entra_scope: Option<String>,
+    aws_service: Option<String>,
     messages_entra_scope: Option<String>,
+    /// Vertex AI's addresses and Google's credentials.
+    vertex: bool,
     pub quirks: toml::Table,
     pub source: String,
 }
@@ -106,10 +109,23 @@ impl Provider {
         self.entra_scope.is_some()
     }
 
+    pub fn is_vertex(&self) -> bool {
+        self.vertex
+    }
+
     /// For a token of Entra ID; `None`: the provider takes none. Only Azure does.
     pub fn entra_scope(&self, dialect: Dialect) -> Option<&str> {
         let of_messages = self.messages_entra_scope.as_deref().filter(|_| dialect == Dialect::Messages);
         of_messages.or(self.entra_scope.as_deref())
+    }
+
+    pub fn is_aws(&self) -> bool {
+        self.aws_service.is_some()
+    }
+
+    /// The service's name in signatures.
+    pub fn aws_service(&self) -> &str {
+        self.aws_service.as_deref().unwrap_or_default()
     }
 
     /// Variables that may hold the key, the likeliest first. `prefix` is the name under which the row was asked for.
@@ -348,6 +364,10 @@ fn names_of(model: &str) -> Vec<String> {
     let whole = model.to_lowercase();
     let mut names = vec![whole.clone()];
     if let Some((_, tail)) = whole.rsplit_once('/') {
+        names.push(tail.to_string());
+    }
+    // Bedrock has the vendor before the name, and before it perhaps a group of regions.
+    if let Some((_, tail)) = whole.rsplit_once("anthropic.") {
         names.push(tail.to_string());
     }
     let dashed: Vec<String> =

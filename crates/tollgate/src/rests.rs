@@ -11,7 +11,7 @@ use tollgate_policy::health::{Rest, RestFailure};
 use tollgate_store::shared::{self, Address, Replica};
 
 use crate::app::{App, Live};
-use crate::config::entra::Entra;
+use crate::config::identity::Identity;
 use crate::config::model::Deployment;
 use crate::credentials::{self, Credential};
 use crate::pipeline::without_secrets;
@@ -88,8 +88,8 @@ pub fn shared_name_of_credential(deployment: &Deployment) -> String {
 
 fn hash_of(deployment: &Deployment, model: &str) -> String {
     let (header, key) = deployment.credential.as_ref().map_or(("", ""), |(name, key)| (name.as_str(), key.expose()));
-    let entra = deployment.entra.as_ref().map(Entra::told_apart).unwrap_or_default();
-    let called = format!("{}\n{model}\n{header}\n{key}{entra}", deployment.base_url);
+    let identity = deployment.identity.as_ref().map(Identity::told_apart).unwrap_or_default();
+    let called = format!("{}\n{model}\n{header}\n{key}{identity}", deployment.base_url);
     Sha256::digest(called.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -24,7 +24,9 @@ pub fn translate(from: Dialect, body: &[u8]) {
             for to in Dialect::ALL {
                 if let Ok(encoded) = encode_request(to, &request, &target) {
                     assert!(is_json(&encoded.body), "{}", String::from_utf8_lossy(&encoded.body));
-                    decode_request(to, &encoded.body).expect("what we write we can read");
+                    if Dialect::CLIENTS.contains(&to) {
+                        decode_request(to, &encoded.body).expect("what we write we can read");
+                    }
                 }
             }
         }

@@ -1,5 +1,6 @@
 use tollgate_dialect::answer::{Context, Shaper};
 use tollgate_dialect::error::AnswerError;
+use tollgate_dialect::frame::FrameReader;
 use tollgate_dialect::frame::sse::{Piece, SseReader};
 use tollgate_dialect::quirks::Quirks;
 use tollgate_dialect::sealed::Seal;
@@ -15,7 +16,7 @@ struct Client {
 /// An upstream's bytes go through decoder and shaper to clients of all dialects. Whatever is sent must be well-formed
 /// server-sent events of JSON, and the collected answer must be JSON.
 pub fn relay(from: Dialect, bytes: &[u8]) {
-    let mut clients = Dialect::ALL.map(|dialect| Client {
+    let mut clients = Dialect::CLIENTS.map(|dialect| Client {
         dialect,
         stream: StreamEncoder::new(dialect, AnswerHead::default(), Seal::new(b"a key for fuzzing")),
         whole: Collector::new(dialect, AnswerHead::default(), Seal::new(b"a key for fuzzing")),
@@ -33,7 +34,7 @@ pub fn relay(from: Dialect, bytes: &[u8]) {
 }
 
 fn decode(from: Dialect, bytes: &[u8], clients: &mut [Client]) -> Result<(), AnswerError> {
-    let mut reader = SseReader::default();
+    let mut reader = FrameReader::of(bytes);
     let mut decoder = StreamDecoder::new(from, &Quirks { think_tags: true, ..Quirks::default() });
     let context = Context { stop: vec!["stop".into()], tool_ids: ["a".to_string()].into(), ..Context::default() };
     let mut shaper = Shaper::new(Context { keep_thinking: true, ..context });
@@ -45,7 +46,7 @@ fn decode(from: Dialect, bytes: &[u8], clients: &mut [Client]) -> Result<(), Ans
     };
     reader.feed(bytes);
     while let Some(piece) = reader.finish() {
-        let Ok(Piece::Frame(frame)) = piece else { continue };
+        let Piece::Frame(frame) = piece? else { continue };
         let mut shaped = Ok(());
         decoder.push(&frame, &mut |event| {
             if shaped.is_ok() {

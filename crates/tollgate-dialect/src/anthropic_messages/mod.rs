@@ -8,6 +8,7 @@
 //! system message has beside its content. The same-dialect lane ([`forward`]) keeps all of them.
 
 pub mod forward;
+pub mod hosted;
 pub mod request;
 pub mod response;
 pub mod stream;

@@ -14,6 +14,7 @@ use crate::{Encoded, ForwardError, Forwarded, Target};
 use super::request::{decode_thinking, fitting_tokens, write_thinking};
 use super::signature::CARRIED;
 use super::wire::{Raw, camel, count_of, parse};
+use crate::scan::items;
 
 pub fn request(body: &[u8], target: &Target<'_>) -> Result<Encoded, ForwardError> {
     let body = std::str::from_utf8(body).map_err(|_| Invalid::new("", "The request body is not valid UTF-8"))?;
@@ -27,8 +28,12 @@ pub fn request(body: &[u8], target: &Target<'_>) -> Result<Encoded, ForwardError
         lane.thinking(&config);
     }
     let quirks = target.quirks;
+    if let Some(tools) = find(&members, "tools").filter(|_| quirks.gemini.one_kind_per_tool) {
+        lane.tools(tools);
+    }
     let looks_inside = quirks.thought_signatures
         || !quirks.gemini.ids
+        || quirks.gemini.foreign_signatures
         || memchr::memmem::find(body.as_bytes(), CARRIED.as_bytes()).is_some();
     if let Some(contents) = find(&members, "contents").filter(|_| looks_inside) {
         contents::edit(contents, target, &mut lane.edits, &mut lane.changes);
@@ -80,6 +85,16 @@ impl Lane<'_, '_> {
         if asked != fitting {
             self.edits.replace(raw.get(), fitting.to_string());
             self.note(Change::new(ChangeKind::Clamped, "maxOutputTokens"));
+        }
+    }
+
+    /// One entry for each kind of tools.
+    fn tools(&mut self, tools: Raw<'_>) {
+        for tool in items(tools.get()).unwrap_or_default() {
+            let Some(kinds) = Members::parse(tool.get()).filter(|kinds| kinds.0.len() > 1) else { continue };
+            let each = kinds.0.iter().map(|(kind, value)| format!("{{\"{}\":{}}}", kind.escaped(), value.get()));
+            self.edits.replace(tool.get(), each.collect::<Vec<_>>().join(","));
+            self.note(Change::new(ChangeKind::Rewritten, "tools"));
         }
     }
 

@@ -164,6 +164,9 @@ pub fn google<'j>(state: &'j Json<'_>) -> Option<(Text<'j>, bool)> {
 
 /// Google's signature that a client of another dialect sent back with thoughts, if this very provider made it.
 pub fn own(thinking: &Thinking<'_>, target: &Target<'_>) -> Option<(Text<'static>, bool)> {
+    if target.quirks.gemini.foreign_signatures {
+        return None;
+    }
     let family = target.label.split('/').next().unwrap_or("");
     match target.seal.open(thinking.signature.as_ref()?) {
         Opened::Ours(SealedState { family: theirs, details: Some(details) }) if theirs == family => {

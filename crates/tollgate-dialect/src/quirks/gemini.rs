@@ -15,6 +15,10 @@ pub struct GeminiQuirks {
     pub format_with_tools: bool,
     /// Media may stand inside function responses; older models take them beside.
     pub media_in_tool_result: bool,
+    /// Each entry of `tools` holds one kind of tools; more are refused (Vertex AI).
+    pub one_kind_per_tool: bool,
+    /// The signatures of a conversation are another endpoint's, which refuses them: none goes up.
+    pub foreign_signatures: bool,
     /// As [`super::Quirks::reencode`], for a Gemini client.
     pub reencode: bool,
 }
@@ -27,6 +31,8 @@ impl Default for GeminiQuirks {
             json_schema: true,
             format_with_tools: true,
             media_in_tool_result: true,
+            one_kind_per_tool: false,
+            foreign_signatures: false,
             reencode: false,
         }
     }

@@ -4,7 +4,7 @@
 /// last counts, and `null` counts as not given.
 macro_rules! object {
     ($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$about:meta])* $field:ident $(= $key:literal)?,)* }
-     $(within { $($(#[$inner_about:meta])* $inner:ident: $kind:ident,)* })?) => {
+     $(within { $($(#[$inner_about:meta])* $inner:ident: $kind:ident $(= $inner_key:literal)?,)* })?) => {
         $(#[$doc])*
         #[derive(Default)]
         $vis struct $name<'a> {
@@ -18,7 +18,7 @@ macro_rules! object {
                 cursor.members(|cursor, key| {
                     match key.escaped() {
                         $($crate::scan::object!(@key $field $($key)?) => object.$field = cursor.present()?,)*
-                        $($(stringify!($inner) => object.$inner = cursor.unless_null($kind::read)?,)*)?
+                        $($($crate::scan::object!(@key $inner $($inner_key)?) => object.$inner = cursor.unless_null($kind::read)?,)*)?
                         _ => _ = cursor.value()?,
                     }
                     Ok::<(), $crate::scan::Bad>(())

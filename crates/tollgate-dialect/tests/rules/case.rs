@@ -62,6 +62,7 @@ pub enum Side {
     Chat,
     Responses,
     Gemini,
+    Converse,
 }
 
 impl Side {
@@ -71,6 +72,7 @@ impl Side {
             Side::Chat => Dialect::Chat,
             Side::Responses => Dialect::Responses,
             Side::Gemini => Dialect::Gemini,
+            Side::Converse => Dialect::Converse,
         }
     }
 }

@@ -89,7 +89,7 @@ fn head(case: &Case, stream_usage: bool) -> AnswerHead {
         Dialect::Messages => "msg_ours",
         Dialect::Chat => "chatcmpl-ours",
         Dialect::Responses => "resp_ours",
-        Dialect::Gemini => "ours",
+        Dialect::Gemini | Dialect::Converse => "ours",
     };
     AnswerHead {
         id: id.into(),

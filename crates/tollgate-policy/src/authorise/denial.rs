@@ -61,7 +61,7 @@ impl Denial {
                 ScopeKind::User => "user_model_access_denied",
                 ScopeKind::Organisation => "org_model_access_denied",
                 ScopeKind::EndUser => "customer_model_access_denied",
-                ScopeKind::Key | ScopeKind::Gateway | ScopeKind::Tag | ScopeKind::Deployment => {
+                ScopeKind::Key | ScopeKind::Gateway | ScopeKind::Tag | ScopeKind::Deployment | ScopeKind::Provider => {
                     "key_model_access_denied"
                 }
             },

@@ -255,6 +255,12 @@ impl Book {
         self.purses.get(key).map_or((0, 0), |purse| (purse.held_nanos, purse.pending_nanos))
     }
 
+    /// What the pot has spent, as far as this replica knows. `None`: it has not asked yet.
+    pub fn spent(&self, key: &PotKey) -> Option<u64> {
+        let purse = self.purses.get(key)?;
+        Some(purse.seen?.spent_nanos.saturating_add(purse.pending_nanos))
+    }
+
     fn room(&mut self, pot: &Capped, stance: Stance, now_ms: u64) -> Option<i128> {
         // A window that began while the database was away is as good as untouched.
         let untouched = (pot.key.start_ms > self.last_answer_ms && self.replicas > 0).then_some(Standing {

@@ -60,6 +60,11 @@ impl Estimate {
         self
     }
 
+    /// Less output than is allowed will not do.
+    pub fn or_nothing(self) -> Estimate {
+        Estimate { least_output_tokens: self.output_tokens, ..self }
+    }
+
     /// With so many input tokens more.
     pub fn longer(mut self, input_tokens: u64) -> Estimate {
         self.input_femto += u128::from(input_tokens) * u128::from(self.input_token_femto);

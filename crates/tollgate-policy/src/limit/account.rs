@@ -64,11 +64,12 @@ impl Account {
                 _ if room > limit => Fit::No(meter.denial(claim, limit, room, holding)),
                 Holding::Alone if meter.used.saturating_add(room) <= limit => Fit::Yes,
                 Holding::Alone => Fit::No(meter.denial(claim, limit, room, holding)),
-                Holding::Shared if meter.used.saturating_add(room) <= meter.held => Fit::Yes,
-                Holding::Shared if meter.is_full(limit, room, now_ms) => {
+                Holding::Shared if claim.is_waited_for(dimension) => Fit::Ask,
+                Holding::Shared | Holding::Kept if meter.used.saturating_add(room) <= meter.held => Fit::Yes,
+                Holding::Shared | Holding::Kept if meter.is_full(limit, room, now_ms) => {
                     Fit::No(meter.denial(claim, limit, room, holding))
                 }
-                Holding::Shared => Fit::Ask,
+                Holding::Shared | Holding::Kept => Fit::Ask,
             };
             fit.and(fits)
         })
@@ -173,7 +174,7 @@ impl Meter {
     }
 
     pub(super) fn denial(&self, claim: &Claim, limit: u64, needed: u64, holding: Holding) -> Denial {
-        let others = if holding == Holding::Shared { self.others } else { 0 };
+        let others = if holding == Holding::Alone { 0 } else { self.others };
         Denial {
             kind: claim.kind,
             model: claim.model.clone(),

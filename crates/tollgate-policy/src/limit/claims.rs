@@ -33,6 +33,12 @@ impl Claim {
         Claim { account: account.into(), hash, kind: scope.kind, model: model.map(Arc::from), rates }
     }
 
+    /// Requests that find no place here wait for one, at every replica. So no replica may keep its places to itself: each place that
+    /// is free is asked for, and the replicas take turns.
+    pub fn is_waited_for(&self, dimension: Dimension) -> bool {
+        self.kind == ScopeKind::Deployment && dimension == Dimension::ParallelRequests
+    }
+
     /// What is limited, and to how much.
     pub fn lines(&self) -> impl Iterator<Item = (Dimension, u64)> + '_ {
         Dimension::ALL.into_iter().filter_map(|dimension| Some((dimension, dimension.of(&self.rates)?)))

@@ -36,6 +36,8 @@ pub struct Line {
     pub room: u64,
     pub count: u64,
     pub limit: u64,
+    /// Others wait for the same: it is their turn first if they have less or have waited longer.
+    pub waits: bool,
 }
 
 #[derive(Debug, Default)]
@@ -79,9 +81,10 @@ impl Round {
         lines: &mut Vec<Line>,
     ) {
         for (dimension, limit) in claim.lines() {
-            let report = self.report(&claim.account, account.meter(dimension, now_ms), Meter::all);
-            let (room, count) = (dimension.room(tokens), dimension.count(tokens));
-            lines.push(Line { report, claim: index, room, count, limit });
+            let report = self.report(&claim.account, account.meter(dimension, now_ms), Meter::without_free_places);
+            let (room, count, waits) =
+                (dimension.room(tokens), dimension.count(tokens), claim.is_waited_for(dimension));
+            lines.push(Line { report, claim: index, room, count, limit, waits });
         }
     }
 

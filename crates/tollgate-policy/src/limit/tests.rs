@@ -252,3 +252,23 @@ fn of_each_sort_the_limit_with_the_least_left_is_shown() {
     assert_eq!((standing.requests, standing.tokens), (Some(minute), None));
     assert_eq!(standing.output_tokens.map(|gauge| gauge.remaining), Some(479));
 }
+
+#[test]
+fn no_replica_keeps_a_place_to_itself_that_others_wait_for() {
+    let rates = Rates { parallel_requests: Some(2), requests_per_minute: Some(10), ..Rates::default() };
+    for (kind, again) in [(ScopeKind::Key, Fit::Yes), (ScopeKind::Deployment, Fit::Ask)] {
+        let claims = Claims::of(&[scope(kind, "d", rates)], &[]);
+        let claim = only(&claims);
+        let mut account = Account::default();
+        let mut round = Round::default();
+        let mut lines = Vec::new();
+        round.lines((0, claim), &mut account, input(1), NOW, &mut lines);
+        assert_eq!(lines.iter().filter(|line| line.waits).count(), usize::from(kind == ScopeKind::Deployment));
+        lines.iter().for_each(|line| round.reports[line.report].take(&mut account, line));
+        round.reports.iter().for_each(|report| report.answered(&mut account, 0, 2, NOW));
+        account.settle(claim, NOW, input(1), input(1));
+        // Two are held, none is used: the second request of the minute, and a place.
+        assert_eq!(account.fit(claim, input(1), NOW, Holding::Shared), again, "{kind:?}");
+        assert_eq!(account.fit(claim, input(1), NOW, Holding::Kept), Fit::Yes, "the others cannot be asked");
+    }
+}

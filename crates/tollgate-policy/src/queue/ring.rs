@@ -29,7 +29,8 @@ struct Lane {
 
 impl<T> Default for Ring<T> {
     fn default() -> Self {
-        Ring { lanes: HashMap::new(), turns: BTreeMap::new(), next_turn: 0, len: 0 }
+        // From the middle, so that there is room before the first.
+        Ring { lanes: HashMap::new(), turns: BTreeMap::new(), next_turn: u64::MAX / 2, len: 0 }
     }
 }
 
@@ -60,6 +61,26 @@ impl<T: Clone + Eq + Hash> Ring<T> {
         }
         let turn = self.last_turn(tenant.clone());
         self.lanes.insert(tenant, Lane { turn, weight, left: weight, waiting: BTreeSet::from([rank]) });
+    }
+
+    /// Undoes a pop: it is this tenant's turn again.
+    pub fn put_back(&mut self, tenant: T, weight: u32, rank: Rank) {
+        let turn = self.turns.keys().next().map_or(self.next_turn, |first| *first) - 1;
+        self.len += 1;
+        match self.lanes.get_mut(&tenant) {
+            Some(lane) => {
+                self.turns.remove(&lane.turn);
+                // A turn that was over has its last request again.
+                lane.left = if lane.left == lane.weight { 1 } else { lane.left + 1 };
+                lane.turn = turn;
+                lane.waiting.insert(rank);
+            }
+            None => {
+                let waiting = BTreeSet::from([rank]);
+                self.lanes.insert(tenant.clone(), Lane { turn, weight, left: 1, waiting });
+            }
+        }
+        self.turns.insert(turn, tenant);
     }
 
     /// The end of the round, for this tenant.

@@ -218,3 +218,40 @@ fn a_place_is_told_as_how_many_go_before() {
     queue.queue.cancel(later);
     assert_eq!(queue.queue.position(later), None);
 }
+
+#[test]
+fn one_that_cannot_go_after_all_is_put_back_before_all_others_and_nobody_loses_a_turn() {
+    let in_order = || {
+        let mut queue = Named::default();
+        for tenant in ['a', 'b', 'a', 'c', 'b', 'a'] {
+            queue.push(arrival(tenant));
+        }
+        queue
+    };
+    let expected = in_order().pop(6);
+    assert_eq!(expected, "abcaba");
+    for gone in 0..6 {
+        let mut queue = in_order();
+        let before = queue.pop(gone);
+        let ticket = queue.queue.pop(|_| true).unwrap();
+        let tenant = queue.names[&ticket];
+        queue.queue.put_back(ticket, arrival(tenant), u64::MAX);
+        assert_eq!(queue.queue.position(ticket), Some(0));
+        assert_eq!(before + &queue.pop(6), expected, "{gone}");
+    }
+}
+
+#[test]
+fn batch_work_that_is_put_back_still_goes_in_its_turn_and_keeps_its_deadline() {
+    let mut queue = Named::default();
+    let ticket = queue.push(batch('x'));
+    (0..20).for_each(|_| {
+        queue.push(arrival('a'));
+    });
+    assert_eq!(queue.pop(8), "aaaaaaaa");
+    assert_eq!(queue.queue.pop(|_| true), Some(ticket));
+    queue.queue.put_back(ticket, batch('x'), 500);
+    assert_eq!(queue.pop(1), "x");
+    queue.queue.put_back(ticket, batch('x'), 500);
+    assert_eq!((queue.queue.expire(499), queue.queue.expire(500)), (vec![], vec![ticket]));
+}

@@ -6,6 +6,7 @@ use super::words::{Found, find_all};
 use super::{Fact, Refusal};
 
 mod api;
+mod converse;
 mod gemini;
 mod messages;
 mod parameters;
@@ -93,8 +94,16 @@ const REFUSALS: &[&str] = &[
     "{} is not allowed",
 ];
 
-const GROUPS: [&[Row]; 7] =
-    [api::ROWS, size::ROWS, gemini::ROWS, tools::ROWS, reasoning::ROWS, messages::ROWS, parameters::ROWS];
+const GROUPS: [&[Row]; 8] = [
+    api::ROWS,
+    converse::ROWS,
+    size::ROWS,
+    gemini::ROWS,
+    tools::ROWS,
+    reasoning::ROWS,
+    messages::ROWS,
+    parameters::ROWS,
+];
 
 /// All rows, in the order in which they are tried.
 pub fn rows() -> impl Iterator<Item = &'static Row> {

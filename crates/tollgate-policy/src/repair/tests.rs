@@ -148,13 +148,21 @@ const RESPONSES: &str = r#"{"model":"x","tools":[{"type":"namespace"}],"include"
     {"role":"assistant","content":"so"}]}"#;
 const GEMINI: &str = r#"{"generationConfig":{"maxOutputTokens":32000,"thinkingConfig":{"thinkingLevel":"LOW"},"responseMimeType":"application/json"},
     "tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":{"type":"object","additionalProperties":false}}]}],
-    "contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"functionCall":{"id":"a","name":"f"}}]},
+    "contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"functionCall":{"id":"a","name":"f"},"thoughtSignature":"CikB"}]},
         {"role":"user","parts":[{"functionResponse":{"id":"a","name":"f","response":{},"parts":[]}}]}]}"#;
+
+const CONVERSE: &str = r#"{"inferenceConfig":{"maxTokens":32000,"stopSequences":["a"]},
+    "additionalModelRequestFields":{"thinking":{"type":"enabled"},"reasoning_effort":"high"},
+    "outputConfig":{"textFormat":{"type":"json_schema"}},
+    "toolConfig":{"tools":[{"toolSpec":{"name":"f"}}],"toolChoice":{"any":{}}},
+    "messages":[{"role":"user","content":[{"image":{}},{"cachePoint":{"type":"default","ttl":"1h"}}]},
+        {"role":"assistant","content":[{"reasoningContent":{}},{"toolUse":{"toolUseId":"a"}}]},
+        {"role":"user","content":[{"toolResult":{"toolUseId":"a"}}]}]}"#;
 
 /// The first dialect, and the first `thinking.type`, in which the words teach something.
 fn taught(words: &str) -> Vec<Fact> {
     let mut facts = Vec::new();
-    for body in [CHAT, MESSAGES, RESPONSES, GEMINI] {
+    for body in [CHAT, MESSAGES, RESPONSES, GEMINI, CONVERSE] {
         for kind in ["adaptive", "enabled", "disabled"] {
             let body = body.replace("TYPE", kind);
             for max_tokens in [32000, 1] {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Strictness, call_signature};
+use super::Strictness;
 use crate::faults::Frame;
 use crate::prompt::{PromptCache, PromptTokens};
 use crate::script::{Answer, Arguments, Finish, Part, ToolCall, Usage, huge_arguments, pieces};
@@ -92,7 +92,7 @@ fn called(call: &ToolCall, signed: bool, s: &Strictness) -> Value {
         part["functionCall"]["id"] = json!(call.id);
     }
     if signed {
-        part["thoughtSignature"] = json!(call_signature(&call.name, &args));
+        part["thoughtSignature"] = json!(s.call_signature(&call.name, &args));
     }
     part
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::validate::{known, list, name, object};
-use super::{NO_SIGNATURE, Strictness, call_signature, invalid};
+use super::{NO_SIGNATURE, Strictness, invalid};
 use crate::refusal::Check;
 
 const PART: &[&str] = &[
@@ -66,7 +66,7 @@ pub(super) fn check(contents: &Value, s: &Strictness) -> Check {
     if contents.len() % 2 == 0 {
         return Err(invalid("Please ensure that multiturn requests end with a user turn or a function response."));
     }
-    if s.signatures { signatures(contents) } else { Ok(()) }
+    if s.signatures { signatures(contents, s) } else { Ok(()) }
 }
 
 fn check_part(part: &Value, model: bool, path: &str, s: &Strictness) -> Check {
@@ -143,7 +143,7 @@ fn answers(calls: &[&Value], responses: &[&Value], s: &Strictness) -> Check {
 
 /// Since the user's last words, the first call of each content has the signature that was given with it, or the documented
 /// word for none. Signatures of other calls are no calls' of ours either.
-fn signatures(contents: &[Value]) -> Check {
+fn signatures(contents: &[Value], s: &Strictness) -> Check {
     let parts = |content: &Value| content["parts"].as_array().cloned().unwrap_or_default();
     let says = |content: &Value| content["role"] == "user" && parts(content).iter().any(|p| p.get("text").is_some());
     let current = contents.iter().rposition(says).unwrap_or(0);
@@ -157,7 +157,7 @@ fn signatures(contents: &[Value]) -> Check {
                 }
                 continue;
             };
-            let own = call_signature(call["name"].as_str().unwrap_or(""), &call["args"]);
+            let own = s.call_signature(call["name"].as_str().unwrap_or(""), &call["args"]);
             match given {
                 None if std::mem::take(&mut first) && i > current => {
                     return Err(invalid(format!(
@@ -167,6 +167,9 @@ fn signatures(contents: &[Value]) -> Check {
                 }
                 None => {}
                 Some(given) if given == own || given == NO_SIGNATURE => first = false,
+                Some(_) if s.vertex => {
+                    return Err(invalid("Unable to submit request because Thought signature is not valid."));
+                }
                 Some(_) => return Err(invalid("Thought signature is not valid.")),
             }
         }

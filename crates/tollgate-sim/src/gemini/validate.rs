@@ -14,7 +14,6 @@ const REQUEST: &[&str] = &[
     "safetySettings",
     "cachedContent",
     "serviceTier",
-    "store",
 ];
 
 const CONFIG: &[&str] = &[
@@ -106,8 +105,9 @@ pub(crate) fn check(body: &Value, s: &Strictness) -> Check {
     if s.off {
         return Ok(());
     }
-    object(body, REQUEST, "")?;
-    let functions = tools(&body["tools"])?;
+    let names: Vec<&str> = REQUEST.iter().copied().chain([if s.vertex { "labels" } else { "store" }]).collect();
+    object(body, &names, "")?;
+    let functions = tools(&body["tools"], s)?;
     config(&body["generationConfig"], functions, s)?;
     choice(&body["toolConfig"], &body["tools"])?;
     if !body["systemInstruction"].is_null() {
@@ -177,11 +177,16 @@ fn thinking(config: &Value, s: &Strictness) -> Check {
 }
 
 /// True if there are functions.
-fn tools(tools: &Value) -> Check<bool> {
+fn tools(tools: &Value, s: &Strictness) -> Check<bool> {
     let mut names: Vec<&Value> = Vec::new();
     let mut own = false;
     for (i, tool) in list(tools, "tools")?.iter().enumerate() {
         let fields = object(tool, TOOL, &format!("tools[{i}]"))?;
+        if s.vertex && fields.len() != 1 {
+            return Err(invalid(format!(
+                "tools[{i}].tool_type: required one_of 'tool_type' must have one initialized field"
+            )));
+        }
         own |= fields.keys().any(|key| key != "functionDeclarations");
         for (j, declaration) in list(&tool["functionDeclarations"], "function_declarations")?.iter().enumerate() {
             let path = format!("tools[{i}].function_declarations[{j}]");

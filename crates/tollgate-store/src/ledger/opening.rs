@@ -137,6 +137,7 @@ fn whose(kind: ScopeKind) -> &'static str {
         ScopeKind::Key => "p.key_hash = $1",
         ScopeKind::EndUser => "p.end_user = $1",
         ScopeKind::Deployment => "p.deployment = $1",
+        ScopeKind::Provider => "p.provider = $1",
         // Tags have hours of their own.
         ScopeKind::Tag => "CAST($1 AS TEXT) IS NULL",
     }

@@ -69,7 +69,8 @@ impl Link {
         for lines in &round.asks {
             call.arg(lines.len());
             for line in lines {
-                call.arg(line.report).arg(line.room.min(MOST)).arg(line.count.min(MOST)).arg(line.limit.min(MOST));
+                let (room, count, limit) = (line.room.min(MOST), line.count.min(MOST), line.limit.min(MOST));
+                call.arg(line.report).arg(room).arg(count).arg(limit).arg(u8::from(line.waits));
             }
         }
         let numbers: Vec<u64> = call.query_async(&mut self.connection).await?;

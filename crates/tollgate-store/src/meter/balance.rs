@@ -24,6 +24,11 @@ pub struct Balance {
 }
 
 impl Meter {
+    /// What the pot has spent in the window of `at_ms`, as far as this gateway knows without asking. `None`: it does not know yet.
+    pub fn seen(&self, pot: &Pot, at_ms: u64) -> Option<u64> {
+        self.shared.book().spent(&pot.key(pot.window.span(at_ms, &self.shared.zone)))
+    }
+
     /// What the pot has spent in the window of `at_ms`.
     pub async fn balance(&self, pot: &Pot, at_ms: u64) -> Result<Balance, StoreError> {
         let span = pot.window.span(at_ms, &self.shared.zone);

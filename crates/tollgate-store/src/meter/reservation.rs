@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use tollgate_policy::budget::{Capped, Estimate, PotKey};
+use tollgate_policy::budget::{Capped, Estimate, Pot, PotKey};
 
 use super::Shared;
 use super::journal::JournalError;
 use super::line::Line;
-use crate::ledger::{Begun, Charge, Status};
+use crate::ledger::{Begun, Charge, Counted, Status};
 
 /// Held in the book. Dropped, it is given back.
 pub(super) struct Held {
     shared: Arc<Shared>,
     pots: Vec<Capped>,
     nanos: u64,
-    output_tokens: u64,
+    pub output_tokens: u64,
 }
 
 impl Held {
@@ -56,19 +56,47 @@ struct Open {
     begun: Begun,
     /// `None`: it cannot cost anything.
     held: Option<Held>,
+    /// At the deployment that it is sent to, if that one has pots of its own.
+    there: Option<Held>,
+    /// So many of the pots are the caller's; those behind them are the deployment's.
+    own: usize,
     /// Of one attempt, with the output that is paid for.
     estimate: Estimate,
 }
 
 impl Reservation {
     pub(super) fn free(shared: Arc<Shared>, begun: Begun, estimate: Estimate) -> Reservation {
-        Reservation(Some(Open { shared, begun, held: None, estimate }))
+        let own = begun.pots.len();
+        Reservation(Some(Open { shared, begun, held: None, there: None, own, estimate }))
     }
 
     pub(super) fn held(held: Held, begun: Begun, estimate: Estimate) -> Result<Reservation, JournalError> {
         let (shared, estimate) = (held.shared.clone(), estimate.up_to(held.output_tokens));
         shared.journal.hold(&begun, held.nanos)?;
-        Ok(Reservation(Some(Open { shared, begun, held: Some(held), estimate })))
+        let own = begun.pots.len();
+        Ok(Reservation(Some(Open { shared, begun, held: Some(held), there: None, own, estimate })))
+    }
+
+    /// When the request began, if going to a deployment with these pots changes anything.
+    pub(super) fn moves_to(&self, pots: &[Pot]) -> Option<u64> {
+        let open = self.0.as_ref().filter(|open| open.held.is_some())?;
+        (!pots.is_empty() || open.there.is_some()).then_some(open.begun.at_ms)
+    }
+
+    /// It is at another deployment from here on. The journal knows before anything is sent there; of several lines for one charge the last counts.
+    pub(super) fn go(&mut self, there: Held, counted: Vec<Counted>) -> Result<(), JournalError> {
+        let nanos = self.held_nanos();
+        let Some(open) = &mut self.0 else { return Ok(()) };
+        let deployments = !counted.is_empty();
+        let before = open.begun.pots.clone();
+        open.begun.pots.truncate(open.own);
+        open.begun.pots.extend(counted);
+        if let Err(error) = open.shared.journal.hold(&open.begun, nanos) {
+            open.begun.pots = before;
+            return Err(error);
+        }
+        open.there = deployments.then_some(there);
+        Ok(())
     }
 
     /// What another attempt can cost beside what is held, in which pots, and when the request began. `None`: nothing.
@@ -81,7 +109,7 @@ impl Reservation {
 
     /// The output that is paid for now, if it is less than before.
     pub(super) fn add(&mut self, more: Held) -> Result<Option<u64>, JournalError> {
-        let Some(Open { shared, begun, held: Some(held), estimate }) = &mut self.0 else { return Ok(None) };
+        let Some(Open { shared, begun, held: Some(held), estimate, .. }) = &mut self.0 else { return Ok(None) };
         // The later line counts.
         shared.journal.hold(begun, held.nanos.saturating_add(more.nanos))?;
         held.absorb(more);
@@ -114,12 +142,13 @@ impl Reservation {
     }
 
     fn end(&mut self, of: Charge) {
-        let Some(Open { shared, begun, held, .. }) = self.0.take() else { return };
+        let Some(Open { shared, begun, held, there, .. }) = self.0.take() else { return };
         let (charge, cost_nanos) = (begun.charge.clone(), of.cost_nanos);
         match held {
             Some(held) => {
                 shared.journal.end(&charge, &Line::Settle { charge: charge.clone(), of });
                 held.settle(cost_nanos);
+                there.into_iter().for_each(|there| there.settle(cost_nanos));
             }
             None => shared.journal.end(&charge, &Line::Free { begun, of }),
         }

@@ -7,7 +7,7 @@ use tollgate_policy::access::Rates;
 use tollgate_policy::limit::{Dimension, Tokens};
 use tollgate_store::limiter::WithoutRedis;
 
-use crate::replica::{Replica, denied, key, requests, until};
+use crate::replica::{Replica, denied, deployment, key, requests, until};
 use crate::support::redis::Redis;
 
 /// Futures of all replicas at once, each one asking again and again.
@@ -165,4 +165,45 @@ async fn redis_holds_a_counter_no_longer_than_its_window() {
     assert!((50..=60).contains(&ttl("parallel_requests:0").await));
     permit.settle(Tokens::default());
     until("the place is told to be free", async || ttl("parallel_requests:0").await == -2).await;
+}
+
+/// A replica that asks again as soon as a place of its own is free does not keep those of another from theirs.
+#[tokio::test]
+async fn replicas_take_turns_for_a_place_that_requests_wait_for() {
+    let redis = Redis::start().await;
+    let [a, b] = Replica::several(&redis, WithoutRedis::Refuse).await;
+    for limit in [1, 2, 4] {
+        let claims = deployment(&format!("d{limit}"), Rates { parallel_requests: Some(limit), ..Rates::default() });
+        let mut held = Vec::new();
+        for _ in 0..limit {
+            held.push(a.admit(&claims, 1).await.expect("alone it takes them all"));
+        }
+        // Half of them come to the other, one as each ends, and of one alone the turn.
+        for _ in 0..limit.div_ceil(2) {
+            assert!(denied(b.admit(&claims, 1).await).is_some());
+            held.pop().unwrap().settle(Tokens::default());
+            assert!(denied(a.admit(&claims, 1).await).is_some(), "it is the other's turn");
+            held.insert(0, b.admit(&claims, 1).await.expect("it waited longer"));
+        }
+        if limit > 1 {
+            // Both have as many, and both wait: each keeps its part.
+            assert!(denied(a.admit(&claims, 1).await).is_some() && denied(b.admit(&claims, 1).await).is_some());
+            held.pop().unwrap().settle(Tokens::default());
+            assert!(denied(b.admit(&claims, 1).await).is_some(), "it has more than the other");
+            assert!(a.admit(&claims, 1).await.is_ok());
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_ask_any_more_keeps_nobody_from_a_place() {
+    let redis = Redis::start().await;
+    let [a, b] = Replica::several(&redis, WithoutRedis::Refuse).await;
+    let claims = deployment("d", Rates { parallel_requests: Some(1), ..Rates::default() });
+    let permit = a.admit(&claims, 1).await.expect("there is room");
+    assert!(denied(b.admit(&claims, 1).await).is_some());
+    permit.settle(Tokens::default());
+    until("the other is not waited for", async || a.admit(&claims, 1).await.is_ok()).await;
+    let fields = redis.command("HKEYS tollgate:limit:parallel_requests:0:deployment:1:d").await.unwrap();
+    assert!(!fields.contains("want:"), "{fields}");
 }

@@ -84,8 +84,16 @@ impl Drop for Replica {
 }
 
 pub fn key(id: &str, rates: Rates) -> Claims {
+    claims(ScopeKind::Key, id, rates)
+}
+
+pub fn deployment(id: &str, rates: Rates) -> Claims {
+    claims(ScopeKind::Deployment, id, rates)
+}
+
+fn claims(kind: ScopeKind, id: &str, rates: Rates) -> Claims {
     let limits = Limits { rates, ..Limits::default() };
-    Claims::of(&[Scope { kind: ScopeKind::Key, id: id.into(), grants: Default::default(), limits }], &["kimi"])
+    Claims::of(&[Scope { kind, id: id.into(), grants: Default::default(), limits }], &["kimi"])
 }
 
 pub fn requests(n: u64) -> Rates {

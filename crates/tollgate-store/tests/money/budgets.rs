@@ -24,6 +24,8 @@ crate::contract! {
     an_increase_ends_when_it_was_to
     a_rolling_window_forgets_what_is_past
     a_budget_made_later_knows_what_was_spent_before
+    a_deployments_budget_holds_besides_those_of_the_caller
+    who_goes_to_another_deployment_leaves_the_budget_of_the_first
 }
 
 /// Ten cents each.
@@ -251,4 +253,57 @@ async fn a_budget_made_later_knows_what_was_spent_before(stage: &Stage) {
     day.max_nanos = Some(201);
     assert!(reserve(&meter, from_ref(&day), Estimate::flat(2), start).await.is_err());
     assert!(reserve(&meter, &[day], Estimate::flat(1), start).await.is_ok());
+}
+
+async fn a_deployments_budget_holds_besides_those_of_the_caller(stage: &Stage) {
+    let meters = [stage.gateway(), stage.gateway()];
+    let of_deployment = [pot(ScopeKind::Deployment, "d1", Window::Total, DOLLAR)];
+    let of_key = [key_budget(100 * DOLLAR)];
+    let mut held = Vec::new();
+    for n in 0..24 {
+        let meter = &meters[n % 2];
+        let mut reservation = reserve(meter, &of_key, dime(), NOON).await.unwrap();
+        match meter.hold_at(&mut reservation, &of_deployment, dime()).await {
+            Ok(_) => held.push(reservation),
+            Err(Denied::Budget(denial)) => {
+                assert_eq!(denial.pot.key.kind, ScopeKind::Deployment);
+                reservation.release();
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    // A part may lie idle at one of the two.
+    let count = held.len() as i64;
+    assert!((5..=10).contains(&count), "{count}");
+    held.into_iter().for_each(|reservation| reservation.settle(cost(DOLLAR / 20)));
+    for meter in meters {
+        meter.close().await;
+    }
+    for pot in of_key.iter().chain(&of_deployment) {
+        assert_eq!(stage.spent(pot).await, count * DOLLAR as i64 / 20);
+    }
+    assert_eq!(stage.number("SELECT CAST(SUM(leased_nanos) AS BIGINT) FROM balances").await, 0);
+}
+
+async fn who_goes_to_another_deployment_leaves_the_budget_of_the_first(stage: &Stage) {
+    let meter = stage.gateway();
+    let at = |id: &str| pot(ScopeKind::Deployment, id, Window::Total, DOLLAR);
+    let (one, other, whole) = (at("d1"), at("d2"), Estimate::flat(DOLLAR));
+    let mut first = reserve(&meter, &[], whole, NOON).await.unwrap();
+    let mut second = reserve(&meter, &[], whole, NOON).await.unwrap();
+    let mut third = reserve(&meter, &[], whole, NOON).await.unwrap();
+    meter.hold_at(&mut first, from_ref(&one), whole).await.unwrap();
+    assert!(meter.hold_at(&mut second, from_ref(&one), whole).await.is_err());
+    meter.hold_at(&mut first, from_ref(&other), whole).await.unwrap();
+    meter.hold_at(&mut second, from_ref(&one), whole).await.unwrap();
+    // One that has no room there stays where it is, and one without a budget holds nothing.
+    assert!(meter.hold_at(&mut first, from_ref(&one), whole).await.is_err());
+    meter.hold_at(&mut second, &[], whole).await.unwrap();
+    meter.hold_at(&mut third, from_ref(&one), whole).await.unwrap();
+    first.settle(cost(1));
+    second.settle(cost(20));
+    third.settle(cost(300));
+    meter.close().await;
+    assert_eq!((stage.spent(&one).await, stage.spent(&other).await), (300, 1));
+    assert_eq!(stage.number("SELECT CAST(SUM(leased_nanos) AS BIGINT) FROM balances").await, 0);
 }

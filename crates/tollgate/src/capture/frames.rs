@@ -3,9 +3,29 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
+use tollgate_dialect::frame::eventstream::EventStreamReader;
+use tollgate_dialect::frame::{FrameReader, event_in};
 
 use super::media;
 use super::redact::{REDACTED, Redactor};
+
+/// An event stream of AWS as server-sent events, so that it can be read and searched; `None`: it is none. What is wrong with it,
+/// and a message that broke off, is left out.
+pub fn of_event_stream(raw: &[u8]) -> Option<String> {
+    if FrameReader::of(raw).is_text() {
+        return None;
+    }
+    let mut reader = EventStreamReader::default();
+    reader.feed(raw);
+    let mut events = String::with_capacity(raw.len());
+    while let Some(Ok(message)) = reader.next() {
+        let unwrapped = event_in(&message).flatten();
+        let payload = String::from_utf8_lossy(unwrapped.as_deref().unwrap_or(message.payload));
+        let data = if payload.is_empty() { message.error_message } else { &payload };
+        events.push_str(&format!("event: {}\ndata: {data}\n\n", message.name));
+    }
+    Some(events)
+}
 
 /// The stream without secrets. Frames in which nothing is found stay as they are, byte for byte.
 pub fn redact(stream: &str, redactor: &Redactor) -> String {
@@ -147,6 +167,14 @@ mod tests {
 
     fn redacted(stream: &str) -> String {
         redact(stream, &Redactor::new(["provider-canary".to_string()]))
+    }
+
+    #[test]
+    fn a_secret_in_a_chunk_of_bedrock_is_found() {
+        let event = r#"{"type":"content_block_delta","delta":{"text":"provider-canary"}}"#;
+        let stream = of_event_stream(&tollgate_sim::chunk(event)).expect("an event stream");
+        let expected = format!("event: chunk\ndata: {}\n\n", event.replace("provider-canary", "[redacted]"));
+        assert_eq!(redacted(&stream), expected);
     }
 
     fn chunk(text: &str) -> String {

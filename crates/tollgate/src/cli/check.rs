@@ -75,6 +75,7 @@ fn table(config: &Config) -> String {
             Dialect::Messages => " (Messages)",
             Dialect::Responses => " (Responses)",
             Dialect::Gemini => " (Gemini)",
+            Dialect::Converse => " (Converse)",
         };
         (d.group.as_str(), format!("{}/{} @ {}{dialect}", d.provider, d.model, d.shown_url()))
     });

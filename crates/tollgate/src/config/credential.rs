@@ -75,10 +75,17 @@ fn key(params: &Section<'_, '_>, target: &Target) -> Option<String> {
     found.map(|key| key.trim().to_string())
 }
 
-pub fn headers(params: &Section<'_, '_>, organization: Option<&str>) -> Vec<(HeaderName, HeaderValue)> {
+/// `quota_project`: of Google's credentials.
+pub fn headers(
+    params: &Section<'_, '_>,
+    organization: Option<&str>,
+    quota_project: Option<&str>,
+) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
-    if let Some(organization) = organization.and_then(|o| HeaderValue::from_str(o).ok()) {
-        headers.push((HeaderName::from_static("openai-organization"), organization));
+    for (name, value) in [("openai-organization", organization), ("x-goog-user-project", quota_project)] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            headers.push((HeaderName::from_static(name), value));
+        }
     }
     for key in ["headers", "extra_headers"] {
         let Some(section) = params.section(key) else { continue };

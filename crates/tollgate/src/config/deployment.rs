@@ -1,6 +1,7 @@
 //! One entry of `model_list:`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tollgate_dialect::Dialect;
@@ -8,14 +9,19 @@ use tollgate_dialect::json::Json;
 use tollgate_policy::health::Limits;
 use tollgate_policy::price::{Price, Units};
 
+use super::aws;
 use super::capabilities::{of_model, overlay};
 use super::context::Context;
 use super::credential::{credential, headers};
-use super::entra::{SignIn, sign_in};
+use super::entra::sign_in;
+use super::google::Credentials;
+use super::identity::{Identity, SignIn};
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
+use super::limits;
 use super::model::{CheckRules, Deployment, ForceStream, Timeouts};
 use super::section::Section;
 use super::target::{self, Target};
+use super::vertex;
 use super::yaml::{Map, Node, Value};
 
 /// What holds for every deployment that does not say otherwise.
@@ -24,6 +30,7 @@ pub struct Defaults {
     pub drop_params: bool,
     /// `litellm_settings.enable_azure_ad_token_refresh`: Azure's deployments without a key sign in.
     pub entra: bool,
+    pub vertex: vertex::Defaults,
     pub num_retries: u32,
     pub timeout: Option<Duration>,
     pub stream_timeout: Option<Duration>,
@@ -117,7 +124,9 @@ fn one(
     let chat_only = params.bool("use_chat_completions_api").unwrap_or(false);
     let apis = [("auto", None), ("chat", Some(Dialect::Chat)), ("responses", Some(Dialect::Responses))];
     let api = params.choice("api_mode", &apis).flatten().or(chat_only.then_some(Dialect::Chat));
-    let target = target::find(params, messages_listed, api);
+    let base_model = params.text("base_model").or_else(|| info.and_then(|info| info.text("base_model")));
+    let wanted = target::Wanted { messages_listed, api, base_model: base_model.as_deref(), vertex: &defaults.vertex };
+    let target = target::find(params, &wanted);
     // The rest is read all the same, so that one run reports everything.
     let drop_params = params.bool("drop_params").unwrap_or(defaults.drop_params);
     let force_stream = [("auto", ForceStream::Auto), ("always", ForceStream::Always), ("never", ForceStream::Never)];
@@ -126,10 +135,11 @@ fn one(
     let num_retries =
         params.small_count("num_retries").or(params.small_count("max_retries")).unwrap_or(defaults.num_retries);
     let weight = params.small_count("weight");
+    let bounds = limits::of_deployment(params, info);
     let limits = Limits {
         parallel: params.small_count("max_parallel_requests").or(defaults.max_parallel).filter(|n| *n > 0),
-        requests: params.count("rpm").filter(|n| *n > 0),
-        tokens: params.count("tpm").filter(|n| *n > 0),
+        requests: bounds.rates.requests_per_minute,
+        tokens: bounds.rates.tokens_per_minute,
     };
     let cooldown = params.span("cooldown_time");
     let tags = texts(params, "tags");
@@ -150,35 +160,49 @@ fn one(
         return None;
     }
     let names_key = params.entry("api_key").is_some();
-    let (credential, entra) = match sign_in(params, &target, defaults.entra) {
+    let signs_in = match (&target.aws, &target.google) {
+        (Some(asked), _) => aws::sign_in(params, asked),
+        (None, Some(Credentials { source, .. })) => SignIn::As(Identity::Google(Arc::new(source.clone()))),
+        (None, None) => sign_in(params, &target, defaults.entra),
+    };
+    let (credential, identity) = match signs_in {
         SignIn::Key => (credential(params, &target), None),
         SignIn::Token(token) => (Some((http::header::AUTHORIZATION, token)), None),
-        SignIn::Entra(entra) => (None, Some(entra)),
+        SignIn::As(identity) => (None, Some(identity)),
         SignIn::Wrong => (None, None),
     };
-    let headers = headers(params, organization);
-    // A deployment on Azure may be called anything.
-    let base_model = params.text("base_model").or_else(|| info.and_then(|info| info.text("base_model")));
-    let facts_of = base_model.as_deref().filter(|_| target.row.is_azure()).unwrap_or(&target.model);
+    let quota_project = target.google.as_ref().and_then(|credentials| credentials.quota_project.as_deref());
+    let headers = headers(params, organization, quota_project);
+    // A deployment on Azure, a tuned model of Vertex AI and an ARN on AWS may be called anything.
+    let named_freely = target.row.is_azure() || target.row.is_vertex() || target.row.is_aws();
+    let facts_of = base_model.as_deref().filter(|_| named_freely).unwrap_or(&target.model);
     let overlay = overlay(params, info, &target.row.name, facts_of);
     let known = of_model(&target.row.name, facts_of, &overlay);
+    let price = price.or(known.price);
+    // Behind a wildcard each model has a price of its own.
+    if bounds.budget.is_some() && price.is_none() && !target.model.contains('*') {
+        let at = params.entry("max_budget").map_or(params.at, |entry| entry.at);
+        let hint = "write `input_cost_per_token` and `output_cost_per_token`";
+        params.cx.warning(at, &params.path_of("max_budget"), "is never spent, as no price is known", hint);
+    }
     let (request_defaults, extra_body) = body_params(params);
     if let Some(info) = info {
         info.finish(&MODEL_INFO);
     }
-    let Target { row, model, dialect, either_api, base_url, paths, .. } = target;
+    let Target { row, written, model, dialect, either_api, base_url, paths, .. } = target;
     Some(Deployment {
         id: id.unwrap_or_default(),
         group,
         provider: row.name.clone(),
+        written_provider: written,
         model,
         dialect,
         either_api,
         has_responses: row.responses,
         base_url,
-        credential_missing: names_key && credential.is_none(),
+        credential_missing: names_key && credential.is_none() && identity.is_none(),
         credential,
-        entra,
+        identity,
         paths,
         headers,
         quirks: known.quirks,
@@ -195,11 +219,12 @@ fn one(
         weight,
         share: 1,
         limits,
+        bounds,
         cooldown,
         tags,
         access_groups,
         order,
-        price: price.or(known.price),
+        price,
         check,
     })
 }

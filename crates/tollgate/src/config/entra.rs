@@ -4,9 +4,11 @@
 //! in `litellm_params` are LiteLLM's.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::{HeaderValue, Uri};
 
+use super::identity::{Identity, SignIn};
 use super::secret::Secret;
 use super::section::Section;
 use super::target::Target;
@@ -68,23 +70,6 @@ impl Entra {
             Source::Workload { .. } | Source::Imds { .. } | Source::Cli { .. } | Source::DeveloperCli { .. } => None,
         })
     }
-
-    /// Text that differs where the identity does.
-    pub fn told_apart(&self) -> String {
-        let secrets: Vec<&str> = self.secrets().collect();
-        format!("{self:?}{}", secrets.join("\n"))
-    }
-}
-
-/// With what the deployment's requests sign in.
-pub enum SignIn {
-    /// `api_key`, or what stands for it.
-    Key,
-    /// A token that somebody else keeps fresh.
-    Token(Secret),
-    Entra(Entra),
-    /// Not at all: a problem was reported.
-    Wrong,
 }
 
 /// `chain`: `litellm_settings.enable_azure_ad_token_refresh`, which means DefaultAzureCredential.
@@ -120,7 +105,8 @@ pub fn sign_in(params: &Section<'_, '_>, target: &Target, chain: bool) -> SignIn
         return fixed(params, token);
     }
     let Some(sources) = sources else { return SignIn::Wrong };
-    SignIn::Entra(Entra { scope: scope.unwrap_or_else(|| usual_scope.to_string()), sources })
+    let scope = scope.unwrap_or_else(|| usual_scope.to_string());
+    SignIn::As(Identity::Entra(Arc::new(Entra { scope, sources })))
 }
 
 fn given(params: &Section<'_, '_>, key: &str) -> bool {
@@ -334,6 +320,6 @@ const LINKS: [Link; 5] = [
     },
 ];
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

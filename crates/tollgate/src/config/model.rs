@@ -21,12 +21,14 @@ use tollgate_policy::route::RouteTable;
 use tollgate_store::limiter::WithoutRedis;
 use tollgate_store::shared::Address;
 
+use super::bedrock;
 use super::deployment::Defaults;
-use super::entra::Entra;
+use super::identity::Identity;
 use super::rewrite::RewriteRule;
 use super::routing::Routing;
 use super::secret::Secret;
 use super::sign_in::SignIn;
+use super::vertex;
 use crate::kept::KeptRules;
 
 #[derive(Clone, Debug)]
@@ -61,6 +63,8 @@ pub struct Deployment {
     pub group: String,
     /// The provider's row in the registry.
     pub provider: String,
+    /// The provider that `model` names. By its address it may be another one: `openai/x` is spoken by many.
+    pub written_provider: String,
     /// The provider's name for the model. With a wildcard in it (`*`), the matched text is put there.
     pub model: String,
     pub dialect: Dialect,
@@ -72,8 +76,8 @@ pub struct Deployment {
     pub base_url: Uri,
     /// The credential's header, value included. `None`: the provider takes none.
     pub credential: Option<(HeaderName, Secret)>,
-    /// In place of a `credential`: where the tokens come from.
-    pub entra: Option<Entra>,
+    /// In place of a `credential`: who signs in, and how.
+    pub identity: Option<Identity>,
     pub paths: Paths,
     /// The configuration names a key that is not there, of a provider that may work without one.
     pub credential_missing: bool,
@@ -100,6 +104,8 @@ pub struct Deployment {
     /// Its part of the route's traffic: its weight, else its limit of requests or tokens.
     pub share: u32,
     pub limits: Limits,
+    /// Its own rates, in force where `enforce_model_rate_limits` is set, and its own budget.
+    pub bounds: access::Limits,
     /// `cooldown_time`, where it has one of its own.
     pub cooldown: Option<Duration>,
     pub tags: Vec<String>,
@@ -130,6 +136,15 @@ impl Deployment {
         (self.check.possible && !model.contains('*')).then_some(model)
     }
 
+    /// Where a call of a model goes.
+    pub fn address(&self, dialect: Dialect, model: &str, stream: bool) -> String {
+        match self.paths {
+            Paths::OfPublisher => self.url(&vertex::path(dialect, model, stream)),
+            Paths::OfModel if dialect == Dialect::Messages => self.url(&bedrock::path(model, stream)),
+            Paths::Plain | Paths::OfDeployment(_) | Paths::OfModel => self.url(&dialect.path_for(model, stream)),
+        }
+    }
+
     /// The address of a path such as [`Dialect::path_for`], with a query that `api_base` may have.
     pub fn url(&self, path: &str) -> String {
         let whole = self.base_url.to_string();
@@ -154,8 +169,8 @@ impl Deployment {
         let headers = headers.filter_map(|(_, value)| value.to_str().ok());
         let query = self.base_url.query().unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
         let others = headers.chain(query.map(|(_, value)| value)).filter(|value| value.len() >= 8);
-        let entra = self.entra.iter().flat_map(Entra::secrets).filter(|secret| secret.len() >= 4);
-        key.into_iter().chain(entra).chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text))
+        let identity = self.identity.iter().flat_map(Identity::secrets).filter(|secret| secret.len() >= 4);
+        key.into_iter().chain(identity).chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text))
     }
 
     /// For messages to people: the address without user names, passwords and queries.
@@ -176,6 +191,10 @@ pub enum Paths {
     Plain,
     /// Azure's classic API: those of [`OF_DEPLOYMENT`] stand below the deployment of this name.
     OfDeployment(String),
+    /// Bedrock: the model stands in the path.
+    OfModel,
+    /// Vertex AI: the model's publisher and the model stand in the path.
+    OfPublisher,
 }
 
 /// The other paths of the classic API stand beside the deployments (openai-python 3.52.0, `lib/azure.py`).
@@ -301,6 +320,10 @@ pub struct Settings {
     pub checks: HealthChecks,
     /// Of the whole gateway, for all callers: `tollgate_settings.limits`, `general_settings.global_max_parallel_requests`.
     pub limits: access::Limits,
+    /// `router_settings.provider_budget_config`, by provider.
+    pub provider_budgets: BTreeMap<String, access::Budget>,
+    /// `litellm_settings.tag_budget_config`, by tag.
+    pub tag_budgets: BTreeMap<String, access::Budget>,
     /// `litellm_settings.max_end_user_budget_id`: the named budget of customers who have none.
     pub end_user_budget: Option<String>,
     /// `tollgate_settings.timezone`: whose days and months budgets count in. `None`: UTC.

@@ -7,6 +7,7 @@ use tollgate_policy::balance::Strategy;
 use tollgate_policy::failover::{Class, Trouble};
 use tollgate_policy::fallback::Fallbacks;
 use tollgate_policy::health::RestRules;
+use tollgate_policy::nearest::nearest;
 use tollgate_policy::retry::RetryPolicy;
 
 use super::section::Section;
@@ -26,6 +27,8 @@ pub struct Routing {
     pub shortest_pause: Duration,
     pub rests: RestRules,
     pub fallbacks: Fallbacks,
+    /// `enforce_model_rate_limits`: the rates of deployments hold, and do not only decide who is asked first.
+    pub enforces_rates: bool,
     /// Tags of requests decide; `true`: one tag in common is enough.
     pub tags: Option<bool>,
     /// A conversation stays with its deployment for this long after its last answer; `None`: it does not.
@@ -41,6 +44,7 @@ impl Default for Routing {
             shortest_pause: Duration::ZERO,
             rests: RestRules::default(),
             fallbacks: Fallbacks::default(),
+            enforces_rates: false,
             tags: None,
             affinity: Some(AFFINITY_FOR),
         }
@@ -104,7 +108,7 @@ pub fn read_router(section: &Section<'_, '_>, routing: &mut Routing, mentions: &
     section.bool("enable_health_check_routing");
     section.bool("enable_pre_call_checks");
     section.bool("enable_weighted_failover");
-    section.take("optional_pre_call_checks");
+    routing.enforces_rates = reads_checks(section);
     if let Some(policy) = section.section("retry_policy") {
         routing.retries = retry_policy(&policy);
     }
@@ -119,6 +123,36 @@ pub fn read_router(section: &Section<'_, '_>, routing: &mut Routing, mentions: &
         routing.rests.allowed_fails_by_class = by_class(&policy, "AllowedFails");
         rest_of_policy(&policy, "AllowedFails");
     }
+}
+
+/// LiteLLM's list of checks (1.109.1, `OptionalPreCallChecks`). True if one of them is that of the deployments' rates; what the others are for is always
+/// done here, or not at all.
+fn reads_checks(section: &Section<'_, '_>) -> bool {
+    const KEY: &str = "optional_pre_call_checks";
+    const ENFORCE: &str = "enforce_model_rate_limits";
+    const OTHERS: [&str; 7] = [
+        "prompt_caching",
+        "router_budget_limiting",
+        "responses_api_deployment_check",
+        "deployment_affinity",
+        "session_affinity",
+        "forward_client_headers_by_model_group",
+        "encrypted_content_affinity",
+    ];
+    let mut enforces = false;
+    for node in section.list(KEY) {
+        match text(section, &node) {
+            Some(name) if name == ENFORCE => enforces = true,
+            Some(name) if OTHERS.contains(&name.as_str()) => {}
+            named => {
+                let known = OTHERS.into_iter().chain([ENFORCE]);
+                let near = nearest(named.as_deref().unwrap_or_default(), known, 1).first().copied().unwrap_or(ENFORCE);
+                let hint = format!("did you mean `{near}`?");
+                section.cx.warning(node.at, &section.path_of(KEY), "is no known check and has no effect", hint);
+            }
+        }
+    }
+    enforces
 }
 
 fn retry_policy(policy: &Section<'_, '_>) -> RetryPolicy {

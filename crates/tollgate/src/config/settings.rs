@@ -22,6 +22,7 @@ use super::routing::{self, Routing};
 use super::secret::Secret;
 use super::section::Section;
 use super::sign_in;
+use super::vertex;
 use super::yaml::{Map, Value};
 use crate::kept::KeptRules;
 
@@ -108,6 +109,8 @@ fn litellm(root: &Section<'_, '_>, read: &mut Read) {
     let Some(section) = root.section("litellm_settings") else { return };
     defaults.drop_params = section.bool("drop_params").unwrap_or(false);
     defaults.entra = section.bool("enable_azure_ad_token_refresh").unwrap_or(false);
+    defaults.vertex =
+        vertex::Defaults { project: section.text("vertex_project"), location: section.text("vertex_location") };
     defaults.timeout = section.seconds("request_timeout");
     defaults.num_retries = section.small_count("num_retries").unwrap_or(NUM_RETRIES);
     if let Some(aliases) = section.section("model_alias_map") {
@@ -115,6 +118,7 @@ fn litellm(root: &Section<'_, '_>, read: &mut Read) {
     }
     read.settings.end_user_budget = section.text("max_end_user_budget_id");
     limits::read_budget(&section, &mut read.settings.limits);
+    read.settings.tag_budgets = limits::named_budgets(&section, "tag_budget_config");
     routing::read_shared(&section, &mut read.routing, &mut read.mentions);
     section.finish(&LITELLM_SETTINGS);
 }
@@ -135,6 +139,7 @@ fn router(root: &Section<'_, '_>, read: &mut Read) {
     if section.bool("enable_mid_stream_fallback_continuation").unwrap_or(false) {
         read.settings.mid_stream = MidStream::Continue;
     }
+    read.settings.provider_budgets = limits::named_budgets(&section, "provider_budget_config");
     read.redis = redis::of_router(&section);
     section.finish(&ROUTER_SETTINGS);
 }

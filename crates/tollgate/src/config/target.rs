@@ -6,13 +6,22 @@ use tollgate_policy::nearest::nearest;
 
 use crate::registry::{self, Auth, Known, Provider};
 
+use super::aws::Asked;
 use super::azure;
+use super::bedrock;
+use super::google::Credentials;
 use super::model::Paths;
 use super::problem::Pos;
 use super::section::Section;
+use super::vertex;
+
+/// The row of `bedrock/mantle/`.
+const MANTLE: &str = "bedrock_mantle";
 
 pub struct Target {
     pub row: &'static Provider,
+    /// The provider as it is written.
+    pub written: String,
     /// The provider's name for the model.
     pub model: String,
     pub dialect: Dialect,
@@ -21,9 +30,24 @@ pub struct Target {
     pub base_url: Uri,
     pub paths: Paths,
     pub auth: Auth,
+    /// With what a deployment on Vertex AI signs in, unless by `api_key`.
+    pub google: Option<Credentials>,
     /// Where a key is looked for when the configuration gives none.
     pub key_variables: Vec<String>,
     pub key_required: bool,
+    /// For what requests to AWS are signed, unless a key signs in.
+    pub aws: Option<Asked>,
+}
+
+/// What the entry says beside the model and its address.
+pub struct Wanted<'w> {
+    /// `supported_endpoints` names `/v1/messages`.
+    pub messages_listed: bool,
+    /// What `api_mode` says.
+    pub api: Option<Dialect>,
+    pub base_model: Option<&'w str>,
+    /// What deployments on Vertex AI have that name no project or location.
+    pub vertex: &'w vertex::Defaults,
 }
 
 /// What `model:` and `custom_llm_provider:` say.
@@ -33,10 +57,10 @@ struct Named {
     model: String,
 }
 
-/// `None` with a problem reported. `messages_listed`: `supported_endpoints` names `/v1/messages`. `api`: what `api_mode` says.
-pub fn find(params: &Section<'_, '_>, messages_listed: bool, api: Option<Dialect>) -> Option<Target> {
+/// `None` with a problem reported.
+pub fn find(params: &Section<'_, '_>, wanted: &Wanted<'_>) -> Option<Target> {
     let mut named = named(params)?;
-    let mut api = api;
+    let mut api = wanted.api;
     // LiteLLM's `openai/responses/NAME`.
     if let Some(model) = named.model.strip_prefix("responses/").filter(|_| named.row.responses) {
         named.model = model.to_string();
@@ -48,15 +72,37 @@ pub fn find(params: &Section<'_, '_>, messages_listed: bool, api: Option<Dialect
         ("messages", Dialect::Messages),
         ("responses", Dialect::Responses),
         ("gemini", Dialect::Gemini),
+        ("converse", Dialect::Converse),
     ];
     let endpoint = params.choice("endpoint", &endpoints);
     let host_row = address.as_ref().and_then(|a| registry::embedded().by_host(a.uri.authority()?.as_str()));
-    let row = row_at(&named, address.as_ref(), host_row);
-    let mut dialect = endpoint.unwrap_or_else(|| dialect(&named, row, address.as_ref(), messages_listed));
+    let mut row = row_at(&named, address.as_ref(), host_row);
+    let mut dialect = endpoint.unwrap_or_else(|| dialect(&named, row, address.as_ref(), wanted.messages_listed));
     if let (None, Dialect::Chat, Some(api)) = (endpoint, dialect, api) {
         dialect = api;
     }
+    let mut aws = None;
+    let mut google = None;
     let (base_url, paths) = match &address {
+        address if row.is_aws() => {
+            let on_bedrock = bedrock::named(&named.model, wanted.base_model, row.name == MANTLE);
+            if on_bedrock.mantle {
+                row = registry::embedded().row(MANTLE);
+            }
+            dialect = endpoint.unwrap_or(on_bedrock.dialect);
+            let given = address.as_ref().map(|address| trimmed(&address.uri, dialect));
+            let found = bedrock::find(params, given.as_deref(), &on_bedrock, row.aws_service())?;
+            named.model = on_bedrock.model.to_string();
+            aws = Some(found.asked);
+            (found.base_url, if row.name == MANTLE { Paths::Plain } else { Paths::OfModel })
+        }
+        address if row.is_vertex() => {
+            named.model = vertex::model_name(dialect, &named.model).to_string();
+            let given = address.as_ref().map(|a| vertex::Given { uri: &a.uri, at: a.at, key: a.key });
+            let found = vertex::find(params, given.as_ref(), dialect, &named.model, wanted.vertex)?;
+            google = found.credentials;
+            (found.base_url, found.paths)
+        }
         Some(address) if row.is_azure() => {
             named.model = azure::deployment_name(&named.model).to_string();
             let (query, at, key) = (address.uri.query(), address.at, address.key);
@@ -74,6 +120,7 @@ pub fn find(params: &Section<'_, '_>, messages_listed: bool, api: Option<Dialect
     let at_home = row.base_url.is_none() || row_owns(row, &base_url);
     Some(Target {
         row,
+        written: named.row.name.clone(),
         // `anthropic/` promises Anthropic's own header, wherever it leads.
         auth: if named.row.name == "anthropic" { named.row.auth(dialect) } else { row.auth(dialect) },
         model: named.model,
@@ -81,8 +128,10 @@ pub fn find(params: &Section<'_, '_>, messages_listed: bool, api: Option<Dialect
         either_api: dialect == Dialect::Chat && endpoint.is_none() && api.is_none(),
         base_url,
         paths,
+        google,
         key_variables,
         key_required: !row.key_optional && at_home,
+        aws,
     })
 }
 
@@ -213,6 +262,9 @@ fn dialect(named: &Named, row: &Provider, address: Option<&Address>, messages_li
     if named.row.dialect() == Dialect::Messages {
         return Dialect::Messages;
     }
+    if row.is_vertex() {
+        return vertex::dialect(&named.model);
+    }
     let path = address.map_or("", |address| address.uri.path());
     let ends_in_messages =
         row.messages_path().is_some_and(|end| path.trim_end_matches("/v1/messages").ends_with(&format!("/{end}")));
@@ -270,11 +322,12 @@ fn trimmed(uri: &Uri, dialect: Dialect) -> String {
         Dialect::Messages => &[Dialect::Messages.path()],
         Dialect::Chat | Dialect::Responses => &[Dialect::Chat.path(), Dialect::Responses.path()],
         Dialect::Gemini => &[Dialect::Gemini.path()],
+        Dialect::Converse => &[Dialect::Converse.path()],
     };
     let url = paths.iter().find_map(|path| url.strip_suffix(path)).unwrap_or(url).trim_end_matches('/');
     match dialect {
         Dialect::Messages => url.strip_suffix("/v1").unwrap_or(url).to_string(),
-        Dialect::Chat | Dialect::Responses => url.to_string(),
+        Dialect::Chat | Dialect::Responses | Dialect::Converse => url.to_string(),
         Dialect::Gemini => url.strip_suffix("/v1beta").or(url.strip_suffix("/v1")).unwrap_or(url).to_string(),
     }
 }

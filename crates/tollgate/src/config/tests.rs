@@ -4,6 +4,7 @@ use tollgate_dialect::Dialect;
 
 use super::*;
 
+mod aws;
 mod azure;
 mod broken;
 mod capture;
@@ -19,6 +20,7 @@ mod retention;
 mod routing;
 mod secrets;
 mod sign_in;
+mod vertex;
 
 /// A folder with a configuration, and variables.
 pub struct Files {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tollgate_dialect::error::{ErrorKind, PublicError};
 use tollgate_policy::access::ScopeKind;
 use tollgate_policy::authorise;
-use tollgate_policy::budget;
+use tollgate_policy::budget::{self, PotKey};
 use tollgate_policy::price::dollars;
 use tollgate_store::meter::Denied;
 
@@ -53,13 +53,13 @@ pub fn over_budget(denied: &Denied) -> PublicError {
     let ends = ends.map_or(String::new(), |at| format!(" It begins anew at {at}."));
     let message = format!(
         "Budget exceeded: the {} has a budget of ${} ({}){model}, of which ${} is spent{held}, and this request needs up to ${}.{ends} \
-         max_budget{} decides.",
-        pot.key.kind.name(),
+         {} decides.",
+        whose(&pot.key),
         dollars(pot.cap_nanos),
         pot.key.window.word(),
         dollars(*spent_nanos),
         dollars(*asked_nanos),
-        setting(pot.key.kind),
+        setting(&pot.key),
     );
     PublicError { should_retry: Some(false), ..PublicError::new(402, ErrorKind::Billing, message) }
 }
@@ -75,8 +75,16 @@ pub fn store_away() -> PublicError {
     }
 }
 
-fn setting(kind: ScopeKind) -> &'static str {
-    match kind {
+/// What the configuration names is named. Of all others the id may be a secret, or nobody else's concern.
+fn whose(key: &PotKey) -> String {
+    match key.kind {
+        ScopeKind::Tag | ScopeKind::Deployment | ScopeKind::Provider => format!("{} {}", key.kind.name(), key.id),
+        kind => kind.name().to_string(),
+    }
+}
+
+fn setting(key: &PotKey) -> String {
+    let of = match key.kind {
         ScopeKind::Gateway => " of litellm_settings",
         ScopeKind::Organisation => " of /organization/update",
         ScopeKind::Team => " of /team/update",
@@ -84,6 +92,9 @@ fn setting(kind: ScopeKind) -> &'static str {
         ScopeKind::Member => "_in_team of /team/member_update",
         ScopeKind::Key => " of /key/update",
         ScopeKind::EndUser => " of /customer/update",
-        ScopeKind::Tag | ScopeKind::Deployment => "",
-    }
+        ScopeKind::Deployment => " of its litellm_params",
+        ScopeKind::Tag => return format!("litellm_settings.tag_budget_config.{}.max_budget", key.id),
+        ScopeKind::Provider => return format!("router_settings.provider_budget_config.{}.max_budget", key.id),
+    };
+    format!("max_budget{of}")
 }

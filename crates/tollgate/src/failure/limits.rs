@@ -58,6 +58,14 @@ fn setting(denial: &Denial) -> String {
             format!("tollgate_settings.limits.{word}, else general_settings.global_max_parallel_requests,")
         }
         (ScopeKind::Gateway, None) => format!("tollgate_settings.limits.{word}"),
+        (ScopeKind::Deployment, _) if denial.dimension == Dimension::ParallelRequests => {
+            format!("litellm_params.{word}")
+        }
+        (ScopeKind::Deployment, _) => {
+            format!(
+                "litellm_params.{word}, with enforce_model_rate_limits in router_settings.optional_pre_call_checks,"
+            )
+        }
         (kind, _) => format!("{word} of {}", whom(kind)),
     }
 }

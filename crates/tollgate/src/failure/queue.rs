@@ -8,8 +8,7 @@ use super::NotAdmitted;
 
 /// What decides is named: how many may wait and how long, and how many go at once.
 pub fn not_admitted(route: &str, why: NotAdmitted, retry_after: Duration) -> PublicError {
-    const AT_ONCE: &str =
-        "litellm_params.max_parallel_requests and the providers' rate limits decide how many go at once";
+    const AT_ONCE: &str = "litellm_params.max_parallel_requests and the rate limits of deployments and providers decide how many go at once";
     let message = match why {
         NotAdmitted::QueueFull { max_waiting } => format!(
             "{route}: the queue is full: {max_waiting} requests may wait for their turn (tollgate_settings.fair_queue.max_waiting decides; {AT_ONCE})."

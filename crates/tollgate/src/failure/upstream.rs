@@ -30,7 +30,7 @@ pub fn attempt(failure: &AttemptFailure, deployment: &str, provider: &str, timeo
             ..PublicError::new(
                 502,
                 ErrorKind::Api,
-                format!("{deployment}: the gateway got no Entra ID token for {provider}: {words}"),
+                format!("{deployment}: the gateway cannot sign in to {provider}: {words}"),
             )
         },
         AttemptFailure::Refused(error) => refused(error, deployment, provider),

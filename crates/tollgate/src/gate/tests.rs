@@ -1,7 +1,9 @@
 use std::sync::atomic::AtomicU32;
 use std::task::Wake;
 
+use tollgate_policy::access::ScopeKind;
 use tollgate_policy::health::{Limits, Rest, RestFailure, RestReason};
+use tollgate_policy::limit::{Denial, Dimension};
 use tollgate_policy::queue::Class;
 
 use super::*;
@@ -19,7 +21,7 @@ fn gate() -> Arc<Gate> {
 }
 
 fn enter(gate: &Arc<Gate>, all: &[&SharedHealth]) -> Option<Slot> {
-    gate.enter(all.iter().copied().enumerate())
+    gate.enter(all.iter().copied().enumerate(), 0)
 }
 
 fn wait(gate: &Arc<Gate>, tenant: u64, all: &[&SharedHealth]) -> Place {
@@ -27,7 +29,8 @@ fn wait(gate: &Arc<Gate>, tenant: u64, all: &[&SharedHealth]) -> Place {
 }
 
 fn wait_for(gate: &Arc<Gate>, tenant: u64, all: &[&SharedHealth], patience: Duration) -> Place {
-    let doors = all.iter().enumerate().map(|(index, standing)| Door { index, standing: (*standing).clone() });
+    let doors =
+        all.iter().enumerate().map(|(index, standing)| Door { index, standing: (*standing).clone(), limited: None });
     let arrival = Arrival { tenant, weight: 1, class: Class::Interactive, priority: 0 };
     gate.wait(doors.collect(), arrival, patience, 1000).unwrap_or_else(|Full| panic!("the queue is full"))
 }
@@ -186,7 +189,7 @@ async fn patience_ends() {
 fn who_must_give_way_is_told() {
     let (gate, one) = (gate(), standing(1));
     let _slot = enter(&gate, &[&one]).unwrap();
-    let doors: Arc<[Door]> = [Door { index: 0, standing: one.clone() }].into();
+    let doors: Arc<[Door]> = [Door { index: 0, standing: one.clone(), limited: None }].into();
     let arrival = |tenant| Arrival { tenant, weight: 1, class: Class::Interactive, priority: 0 };
     let mut places: Vec<Place> =
         (0..3).map(|_| gate.wait(doors.clone(), arrival(1), LONG, 3).unwrap_or_else(|_| panic!("room"))).collect();
@@ -247,4 +250,84 @@ async fn no_slot_is_lost_or_given_twice_under_random_disconnects() {
     }
     assert_eq!((lock(&a).in_flight(), lock(&b).in_flight(), gate.waiting()), (0, 0, 0));
     assert_eq!((*most).each_ref().map(|most| most.load(Ordering::Relaxed)), [3, 2]);
+}
+
+/// So many requests of one tenant that wait for a deployment with limits of its own.
+fn wait_limited(gate: &Arc<Gate>, tenant: u64, standing: &SharedHealth, tokens: u64) -> Place {
+    let doors: Arc<[Door]> = [Door { index: 0, standing: standing.clone(), limited: Some(tokens) }].into();
+    let arrival = Arrival { tenant, weight: 1, class: Class::Interactive, priority: 0 };
+    gate.wait(doors, arrival, LONG, 1000).unwrap_or_else(|Full| panic!("the queue is full"))
+}
+
+fn spent(remaining: u64, needed: u64, until_ms: u64) -> Closed {
+    let denial = Denial {
+        kind: ScopeKind::Deployment,
+        model: None,
+        dimension: if remaining == 0 { Dimension::RequestsPerMinute } else { Dimension::TokensPerMinute },
+        limit: 100,
+        remaining,
+        needed,
+        resets_at_ms: Some(0),
+    };
+    Closed::by(denial, needed, until_ms)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_at_a_time_finds_out_whether_a_limit_has_room_and_who_finds_none_keeps_its_turn() {
+    let (gate, one) = (gate(), SharedHealth::default());
+    lock(&one).close(0, spent(0, 1, 1000));
+    assert!(gate.enter([(0, &one)].into_iter(), 1).is_none());
+    let mut places = [1, 2, 1, 2].map(|tenant| wait_limited(&gate, tenant, &one, 1));
+    tokio::time::advance(Duration::from_millis(999)).await;
+    places[0].look();
+    assert!(!places.iter_mut().any(has_turn));
+    tokio::time::advance(Duration::from_millis(1)).await;
+    places[3].look();
+    let turns = |places: &mut [Place; 4]| places.each_mut().map(|place| poll(place).0.and_then(Result::ok));
+    let [Some(mut first), None, None, None] = turns(&mut places) else { panic!("the first alone") };
+    first.decided();
+    let [None, Some(second), None, None] = turns(&mut places) else { panic!("the second, when the first is in") };
+    // There was room for one.
+    second.close(spent(0, 1, 2000));
+    places[1].wait_on([Door { index: 0, standing: one.clone(), limited: Some(1) }].into());
+    drop(second);
+    assert!(turns(&mut places).iter().all(Option::is_none));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    places[2].look();
+    let [None, Some(mut second), None, None] = turns(&mut places) else { panic!("it is still its turn") };
+    second.decided();
+    let [None, None, Some(third), None] = turns(&mut places) else { panic!("then the next") };
+    // Whoever leaves before it is known lets the next one try.
+    drop(third);
+    assert!(turns(&mut places)[3].is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_the_tokens_is_for_those_that_need_no_more() {
+    let (gate, one) = (gate(), SharedHealth::default());
+    lock(&one).close(0, spent(40, 70, 1000));
+    assert!(gate.enter([(0, &one)].into_iter(), 70).is_none());
+    let mut large = wait_limited(&gate, 1, &one, 70);
+    let mut small = wait_limited(&gate, 2, &one, 40);
+    assert!(!has_turn(&mut large));
+    let Some(Ok(mut slot)) = poll(&mut small).0 else { panic!("it fits") };
+    slot.decided();
+    // What it did not need is there for the one that waits.
+    slot.reopen();
+    drop(slot);
+    assert!(has_turn(&mut large));
+}
+
+#[test]
+fn a_window_that_is_used_up_is_passed_over_and_places_elsewhere_are_waited_for() {
+    let (gate, limited, resting) = (gate(), SharedHealth::default(), SharedHealth::default());
+    rests(&resting, RestReason::Failing, u64::MAX);
+    let both = || [(0, &limited), (1, &resting)].into_iter();
+    lock(&limited).close(0, spent(0, 1, u64::MAX));
+    assert_eq!(gate.enter(both(), 1).unwrap().index, 1, "a last resort");
+    lock(&limited).reopen();
+    let mut elsewhere = spent(0, 1, u64::MAX);
+    elsewhere.denial.dimension = Dimension::ParallelRequests;
+    lock(&limited).close(0, elsewhere);
+    assert!(gate.enter(both(), 1).is_none());
 }

@@ -80,7 +80,7 @@ struct Report<'l> {
 impl Report<'_> {
     fn of(live: &Live, index: usize, now_ms: u64) -> Report<'_> {
         let abilities = &live.abilities[index];
-        let standing = live.standing(index, now_ms);
+        let standing = live.standing(index, now_ms, 0);
         let last_failure = abilities.health().last_failure().cloned();
         let last = abilities.check.last();
         let failed = last.as_ref().and_then(|last| last.found.clone().err());

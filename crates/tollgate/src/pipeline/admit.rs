@@ -18,7 +18,7 @@ use super::tenant::Tenant;
 use super::{rate_headers, spend};
 use crate::app::{App, Live};
 use crate::failure::Failure;
-use crate::tokens;
+use crate::tokens as counting;
 use crate::unix_time::unix_ms;
 
 /// What a request took from its limits and holds in its budgets. It is to be settled or released: dropped, it gives its part of the
@@ -51,13 +51,18 @@ impl Admitting<'_> {
         Ok(Admission { limited, reserved })
     }
 
+    /// All that may hold the request back, but for its tags and its deployment.
+    pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
+        std::iter::once(&self.live.gateway).chain(self.caller.scopes()).chain(&self.end_user)
+    }
+
     async fn within_limits(
         &self,
         inbound: &Inbound,
         route: &Route,
         now_ms: u64,
     ) -> Result<Option<(Dialect, LimitPermit)>, Failure> {
-        let scopes = std::iter::once(&self.live.gateway).chain(self.caller.scopes()).chain(&self.end_user);
+        let scopes = self.scopes();
         let claims = Claims::of(scopes, &[&inbound.model, &route.group]);
         if claims.is_empty() {
             return Ok(None);
@@ -102,11 +107,16 @@ pub fn expected_input(live: &Live, inbound: &Inbound, route: &Route) -> u64 {
     let ours = match &inbound.operation {
         Some(asked) => asked.input_tokens(&inbound.body),
         None => match decode_request(inbound.dialect, &inbound.body) {
-            Ok(request) => tokens::count_quickly(&request).tokens,
+            Ok(request) => counting::count_quickly(&request).tokens,
             Err(_) => return 0,
         },
     };
     route.deployments.first().map_or(ours, |&index| live.abilities[index].calibration.calibrated(ours))
+}
+
+/// What counts of a usage.
+pub fn tokens(usage: &Usage) -> Tokens {
+    Tokens { input: usage.total_input(), output: usage.output.unwrap_or(0) }
 }
 
 impl Admission {
@@ -124,8 +134,7 @@ impl Admission {
             reservation.settle(charge);
         }
         let Some((_, permit)) = self.limited.take() else { return };
-        let took = |usage: &Usage| Tokens { input: usage.total_input(), output: usage.output.unwrap_or(0) };
-        let actual = usage.map_or_else(|| permit.expected(), took);
+        let actual = usage.map_or_else(|| permit.expected(), tokens);
         permit.settle(actual);
     }
 
@@ -135,6 +144,11 @@ impl Admission {
             reservation.release();
         }
         self.limited = None;
+    }
+
+    /// What it holds in budgets.
+    pub fn reservation(&mut self) -> Option<&mut Reservation> {
+        self.reserved.as_mut()
     }
 
     pub fn is_limited(&self) -> bool {

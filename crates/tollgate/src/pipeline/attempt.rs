@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use tollgate_dialect::AnswerHead;
+use tollgate_dialect::usage::Usage;
 use tollgate_policy::balance::{Session, Verdict, mixed};
 use tollgate_policy::failover::{Treatment, Trouble, treatment};
 use tollgate_policy::retry;
@@ -199,11 +200,12 @@ impl Driver {
         if let Some(&first) = leg.route.deployments.first() {
             live.abilities[first].retries().deposit();
         }
+        let tokens = self.expected_tokens(&live, &leg.route);
         let mut tries = Tries::default();
         let mut shown = false;
         let mut failed: Option<(Failure, Treatment)> = None;
         loop {
-            let mut placed = leg.route.ranked(&self.app, &live, session);
+            let mut placed = leg.route.ranked(&self.app, &live, session, tokens);
             for placed in placed.iter_mut().filter(|placed| !fitting.contains(&placed.index)) {
                 placed.verdict = unfit;
             }
@@ -225,31 +227,39 @@ impl Driver {
             if tries.is_retry() && !self.may_retry(leg, &mut tries, failed.as_ref().map(|(_, done)| *done)) {
                 return Err(exhausted(leg, failed, &placed, self.app.now_ms()));
             }
-            let slot = match self.turn(&live, &leg.route, &wanted).await {
-                Turn::Come(slot) => slot,
+            let next = match self.turn(&live, &leg.route, &wanted, tokens).await {
+                Turn::Come(next) => next,
                 Turn::Barred => continue,
                 Turn::Refused(_) if failed.is_some() => return Err(exhausted(leg, failed, &placed, self.app.now_ms())),
                 Turn::Refused(failure) => return Err(LegFailed { failure, trouble: Some(Trouble::General) }),
             };
-            let next = slot.index;
-            self.nth = slot.nth;
             if failed.is_some() {
                 self.recorder.then(&format!("asked {}", live.config.deployments[next].id));
             }
             tries.ask(next);
             let sent_ms = self.app.now_ms();
             let model = route::upstream_model(&live, &leg.route.name, &live.config.deployments[next]);
+            let before = self.recorder.broken.used();
             // The slot is free when its deployment knows what came of the attempt.
             match self.serve(&live, next, &model).await {
                 Ok(whole) => {
                     self.answered(&live, next, sent_ms, key.map(|(key, _)| key));
+                    let took = self.recorder.usage;
+                    self.recorder.leave(Some(&took));
                     return Ok(whole);
                 }
-                Err(Ended::Final(failure)) => return Err(LegFailed { failure, trouble: None }),
+                Err(Ended::Final(failure)) => {
+                    self.recorder.toll = None;
+                    return Err(LegFailed { failure, trouble: None });
+                }
                 Err(Ended::Failed(attempt)) => {
                     let done = treatment(&attempt.failure);
                     let told = self.recorder.failure_without_quotes(&attempt.failure);
                     self.app.attempt_failed(&live, next, &told, &self.recorder.id);
+                    // What it had begun to answer is used, though it is no answer.
+                    let used = self.recorder.broken.used();
+                    let took = if used.attempts > before.attempts { used.usage } else { Usage::default() };
+                    self.recorder.leave(Some(&took));
                     let failure = self.explain(&live, next, attempt);
                     let broke_off = self.line.content_sent && !self.go_on(done);
                     if broke_off || (!done.fails_over && done.falls_back.is_none()) {

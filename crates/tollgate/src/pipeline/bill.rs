@@ -16,6 +16,8 @@ pub struct Broken(Arc<Mutex<Used>>);
 
 #[derive(Clone, Copy, Default)]
 pub struct Used {
+    /// How many there were.
+    pub attempts: u32,
     /// Of the last of them.
     pub usage: Usage,
     /// Of all of them. `None`: no price is known.
@@ -30,6 +32,7 @@ impl Broken {
     fn add(&self, usage: Usage, price: Option<&Price>) {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         used.usage = usage;
+        used.attempts += 1;
         if let Some(price) = price {
             used.cost_nanos = Some(used.cost_nanos.unwrap_or(0).saturating_add(price.cost_nanos(&usage)));
         }

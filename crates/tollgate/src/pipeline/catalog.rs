@@ -76,7 +76,7 @@ pub fn model(
     let mut w = Writer::default();
     match dialect {
         Dialect::Messages => anthropic_model(live, &mut w, id, id),
-        Dialect::Chat | Dialect::Responses => openai_model(live, &mut w, id),
+        Dialect::Chat | Dialect::Responses | Dialect::Converse => openai_model(live, &mut w, id),
         Dialect::Gemini => gemini_model(live, &mut w, id),
     }
     Ok(reply::json(w.out, record))

@@ -46,7 +46,7 @@ pub async fn check(
     let mut driver = Driver::new(app.clone(), live.clone(), inbound, route, recorder);
     let sent_ms = app.now_ms();
     // It is counted like any request, and waits for no turn.
-    let slot = live.abilities[index].gate.enter_beyond(live.abilities[index].door(index));
+    let slot = live.abilities[index].gate.enter_beyond(live.abilities[index].door(index, 0));
     driver.nth = slot.nth;
     let ended = driver.serve(live, index, model).await;
     let (failure, refused) = match ended {

@@ -8,22 +8,24 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
 use tollgate_dialect::error::{Change, ChangeKind, ErrorKind, UpstreamError};
+use tollgate_dialect::hosted::BetasGo;
 use tollgate_dialect::quirks::Api;
-use tollgate_dialect::{Dialect, decode_error, is_plain_error};
+use tollgate_dialect::{Dialect, decode_aws_error, decode_error, is_plain_error};
 use tollgate_policy::failover::{Failure as AttemptFailure, reason};
 use tollgate_policy::repair::{Fact, Sent, recognise};
 use tollgate_store::record;
 
 use super::attempt::{Driver, Whole};
+use super::betas::{self, BETAS};
 use super::prepare::{Preparation, Prepared, prepare};
 use super::tap::Tapped;
 use super::{fit, relay, reply, upstream_limits};
 use crate::app::{Known, Live};
-use crate::config::model::Deployment;
+use crate::config::model::{Deployment, Paths};
 use crate::failure::Failure;
 use crate::upstream::Progress;
 
-const BETAS: HeaderName = HeaderName::from_static("anthropic-beta");
+const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// The version of the Messages API that every Messages endpoint understands; the client's own and a configured one go before it.
 const DEFAULT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
@@ -105,7 +107,8 @@ impl Driver {
             // A cure that changes nothing is none: the same request is not sent twice.
             if let Some((sent, was, ended)) = before
                 && sent == body
-                && betas(deployment, &was, self.client_headers()) == betas(deployment, &known, self.client_headers())
+                && betas::line(deployment, &was, self.inbound.for_messages())
+                    == betas::line(deployment, &known, self.inbound.for_messages())
             {
                 return Err(ended);
             }
@@ -225,7 +228,7 @@ impl Driver {
         let (passthrough, dialect) = (prepared.same_dialect, prepared.dialect);
         let began = tokio::time::Instant::now();
         let to = Address { dialect, model: upstream_model, stream: prepared.stream };
-        let request = upstream_request(deployment, to, known, self.client_headers(), body)?;
+        let request = upstream_request(deployment, to, known, self.inbound.for_messages(), body)?;
         let answer = self.answer_to(live, index, dialect, request, prepared.stream, passthrough).await?;
         let outcome = relay::Relay {
             line: &mut self.line,
@@ -259,7 +262,7 @@ impl Driver {
         let limit = first_byte(deployment, stream);
         let app = self.app.clone();
         let answer =
-            self.line.patient(limit, passthrough, app.client.send_as(deployment.entra.as_ref(), request)).await;
+            self.line.patient(limit, passthrough, app.client.send_as(deployment.identity.as_ref(), request)).await;
         let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
         let remaining = upstream_limits::remaining(answer.headers(), SystemTime::now());
         live.abilities[index].health().remains(self.app.now_ms(), self.nth, &remaining);
@@ -268,11 +271,6 @@ impl Driver {
             return Err(self.refusal(deployment, dialect, answer, passthrough).await.into());
         }
         Ok(answer)
-    }
-
-    /// The client's headers for a Messages upstream.
-    fn client_headers(&self) -> &[(HeaderName, HeaderValue)] {
-        if self.inbound.dialect == Dialect::Messages { &self.inbound.forward } else { &[] }
     }
 
     /// Reads an error answer: at most a megabyte, for at most ten seconds.
@@ -287,8 +285,11 @@ impl Driver {
         let reading = http_body_util::Limited::new(body, 1024 * 1024).collect();
         let read = self.line.patient(Duration::from_secs(10), same_dialect, reading).await;
         let bytes = read.ok().and_then(Result::ok).map(|whole| whole.to_bytes()).unwrap_or_default();
-        let bytes = self.app.client.without_tokens(deployment.entra.as_ref(), bytes);
-        let mut error = decode_error(dialect, parts.status.as_u16(), &bytes);
+        let bytes = self.app.client.without_tokens(deployment.identity.as_ref(), bytes);
+        let mut error = match parts.headers.get("x-amzn-errortype").and_then(|name| name.to_str().ok()) {
+            Some(name) => decode_aws_error(parts.status.as_u16(), name, &bytes),
+            None => decode_error(dialect, parts.status.as_u16(), &bytes),
+        };
         if parts.status.is_redirection() {
             let target = parts.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("elsewhere");
             error.message = format!("the upstream redirects to {target}; correct api_base");
@@ -302,8 +303,9 @@ impl Driver {
         }
         // The vendor knows better than its status whether it is worth while.
         error.temporary &= parts.headers.get("x-should-retry").is_none_or(|word| word != "false");
-        let upstream_id =
-            ["request-id", "x-request-id", "x-generation-id"].iter().find_map(|name| parts.headers.get(*name));
+        let upstream_id = ["request-id", "x-request-id", "x-generation-id", "x-amzn-requestid"]
+            .iter()
+            .find_map(|name| parts.headers.get(*name));
         let upstream_id = upstream_id.and_then(|id| id.to_str().ok()).map(|id| id.chars().take(100).collect());
         let raw =
             (same_dialect && may_pass_unmodified(dialect, &error, &bytes)).then(|| (parts.status.as_u16(), bytes));
@@ -343,13 +345,17 @@ pub fn upstream_request(
     body: Bytes,
 ) -> Result<http::Request<Full<Bytes>>, Ended> {
     let uri: Uri = deployment
-        .url(&to.dialect.path_for(to.model, to.stream))
+        .address(to.dialect, to.model, to.stream)
         .parse()
         .map_err(|_| Ended::Final(Failure::Internal("a deployment's URL cannot be built")))?;
     let mut request = http::Request::post(uri).body(Full::new(body)).expect("a parsed URI makes a request");
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let accept = if to.stream { "text/event-stream, application/json" } else { "application/json" };
+    let accept = match to.stream {
+        true if deployment.paths == Paths::OfModel => "application/vnd.amazon.eventstream, application/json",
+        true => "text/event-stream, application/json",
+        false => "application/json",
+    };
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
     if to.dialect == Dialect::Messages {
@@ -375,31 +381,22 @@ fn messages_headers(
     known: &Known,
     client: &[(HeaderName, HeaderValue)],
 ) {
-    headers.insert("anthropic-version", DEFAULT_VERSION);
-    for (name, value) in client.iter().filter(|(name, _)| *name != BETAS) {
+    let hosting = known.quirks.messages.host.hosting();
+    headers.insert(VERSION, DEFAULT_VERSION);
+    // Where betas stand in the body, the rest of the client's headers means nothing.
+    let passed = client.iter().filter(|(name, _)| *name != BETAS && hosting.betas_go == BetasGo::Header);
+    for (name, value) in passed {
         headers.insert(name, value.clone());
     }
-    if let Ok(line) = HeaderValue::from_bytes(&betas(deployment, known, client))
+    if hosting.version.is_some() {
+        headers.remove(VERSION);
+    }
+    if hosting.betas_go == BetasGo::Header
+        && let Ok(line) = HeaderValue::from_bytes(&betas::line(deployment, known, client))
         && !line.is_empty()
     {
         headers.insert(BETAS, line);
     }
-}
-
-/// The line of betas; empty: none.
-fn betas(deployment: &Deployment, known: &Known, client: &[(HeaderName, HeaderValue)]) -> Vec<u8> {
-    let rules = &known.quirks.messages;
-    let of_client = client.iter().filter(|_| rules.betas && deployment.dialect == Dialect::Messages);
-    let lines = of_client.chain(&deployment.headers).filter(|(name, _)| *name == BETAS);
-    let mut lines: Vec<&[u8]> = lines.map(|(_, value)| value.as_bytes()).collect();
-    lines.dedup();
-    let line = lines.join(&b", "[..]);
-    if rules.refused_betas.is_empty() {
-        return line;
-    }
-    let refused = |beta: &[u8]| rules.refused_betas.iter().any(|r| r.as_bytes() == beta);
-    let kept: Vec<&[u8]> = line.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|beta| !refused(beta)).collect();
-    kept.join(&b", "[..])
 }
 
 pub(super) fn first_byte(deployment: &Deployment, stream: bool) -> Duration {

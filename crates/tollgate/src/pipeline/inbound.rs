@@ -158,7 +158,7 @@ fn in_address(uri: &http::Uri) -> (bool, bool) {
 fn own_dialect(dialect: Dialect) -> Dialect {
     match dialect {
         Dialect::Messages => Dialect::Messages,
-        Dialect::Chat | Dialect::Responses | Dialect::Gemini => Dialect::Chat,
+        Dialect::Chat | Dialect::Responses | Dialect::Gemini | Dialect::Converse => Dialect::Chat,
     }
 }
 
@@ -195,6 +195,11 @@ impl Inbound {
             kept: None,
             capture: None,
         }
+    }
+
+    /// The client's headers for a Messages upstream.
+    pub fn for_messages(&self) -> &[(HeaderName, HeaderValue)] {
+        if self.dialect == Dialect::Messages { &self.forward } else { &[] }
     }
 
     /// Takes over what the rules of the configuration made of the body.

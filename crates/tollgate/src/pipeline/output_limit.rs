@@ -16,12 +16,13 @@ pub fn places(dialect: Dialect) -> &'static [&'static str] {
             "generationConfig.max_output_tokens",
             "generationConfig.maxOutputTokens",
         ],
+        Dialect::Converse => &["inferenceConfig.maxTokens"],
     }
 }
 
 pub fn choices(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
-        Dialect::Messages | Dialect::Responses => &[],
+        Dialect::Messages | Dialect::Responses | Dialect::Converse => &[],
         Dialect::Chat => &["n"],
         Dialect::Gemini => &[
             "generation_config.candidate_count",

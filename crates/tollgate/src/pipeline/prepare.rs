@@ -2,14 +2,18 @@
 
 use tollgate_dialect::answer;
 use tollgate_dialect::error::Change;
+use tollgate_dialect::hosted::BetasGo;
 use tollgate_dialect::json::{Json, Text, Writer};
 use tollgate_dialect::quirks::Replay;
 use tollgate_dialect::request::{Message, Part, Request, Role, TextPart};
 use tollgate_dialect::sealed::Seal;
 use tollgate_dialect::{Dialect, Target, answer_context, decode_request, encode_request, forward_request};
 
+mod converse;
+mod fields;
 mod gemini;
 
+use super::betas;
 use super::inbound::Inbound;
 use super::restore::{self, Conversation};
 use crate::app::Known;
@@ -64,6 +68,8 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
         Dialect::Responses => known.quirks.reencode || known.quirks.plain_tools,
         Dialect::Messages => known.quirks.messages.reencode,
         Dialect::Gemini => known.quirks.gemini.reencode,
+        // Every client is translated.
+        Dialect::Converse => true,
     };
     let same_dialect = inbound.dialect == dialect && !reencode;
     let as_is = same_dialect && job.continuing.is_none() && !needs_rewriting(dialect, known);
@@ -84,9 +90,25 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
     };
     match dialect {
         Dialect::Gemini => gemini::configure(&mut prepared, deployment),
+        Dialect::Converse => converse::configure(&mut prepared, deployment),
         Dialect::Messages | Dialect::Chat | Dialect::Responses => configure(&mut prepared, deployment),
     }
+    if dialect == Dialect::Messages {
+        host(&mut prepared, job);
+    }
     Ok(prepared)
+}
+
+/// The last edit: whoever hosts the model may want the body otherwise than Anthropic does.
+fn host(prepared: &mut Prepared, job: &Preparation<'_>) {
+    let hosting = job.known.quirks.messages.host.hosting();
+    let line = match hosting.betas_go {
+        BetasGo::Body => betas::line(job.deployment, job.known, job.inbound.for_messages()),
+        BetasGo::Header => Vec::new(),
+    };
+    let line = String::from_utf8_lossy(&line);
+    let betas: Vec<&str> = betas::split(&line).collect();
+    prepared.body = hosting.body(std::mem::take(&mut prepared.body), &betas);
 }
 
 /// Where the client gets the answer in another form than it comes in, calls must find their way back to its tools. Elsewhere
@@ -119,6 +141,9 @@ fn translate(
             changes.push(Change::new(tollgate_dialect::error::ChangeKind::Restored, "thinking"));
         }
         conversation = Some(here);
+    }
+    if dialect == Dialect::Converse {
+        converse::add_betas(&mut request, job);
     }
     let encoded = encode_request(dialect, &request, target)?;
     changes.extend(encoded.changes);

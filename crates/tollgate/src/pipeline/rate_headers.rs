@@ -20,7 +20,7 @@ pub fn put(dialect: Dialect, standing: &Standing, now_ms: u64, headers: &mut Hea
             shown.for_each(|(names, gauge)| put_one(names, gauge, |gauge| date(gauge.resets_at_ms), headers));
         }
         // Google has none of its own.
-        Dialect::Chat | Dialect::Responses | Dialect::Gemini => {
+        Dialect::Chat | Dialect::Responses | Dialect::Gemini | Dialect::Converse => {
             let in_ms = |gauge: &Gauge| span(gauge.resets_at_ms.saturating_sub(now_ms));
             let shown = OPENAI.into_iter().zip([&standing.requests, &standing.tokens]);
             shown.for_each(|(names, gauge)| put_one(names, gauge, in_ms, headers));

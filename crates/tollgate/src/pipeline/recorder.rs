@@ -14,11 +14,12 @@ use tollgate_store::ledger;
 use tollgate_store::record::{self, Attempt, AttemptFailure, Outcome, RouteTaken, bounded};
 use tollgate_store::records::Shared;
 
-use super::admit::Admission;
+use super::admit::{self, Admission};
 use super::bill::Broken;
 use super::inbound::Inbound;
 use super::quotes;
 use super::tap::{self, Tap, Tapped};
+use super::toll::Toll;
 use crate::app::{App, Live};
 use crate::http::shown;
 use crate::unix_time::unix_ms;
@@ -56,6 +57,8 @@ pub struct Recorder {
     pub quiet: bool,
     /// What it took from the limits of its caller.
     pub admission: Admission,
+    /// What the attempt under way has of its deployment.
+    pub toll: Option<Toll>,
     /// The client's body, of whose texts no error's words may have any.
     said: Bytes,
     /// The request is captured.
@@ -108,6 +111,7 @@ impl Recorder {
             signature: None,
             quiet: false,
             admission: Admission::default(),
+            toll: None,
             said: Bytes::new(),
             tap: None,
             moved: false,
@@ -183,6 +187,16 @@ impl Recorder {
         }
     }
 
+    /// A deployment of the last route is not asked although it was its turn.
+    pub fn passed_over(&self, deployment: &str, why: &str) {
+        if let Some(mut record) = self.shared()
+            && let Some(route) = record.routes.last_mut()
+            && let Some(candidate) = route.candidates.iter_mut().find(|candidate| candidate.deployment == deployment)
+        {
+            candidate.verdict = bounded(why);
+        }
+    }
+
     /// `before`: how many go before it; `None`: it waits no longer.
     pub fn waits(&mut self, route: &str, waited: Duration, before: Option<usize>) {
         self.queued = Some(waited);
@@ -253,6 +267,13 @@ impl Recorder {
 
     // ---- the end
 
+    /// The attempt is over: its deployment's limits get back what it did not take.
+    pub fn leave(&mut self, took: Option<&Usage>) {
+        if let Some(toll) = self.toll.take() {
+            toll.settle(took.map(admit::tokens));
+        }
+    }
+
     /// What attempts have cost so far.
     pub fn spent_nanos(&self) -> u64 {
         self.broken.used().cost_nanos.unwrap_or(0).saturating_add(self.cost_nanos.unwrap_or(0))
@@ -260,9 +281,12 @@ impl Recorder {
 
     fn settle(&mut self) {
         if self.attempts == 0 {
+            self.toll = None;
             return self.admission.release();
         }
-        let known = (self.usage != Usage::default() || self.error.is_some()).then_some(&self.usage);
+        let usage = self.usage;
+        let known = (usage != Usage::default() || self.error.is_some()).then_some(&usage);
+        self.leave(known);
         let status = match (&self.error, self.ended) {
             (Some(_), _) => ledger::Status::Failed,
             (None, false) => ledger::Status::Aborted,

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use tollgate_dialect::answer::Shaper;
 use tollgate_dialect::error::{AnswerError, Change, ChangeKind};
 use tollgate_dialect::event::Event;
-use tollgate_dialect::frame::sse::{Frame, Piece, SseReader};
+use tollgate_dialect::frame::FrameReader;
+use tollgate_dialect::frame::sse::{Frame, Piece};
 use tollgate_dialect::quirks::Quirks;
 use tollgate_dialect::usage::Usage;
 use tollgate_dialect::{
@@ -193,9 +194,9 @@ impl Relay<'_> {
         let mut sink = self.sink(true);
         let mut tally = self.tally();
         let mut decoder = StreamDecoder::new(self.prepared.dialect, self.quirks);
-        let mut reader = SseReader::default();
+        let mut reader = FrameReader::of(&first);
         let mut flow = self.flow();
-        let mut no_events = (!may_be_events(&first)).then(Vec::new);
+        let mut no_events = (reader.is_text() && !may_be_events(&first)).then(Vec::new);
         let mut next = Some(first).filter(|f| !f.is_empty());
         let mut ended = false;
         while !ended {
@@ -211,7 +212,7 @@ impl Relay<'_> {
                 reader.feed(&chunk);
             }
             while let Some(piece) = if at_end { reader.finish() } else { reader.next() } {
-                match piece.map_err(|error| Failure::Broken(error.to_string()))? {
+                match piece.map_err(failure)? {
                     Piece::Frame(frame) => {
                         ended |= is_end(&frame);
                         self.frame(&frame, &mut sink, &mut decoder, &mut tally.shaper, &mut flow).map_err(failure)?;

@@ -68,8 +68,8 @@ pub struct Placed {
 }
 
 impl Route {
-    /// The deployments as they stand now, best first.
-    pub fn ranked(&self, app: &App, live: &Live, session: Session<'_>) -> Vec<Placed> {
+    /// The deployments as they stand now for a request with so many tokens, best first.
+    pub fn ranked(&self, app: &App, live: &Live, session: Session<'_>, tokens: u64) -> Vec<Placed> {
         let now_ms = app.now_ms();
         let mut candidates: Vec<Candidate<'_>> = Vec::with_capacity(self.deployments.len());
         for &index in &self.deployments {
@@ -79,7 +79,7 @@ impl Route {
                 order: deployment.order,
                 share: deployment.share,
                 price: deployment.price.as_ref().map(|price| price.input.saturating_add(price.output)),
-                standing: live.standing(index, now_ms),
+                standing: live.standing(index, now_ms, tokens),
             });
         }
         let ranked = balance::rank(&candidates, live.config.routing.strategy, session, chance());

@@ -7,12 +7,11 @@ use crate::config::model::Deployment;
 use memchr::memmem;
 use tollgate_dialect::error::{Change, ChangeKind};
 use tollgate_dialect::json::Json;
-use tollgate_policy::access::Scope;
 use tollgate_policy::budget::{CacheWrites, Estimate, Pot, pots_of};
 use tollgate_policy::failover::Trouble;
 use tollgate_policy::price::Price;
 use tollgate_store::ledger::Payer;
-use tollgate_store::meter::{Asking, Reservation};
+use tollgate_store::meter::{Asking, Denied, Reservation};
 
 use super::admit::{self, Admitting};
 use super::attempt::Driver;
@@ -20,6 +19,7 @@ use super::inbound::Inbound;
 use super::output_limit;
 use super::route::{self, Route};
 use crate::app::Live;
+use crate::bounds;
 use crate::config::rewrite;
 use crate::failure::Failure;
 use crate::store::Store;
@@ -39,31 +39,18 @@ pub async fn reserve(
     at_ms: u64,
 ) -> Result<Reservation, Failure> {
     let live = ask.live;
-    let scopes = std::iter::once(&live.gateway).chain(ask.caller.scopes()).chain(&ask.end_user);
-    let pots: Vec<Pot> = scopes.flat_map(|scope: &Scope| pots_of(scope, &route.group)).collect();
+    let mut pots: Vec<Pot> = ask.scopes().flat_map(|scope| pots_of(scope, &route.group)).collect();
+    pots.extend(bounds::tags(&live.config, &inbound.wishes.tags).flat_map(|tag| pots_of(&tag, &route.group)));
     let capped = pots.iter().any(|pot| pot.max_nanos.is_some());
     let (price, most_output) = dearest(live, inbound, route, capped);
-    let choices = inbound.choices.unwrap_or(1).max(1);
-    let allowed = inbound.max_tokens.or(most_output).unwrap_or(USUAL_OUTPUT);
-    let whole = inbound.operation.as_ref().filter(|asked| !asked.operation.writes_text());
     let estimate = price.map_or_else(Estimate::default, |price| {
-        if let Some(asked) = whole {
-            return asked.estimate(&price, &inbound.body, choices);
-        }
         // Without a budget nothing depends on it but what is billed should the process die.
-        let input = if capped { admit::expected_input(live, inbound, route) } else { inbound.body.len() as u64 / 4 };
-        let input = (input as f64 * INPUT_MARGIN) as u64;
-        let output = allowed.saturating_mul(choices);
-        Estimate::new(
-            &price,
-            input,
-            cache_writes(&inbound.body),
-            output,
-            LEAST_OUTPUT.min(allowed).saturating_mul(choices),
-        )
+        let counted = || match capped {
+            true => admit::expected_input(live, inbound, route),
+            false => inbound.body.len() as u64 / 4,
+        };
+        estimate(inbound, &price, most_output, counted)
     });
-    // Where output is free no budget has a say in how long it is.
-    let shortens = capped && price.is_some_and(|price| price.output > 0) && whole.is_none();
     let asking = Asking {
         request_id: ask.request_id.to_string(),
         payer: payer(ask, inbound),
@@ -73,11 +60,8 @@ pub async fn reserve(
         estimate,
     };
     let reservation = store.meter.reserve(asking, at_ms).await.map_err(Failure::OverBudget)?;
-    if shortens {
-        let affordable = reservation.output_tokens() / choices;
-        if inbound.max_tokens.is_none_or(|own| affordable < own) {
-            cap_output(inbound, affordable);
-        }
+    if capped && let Some(price) = price {
+        shorten(inbound, &price, reservation.output_tokens());
     }
     Ok(reservation)
 }
@@ -95,8 +79,8 @@ impl Driver {
         match self.recorder.admission.reserve_again(&self.app, spent, more_input).await {
             Ok(None) => Ok(()),
             Ok(Some(output)) => {
-                let choices = self.inbound.choices.unwrap_or(1).max(1);
-                cap_output(&mut self.inbound, output / choices);
+                let affordable = output / choices(&self.inbound);
+                cap_output(&mut self.inbound, affordable);
                 Ok(())
             }
             Err(denied) => {
@@ -104,6 +88,68 @@ impl Driver {
                 Err(Failure::OverBudget(denied))
             }
         }
+    }
+}
+
+/// One deployment of a route that the request goes to.
+pub struct Destination<'a> {
+    pub live: &'a Live,
+    pub route: &'a Route,
+    pub index: usize,
+    /// What other attempts have cost.
+    pub spent_nanos: u64,
+    /// Its budgets have to pay for the longest answer; else the answer is made as short as what is left.
+    pub whole: bool,
+}
+
+impl Destination<'_> {
+    /// The request is held in the budgets of this deployment as well.
+    pub async fn hold(
+        &self,
+        store: &Store,
+        reservation: &mut Reservation,
+        inbound: &mut Inbound,
+    ) -> Result<(), Denied> {
+        let (live, index) = (self.live, self.index);
+        let (deployment, pots) = (&live.config.deployments[index], &live.abilities[index].pots);
+        let model = || route::upstream_model(live, &self.route.name, deployment);
+        let price = if pots.is_empty() { None } else { deployment.price_of(&model()) };
+        let estimate = price.map_or_else(Estimate::default, |price| {
+            let alone = Route::to_one(&deployment.group, index);
+            let input = || admit::expected_input(live, inbound, &alone);
+            estimate(inbound, &price, deployment.max_output_tokens, input).plus(self.spent_nanos)
+        });
+        let estimate = if self.whole { estimate.or_nothing() } else { estimate };
+        let output_tokens = store.meter.hold_at(reservation, pots, estimate).await?;
+        if let Some(price) = price.filter(|_| output_tokens < estimate.output_tokens()) {
+            shorten(inbound, &price, output_tokens);
+        }
+        Ok(())
+    }
+}
+
+/// The most that the request can cost at this price. `most_output`: the longest answer of the model, if that is known.
+fn estimate(inbound: &Inbound, price: &Price, most_output: Option<u64>, input: impl FnOnce() -> u64) -> Estimate {
+    let choices = choices(inbound);
+    if let Some(asked) = inbound.operation.as_ref().filter(|asked| !asked.operation.writes_text()) {
+        return asked.estimate(price, &inbound.body, choices);
+    }
+    let allowed = inbound.max_tokens.or(most_output).unwrap_or(USUAL_OUTPUT);
+    let input = (input() as f64 * INPUT_MARGIN) as u64;
+    let (output, least) = (allowed.saturating_mul(choices), LEAST_OUTPUT.min(allowed).saturating_mul(choices));
+    Estimate::new(price, input, cache_writes(&inbound.body), output, least)
+}
+
+fn choices(inbound: &Inbound) -> u64 {
+    inbound.choices.unwrap_or(1).max(1)
+}
+
+/// The answer is made as short as what is paid for. Where output is free no budget has a say in how long it is.
+fn shorten(inbound: &mut Inbound, price: &Price, output_tokens: u64) {
+    let writes = inbound.operation.as_ref().is_none_or(|asked| asked.operation.writes_text());
+    let affordable = output_tokens / choices(inbound);
+    if price.output > 0 && writes && inbound.max_tokens.is_none_or(|own| affordable < own) {
+        cap_output(inbound, affordable);
     }
 }
 

@@ -8,7 +8,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Value;
 use tollgate_dialect::event::Event;
-use tollgate_dialect::frame::sse::{Piece, SseReader};
+use tollgate_dialect::frame::FrameReader;
+use tollgate_dialect::frame::sse::Piece;
 use tollgate_dialect::usage::Usage;
 use tollgate_dialect::{Dialect, StreamDecoder, decode_error, decode_response};
 use tollgate_policy::failover::Failure;
@@ -165,7 +166,7 @@ impl<'p> Asked<'p> {
         };
         self.sent += 1;
         let exchange = async {
-            let answer = self.app.client.send_as(deployment.entra.as_ref(), request).await.map_err(unreachable)?;
+            let answer = self.app.client.send_as(deployment.identity.as_ref(), request).await.map_err(unreachable)?;
             let status = answer.status();
             let bytes = read(answer.into_body(), stream && status.is_success() && call.begins_only).await?;
             Ok::<_, String>((status, bytes))
@@ -198,7 +199,7 @@ impl<'p> Asked<'p> {
 fn unreachable(failure: Failure) -> String {
     match failure {
         Failure::Unreachable(why) => format!("the upstream cannot be reached: {why}"),
-        Failure::NoToken { words, .. } => format!("no Entra ID token: {words}"),
+        Failure::NoToken { words, .. } => format!("no sign-in: {words}"),
         Failure::TimedOut(_) => "the upstream takes no connection".into(),
         other => format!("the upstream failed: {other:?}"),
     }
@@ -231,7 +232,7 @@ fn shown(dialect: Dialect, known: &Known, bytes: &[u8], beginning: bool) -> Resu
         decode_response(dialect, bytes, &known.quirks, &mut |event| emit(event)).map_err(|e| e.to_string())?;
         return Ok(shown);
     }
-    let mut reader = SseReader::default();
+    let mut reader = FrameReader::of(bytes);
     reader.feed(bytes);
     let mut decoder = StreamDecoder::new(dialect, &known.quirks);
     while let Some(piece) = reader.next() {

@@ -32,8 +32,8 @@ pub fn count(dialect: Dialect) -> usize {
 
 pub fn calls(dialect: Dialect) -> Vec<Call> {
     match dialect {
-        // Responses and Gemini are asked in chat's words, by translation.
-        Dialect::Chat | Dialect::Responses | Dialect::Gemini => chat(),
+        // Others are asked in chat's words, by translation.
+        Dialect::Chat | Dialect::Responses | Dialect::Gemini | Dialect::Converse => chat(),
         Dialect::Messages => messages(),
     }
 }

@@ -48,7 +48,7 @@ fn a_provider_is_found_by_name_alias_and_host() {
     };
     assert_eq!(name(registry.find("moonshot")), "moonshot");
     assert_eq!(name(registry.find("vllm")), "hosted_vllm");
-    assert_eq!(name(registry.find("bedrock")), "later");
+    assert_eq!(name(registry.find("sagemaker")), "later");
     assert_eq!(name(registry.find("moonshotai")), "unknown");
     assert_eq!(registry.by_host("api.moonshot.cn").map(|p| p.name.as_str()), Some("moonshot"));
     assert_eq!(registry.by_host("localhost:8080").map(|p| p.name.as_str()), None);

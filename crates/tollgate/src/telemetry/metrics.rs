@@ -1,5 +1,7 @@
 //! `GET /metrics`: numbers for Prometheus, in its text format (prometheus.io, "Exposition formats", version 0.0.4, seen 2026-11).
 
+mod bounds;
+
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::Arc;
@@ -72,6 +74,7 @@ pub fn page(app: &App, live: &Live) -> String {
     totals(&mut page, app);
     queues(&mut page, live);
     deployments(&mut page, live);
+    bounds::write(&mut page, app, live);
     page.0
 }
 

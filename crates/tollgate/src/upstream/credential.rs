@@ -1,23 +1,32 @@
-//! Tokens in the place of keys: had from Entra ID, kept until shortly before their end, shared by all that sign in alike.
+//! What signs requests in where no fixed key does: tokens of Entra ID and Google, keys of AWS. Kept until shortly before their end,
+//! shared by all that ask for them alike.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tollgate_policy::failover::Failure;
 
 use super::Client;
+use crate::config::aws::Keys;
 use crate::config::entra::Entra;
+use crate::config::identity::{Identity, Who};
 use crate::config::secret::Secret;
 
+mod aws;
 mod cli;
 mod entra;
+mod exchange;
+mod google;
+mod sigv4;
 
 /// A token is replaced from this time before its end on, so that the new one is there five minutes before it.
 const EARLY: Duration = Duration::from_secs(6 * 60);
@@ -27,11 +36,11 @@ const LEAST: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
-pub struct Tokens(Mutex<HashMap<Entra, Arc<Slot>>>);
+pub struct Tokens(Mutex<HashMap<Who, Arc<Slot>>>);
 
-/// The tokens of one identity for one scope.
+/// What one identity was given.
 struct Slot {
-    entra: Entra,
+    who: Who,
     /// Held while a token is being fetched: one at a time, the others wait for what comes of it.
     fetching: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -39,9 +48,9 @@ struct Slot {
 
 #[derive(Default)]
 struct State {
-    token: Option<Token>,
+    token: Option<Held>,
     /// Requests under way may still have it.
-    before: Option<Secret>,
+    before: Option<Grant>,
     /// How often one was fetched, or could not be.
     fetches: u64,
     /// Why the last fetch failed.
@@ -52,13 +61,43 @@ struct State {
     replace_after: Option<Instant>,
 }
 
-#[derive(Clone)]
+/// A token as its source gave it.
 struct Token {
     secret: Secret,
     ends: Instant,
 }
 
-impl Token {
+#[derive(Clone)]
+struct Held {
+    grant: Grant,
+    ends: Instant,
+}
+
+impl From<Token> for Held {
+    fn from(Token { secret, ends }: Token) -> Held {
+        Held { grant: Grant::Bearer(secret), ends }
+    }
+}
+
+/// What is had, in the form in which requests use it.
+#[derive(Clone, PartialEq, Eq)]
+enum Grant {
+    /// Sent as it is.
+    Bearer(Secret),
+    /// Kept here: requests are signed with them.
+    Keys(Keys),
+}
+
+impl Grant {
+    fn secrets(&self) -> Vec<&str> {
+        match self {
+            Grant::Bearer(secret) => vec![secret.expose()],
+            Grant::Keys(keys) => keys.secrets(),
+        }
+    }
+}
+
+impl Held {
     fn good_for(&self, now: Instant) -> Duration {
         self.ends.saturating_duration_since(now)
     }
@@ -78,57 +117,56 @@ impl From<NoToken> for Failure {
 }
 
 impl Client {
-    /// Sends a request, with a token where one is needed. A token that is refused is replaced, once, and the request is sent
-    /// again with the new one.
+    /// Sends a request, signed in where that is needed. What is refused is replaced, once, and the request is sent again with the new.
     pub async fn send_as(
         &self,
-        entra: Option<&Entra>,
+        identity: Option<&Identity>,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, Failure> {
-        let Some(entra) = entra else { return self.send(request).await };
-        let slot = self.tokens.slot(entra);
-        let token = self.token(&slot).await?;
+        let Some(identity) = identity else { return self.send(request).await };
+        let slot = self.tokens.slot(&identity.who());
+        let grant = self.grant(&slot).await?;
         let again = request.clone();
-        let answer = self.send(with(request, &token)?).await?;
-        if answer.status() != StatusCode::UNAUTHORIZED {
+        let answer = self.send(with(request, identity, &grant)?).await?;
+        if !is_refused(identity, &answer) {
             return Ok(answer);
         }
-        match self.other_token(&slot, &token).await {
-            Ok(other) if other != token => self.send(with(again, &other)?).await,
+        match self.other_grant(&slot, &grant).await {
+            Ok(other) if other != grant => self.send(with(again, identity, &other)?).await,
             Ok(_) => Ok(answer),
             Err(error) => {
-                tracing::warn!(error = error.words, "a refused Entra ID token could not be replaced");
+                tracing::warn!(error = error.words, "a refused token could not be replaced");
                 Ok(answer)
             }
         }
     }
 
     /// Vendors like to quote what they refuse.
-    pub fn without_tokens(&self, entra: Option<&Entra>, bytes: Bytes) -> Bytes {
-        let Some(entra) = entra else { return bytes };
-        let secrets = self.tokens.slot(entra).lock().secrets();
-        let held = |secret: &Secret| memchr::memmem::find(&bytes, secret.expose().as_bytes()).is_some();
-        if !secrets.iter().any(held) {
+    pub fn without_tokens(&self, identity: Option<&Identity>, bytes: Bytes) -> Bytes {
+        let Some(identity) = identity else { return bytes };
+        let held = self.tokens.slot(&identity.who()).lock().held();
+        let secrets: Vec<&str> = held.iter().flat_map(Grant::secrets).collect();
+        if !secrets.iter().any(|secret| memchr::memmem::find(&bytes, secret.as_bytes()).is_some()) {
             return bytes;
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        secrets.iter().fold(text, |text, secret| text.replace(secret.expose(), "[redacted]")).into()
+        secrets.iter().fold(text, |text, secret| text.replace(secret, "[redacted]")).into()
     }
 
-    /// One that is good now. Its replacement may be fetched by the way.
-    async fn token(&self, slot: &Arc<Slot>) -> Result<Secret, NoToken> {
-        let (token, fetches) = {
+    /// What is good now. Its replacement may be fetched by the way.
+    async fn grant(&self, slot: &Arc<Slot>) -> Result<Grant, NoToken> {
+        let (grant, fetches) = {
             let mut state = slot.lock();
             let now = Instant::now();
-            let token = state.good(now);
-            if token.is_some() && state.is_to_be_replaced(now) {
+            let grant = state.good(now);
+            if grant.is_some() && state.is_to_be_replaced(now) {
                 state.replace_after = Some(now + PAUSE);
                 self.replace(slot.clone(), state.fetches);
             }
-            (token, state.fetches)
+            (grant, state.fetches)
         };
-        match token {
-            Some(token) => Ok(token),
+        match grant {
+            Some(grant) => Ok(grant),
             None => self.fetch(slot, fetches).await,
         }
     }
@@ -138,15 +176,15 @@ impl Client {
         let client = self.clone();
         tokio::spawn(async move {
             if let Err(error) = client.fetch(&slot, fetches).await {
-                tracing::warn!(error = error.words, "an Entra ID token that ends soon could not be replaced yet");
+                tracing::warn!(error = error.words, "a token that ends soon could not be replaced yet");
             }
         });
     }
 
-    async fn other_token(&self, slot: &Slot, refused: &Secret) -> Result<Secret, NoToken> {
+    async fn other_grant(&self, slot: &Slot, refused: &Grant) -> Result<Grant, NoToken> {
         let fetches = {
             let state = slot.lock();
-            if let Some(other) = state.good(Instant::now()).filter(|token| token != refused) {
+            if let Some(other) = state.good(Instant::now()).filter(|grant| grant != refused) {
                 return Ok(other);
             }
             state.fetches
@@ -154,8 +192,8 @@ impl Client {
         self.fetch(slot, fetches).await
     }
 
-    /// Fetches a token, or waits for what comes of the fetch that is under way. `fetches`: as many had been when the need arose.
-    async fn fetch(&self, slot: &Slot, fetches: u64) -> Result<Secret, NoToken> {
+    /// Fetches anew, or waits for what comes of the fetch that is under way. `fetches`: as many had been when the need arose.
+    async fn fetch(&self, slot: &Slot, fetches: u64) -> Result<Grant, NoToken> {
         let _turn = slot.fetching.lock().await;
         let works = {
             let state = slot.lock();
@@ -164,12 +202,12 @@ impl Client {
             }
             state.works
         };
-        let fetched = self.ask(&slot.entra, works).await;
+        let fetched = self.ask(&slot.who, works).await;
         let mut state = slot.lock();
         state.fetches += 1;
         match fetched {
             Ok((source, token)) => {
-                state.before = state.token.replace(token).map(|before| before.secret);
+                state.before = state.token.replace(token).map(|before| before.grant);
                 (state.works, state.failed) = (source, None);
             }
             Err(error) => state.failed = Some(error),
@@ -177,8 +215,16 @@ impl Client {
         state.outcome()
     }
 
+    async fn ask(&self, who: &Who, works: usize) -> Result<(usize, Held), NoToken> {
+        match who {
+            Who::Entra(entra) => self.first(entra, works).await.map(|(source, token)| (source, token.into())),
+            Who::Google(source) => google::fetch(self, source).await.map(|token| (0, token.into())),
+            Who::Aws(source) => aws::fetch(self, source).await.map(|keys| (0, keys)),
+        }
+    }
+
     /// The sources one after the other, the one that worked last first.
-    async fn ask(&self, entra: &Entra, works: usize) -> Result<(usize, Token), NoToken> {
+    async fn first(&self, entra: &Entra, works: usize) -> Result<(usize, Token), NoToken> {
         let mut order: Vec<usize> = (0..entra.sources.len()).collect();
         order.sort_by_key(|index| *index != works);
         let mut refused: Vec<NoToken> = Vec::new();
@@ -194,14 +240,14 @@ impl Client {
 }
 
 impl Tokens {
-    fn slot(&self, entra: &Entra) -> Arc<Slot> {
+    fn slot(&self, who: &Who) -> Arc<Slot> {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.get(entra) {
+        if let Some(slot) = slots.get(who) {
             return slot.clone();
         }
-        let slot = Slot { entra: entra.clone(), fetching: tokio::sync::Mutex::default(), state: Mutex::default() };
+        let slot = Slot { who: who.clone(), fetching: tokio::sync::Mutex::default(), state: Mutex::default() };
         let slot = Arc::new(slot);
-        slots.insert(entra.clone(), slot.clone());
+        slots.insert(who.clone(), slot.clone());
         slot
     }
 }
@@ -213,9 +259,9 @@ impl Slot {
 }
 
 impl State {
-    fn good(&self, now: Instant) -> Option<Secret> {
+    fn good(&self, now: Instant) -> Option<Grant> {
         let token = self.token.as_ref().filter(|token| token.good_for(now) > LEAST);
-        token.map(|token| token.secret.clone())
+        token.map(|token| token.grant.clone())
     }
 
     fn is_to_be_replaced(&self, now: Instant) -> bool {
@@ -224,28 +270,54 @@ impl State {
     }
 
     /// Of the last fetch. That one failed is no failure as long as the old token is good, unless that was refused.
-    fn outcome(&self) -> Result<Secret, NoToken> {
+    fn outcome(&self) -> Result<Grant, NoToken> {
         match (&self.failed, &self.token) {
             (Some(error), _) => Err(error.clone()),
-            (None, Some(token)) => Ok(token.secret.clone()),
+            (None, Some(token)) => Ok(token.grant.clone()),
             (None, None) => Err(NoToken { words: "no source was asked".into(), temporary: true }),
         }
     }
 
-    fn secrets(&self) -> Vec<Secret> {
-        self.token.iter().map(|token| &token.secret).chain(&self.before).cloned().collect()
+    fn held(&self) -> Vec<Grant> {
+        self.token.iter().map(|token| &token.grant).chain(&self.before).cloned().collect()
     }
 }
 
-fn with(mut request: Request<Full<Bytes>>, token: &Secret) -> Result<Request<Full<Bytes>>, NoToken> {
-    let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
-    let mut value = value.map_err(|_| NoToken {
-        words: "the token holds characters that no header can carry".into(),
-        temporary: false,
-    })?;
-    value.set_sensitive(true);
-    request.headers_mut().insert(AUTHORIZATION, value);
-    Ok(request)
+/// The upstream may take what is fetched anew.
+fn is_refused(identity: &Identity, answer: &Response<Incoming>) -> bool {
+    let unknown = answer.status() == StatusCode::UNAUTHORIZED;
+    let Identity::Aws(_) = identity else { return unknown };
+    // AWS says by its name that keys have ended or are unknown; every other 403 is about what they may do.
+    let kind = answer.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    unknown || ["ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId"].iter().any(|name| kind.starts_with(name))
+}
+
+fn with(
+    mut request: Request<Full<Bytes>>,
+    identity: &Identity,
+    grant: &Grant,
+) -> Result<Request<Full<Bytes>>, NoToken> {
+    match (identity, grant) {
+        (Identity::Aws(aws), Grant::Keys(keys)) => {
+            let scope = sigv4::Scope { region: &aws.region, service: &aws.service };
+            sigv4::sign(request, keys, scope, Timestamp::now())
+        }
+        (_, Grant::Keys(_)) => Err(exchange::lasting("keys of AWS sign requests to AWS alone")),
+        (_, Grant::Bearer(token)) => {
+            let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
+            let mut value =
+                value.map_err(|_| exchange::lasting("the token holds characters that no header can carry"))?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+            Ok(request)
+        }
+    }
+}
+
+/// All of it is there.
+fn body_of(request: &Request<Full<Bytes>>) -> Bytes {
+    let frame = request.body().clone().frame().now_or_never().flatten();
+    frame.and_then(|frame| frame.ok()?.into_data().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

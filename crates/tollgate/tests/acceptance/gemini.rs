@@ -1,7 +1,7 @@
 //! Gemini's dialect, on either side of the gateway.
 
 mod edges;
-mod speaker;
+pub mod speaker;
 
 use serde_json::{Value, json};
 use speaker::{Form, Speaker, Turn};

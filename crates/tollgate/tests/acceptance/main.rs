@@ -4,10 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod aws;
 mod azure;
 mod budgets;
 mod calls;
 mod cli;
+mod converse;
+mod deployments;
 mod endpoints;
 mod explain;
 mod failures;
@@ -38,5 +41,6 @@ mod secrets;
 mod support;
 mod thinking;
 mod tiers;
+mod vertex;
 
 use support::{fleet, stage};

@@ -171,7 +171,9 @@ fn s03_a_responses_client_holds_a_tool_session_with_every_kind_of_upstream() {
             isolated(move || async move {
                 let (upstream, params) = match provider {
                     Provider::Chat => (Upstream::Chat, json!({})),
-                    Provider::Messages => (Upstream::Messages, json!({"max_output_tokens": 4000})),
+                    Provider::Messages | Provider::Invoke | Provider::Converse => {
+                        (Upstream::Messages, json!({"max_output_tokens": 4000}))
+                    }
                     Provider::Responses => (Upstream::Chat, responses_mode()),
                     // Its address has no path either.
                     Provider::Gemini => (Upstream::Messages, json!({"model": "gemini/gemini-3-pro"})),
@@ -206,7 +208,7 @@ fn s03_a_responses_client_holds_a_tool_session_with_every_kind_of_upstream() {
                         assert_eq!(last["input"][2]["encrypted_content"], encrypted("Look first."));
                         assert_eq!(last["tools"], codex(&[], stream)["tools"], "tools go on as they are");
                     }
-                    Provider::Messages => {
+                    Provider::Messages | Provider::Invoke | Provider::Converse => {
                         let thought = &last["messages"][1]["content"][0];
                         assert_eq!(thought["signature"], signature("Look first."));
                     }

@@ -34,8 +34,11 @@ const RESULT: &str = "result-canary-of-a-tool-dear-grandmother-i-am-well";
 const ANSWER: &str = "answer-canary-with-advice-for-one-pair-of-eyes-only";
 const TEXTS: [&str; 4] = [PROMPT, ARGUMENT, RESULT, ANSWER];
 
+/// What an upstream answers, given its credential.
+type Script = fn(&str) -> Step;
+
 /// How an upstream answers a route, given its credential: vendors quote what they refuse.
-fn scripts() -> Vec<(&'static str, fn(&str) -> Step)> {
+fn scripts() -> Vec<(&'static str, Script)> {
     fn quoted(key: &str) -> String {
         format!("Incorrect: {key}. Invalid content: '{PROMPT}', in {ARGUMENT}, after {RESULT}")
     }

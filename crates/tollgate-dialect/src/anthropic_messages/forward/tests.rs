@@ -509,6 +509,7 @@ fn schemas_are_cleaned_only_where_that_was_learned() {
 fn worst() -> Quirks {
     layer(MessagesQuirks {
         genuine: true,
+        host: crate::hosted::Host::Vertex,
         thinking: vec![ThinkingType::Enabled],
         effort: false,
         forced_tool: false,

@@ -171,7 +171,7 @@ pub fn mark(mark: Option<CacheMark>, target: &Target<'_>) -> Option<CacheMark> {
 
 /// True where the tool loop that is under way began without thinking: with a thinking budget that is refused
 /// ("Expected `thinking` or `redacted_thinking`, but found `tool_use`").
-fn continues_without_thoughts(turns: &[Turn<'_>]) -> bool {
+pub fn continues_without_thoughts(turns: &[Turn<'_>]) -> bool {
     let in_loop =
         turns.last().is_some_and(|t| t.items.iter().any(|i| matches!(i, Item::Result { .. } | Item::Missing { .. })));
     let latest = turns.iter().rev().find(|t| t.role == Role::Assistant);

@@ -174,11 +174,11 @@ fn name_calls<'r>(
         let own = call.id.decode();
         let form = if own.is_empty() { IdForm::Word } else { rules.ids };
         let mut id = safe_id(form, &call.id);
-        if rules.ids == IdForm::Word {
+        if matches!(rules.ids, IdForm::Word | IdForm::Converse) {
             let base = id.clone();
             let mut again = 2;
             while !used.insert(id.escaped().to_string()) {
-                id = Text::plain(&format!("{}-again{again}", base.escaped()));
+                id = safe_id(rules.ids, &Text::plain(&format!("{}-again{again}", base.escaped()))).into_owned();
                 again += 1;
             }
         }

@@ -3,6 +3,7 @@
 use crate::anthropic_messages::wire::{Members, Raw, text_of, word, word_of};
 use crate::error::{ErrorKind, PublicError, UpstreamError};
 use crate::json::Writer;
+use crate::scan::items;
 use crate::{overflow, scope};
 
 /// Anthropic's error types with the status that each has when it is not inside a stream (platform.claude.com, "Errors",
@@ -54,7 +55,9 @@ const LONGEST_MESSAGE: usize = 4000;
 pub fn decode_error(status: u16, body: &[u8]) -> UpstreamError {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();
-    match Members::parse(text) {
+    // Google wraps the error of a stream in a list.
+    let first = items(text).and_then(|all| all.first().copied());
+    match Members::parse(first.map_or(text, Raw::get)) {
         Some(members) => of_members(Some(status), &members, text),
         None => build(Some(status), None, None, &bare_message(status, text)),
     }

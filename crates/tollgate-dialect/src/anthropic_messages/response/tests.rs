@@ -193,6 +193,16 @@ fn errors_are_told_apart_by_type_and_status() {
 }
 
 #[test]
+fn googles_errors_before_claude_are_read_alone_and_in_a_list() {
+    let error = r#"{"error":{"code":429,"message":"Quota exceeded for aiplatform.googleapis.com/online_prediction_input_tokens_per_minute_per_base_model","status":"RESOURCE_EXHAUSTED"}}"#;
+    for body in [error.to_string(), format!("[{error}\n]")] {
+        let read = decode_error(429, body.as_bytes());
+        assert_eq!((read.status, read.kind), (429, ErrorKind::RateLimited), "{body}");
+        assert!(read.message.starts_with("Quota exceeded for aiplatform"), "{}", read.message);
+    }
+}
+
+#[test]
 fn a_spend_limit_is_billing_and_stays() {
     let body = json!({"type":"error","error":{"type":"rate_limit_error","message":"You have reached it",
         "details":{"error_code":"enforced_spend_limit_reached"}}});

@@ -44,8 +44,9 @@ impl<'b> Contents<'_, 'b, '_> {
         }
         let needed = call.is_some() && std::mem::take(first) && self.target.quirks.thought_signatures;
         let given = find(&part, "thoughtSignature").filter(|raw| raw.get() != "\"\"");
-        // Another maker's thoughts are nothing that Google could read.
-        let foreign = given.is_some_and(|raw| word(Some(raw)).starts_with(CARRIED));
+        // Another maker's thoughts are nothing that Google could read, nor is its other endpoint's state.
+        let all_foreign = self.target.quirks.gemini.foreign_signatures;
+        let foreign = given.is_some_and(|raw| all_foreign || word(Some(raw)).starts_with(CARRIED));
         match given {
             Some(_) if foreign && !needed => self.drop(whole, "thoughtSignature"),
             Some(signature) if foreign => self.edits.replace(signature.get(), format!("\"{}\"", NONE.escaped())),

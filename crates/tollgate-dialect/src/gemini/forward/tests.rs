@@ -72,6 +72,30 @@ fn another_makers_thoughts_never_reach_google() {
 }
 
 #[test]
+fn another_endpoints_signatures_are_replaced_where_one_is_due_and_else_left_out() {
+    let gemini = GeminiQuirks { foreign_signatures: true, ..GeminiQuirks::default() };
+    let quirks = Quirks { thought_signatures: true, gemini, ..Quirks::default() };
+    let body = |first: &str, others: &str| {
+        format!(
+            r#"{{"contents":[{{"role":"model","parts":[{{"text":"x"{others}}},{{"functionCall":{{"name":"f","args":{{}}}},"thoughtSignature":"{first}"}},{{"functionCall":{{"name":"g","args":{{}}}}{others}}}]}}]}}"#
+        )
+    };
+    let (out, changes) = forwarded(&quirks, &body("CikB", r#","thoughtSignature":"CikC""#));
+    assert_eq!(out, body("skip_thought_signature_validator", ""));
+    assert_eq!(changes, ["dropped:thoughtSignature", "repaired:thoughtSignature"]);
+}
+
+#[test]
+fn each_kind_of_tools_gets_an_entry_of_its_own_where_only_one_is_taken() {
+    let gemini = GeminiQuirks { one_kind_per_tool: true, ..GeminiQuirks::default() };
+    let quirks = Quirks { gemini, ..Quirks::default() };
+    let body = r#"{"tools": [ {"functionDeclarations":[{"name":"f"}], "google_search" : {}} ,{"codeExecution":{ }}]}"#;
+    let split = r#"{"tools": [ {"functionDeclarations":[{"name":"f"}]},{"google_search":{}} ,{"codeExecution":{ }}]}"#;
+    assert_eq!(forwarded(&quirks, body), (split.to_string(), vec!["rewritten:tools".to_string()]));
+    assert_eq!(forwarded(&Quirks::default(), body), (body.to_string(), vec![]));
+}
+
+#[test]
 fn older_models_get_no_ids_and_no_levels() {
     let gemini = GeminiQuirks { ids: false, thinking: GeminiThinking::Budget, ..GeminiQuirks::default() };
     let quirks = Quirks { gemini, ..Quirks::default() };
@@ -85,11 +109,11 @@ fn older_models_get_no_ids_and_no_levels() {
 
 #[test]
 fn refused_parameters_are_dropped_or_named() {
-    let quirks = Quirks { refuses: vec!["topK".into(), "labels".into()], ..Quirks::default() };
+    let quirks = Quirks { refuses: vec!["topK".into(), "safetySettings".into()], ..Quirks::default() };
     let seal = seal();
-    let body = br#"{"labels":{"a":"b"},"model":"models/x","contents":[],"generationConfig":{"topK":1,"topP":1}}"#;
+    let body = br#"{"safetySettings":[],"model":"models/x","contents":[],"generationConfig":{"topK":1,"topP":1}}"#;
     let refused = request(body, &target(&quirks, &seal)).expect_err("is refused");
-    assert!(refused.to_string().starts_with("labels: not supported by gemini/gemini-up"), "{refused}");
+    assert!(refused.to_string().starts_with("safetySettings: not supported by gemini/gemini-up"), "{refused}");
     let dropping = Target { drop_params: true, ..target(&quirks, &seal) };
     let encoded = request(body, &dropping).expect("forwards");
     assert_eq!(String::from_utf8(encoded.body).expect("UTF-8"), r#"{"contents":[],"generationConfig":{"topP":1}}"#);

@@ -95,7 +95,8 @@ impl<'t> Contents<'_, 't> {
                     let name = safe_tool_name(&call.name, quirks.tool_names);
                     self.calls.push(name.clone().into_owned());
                     let made_up = (first && quirks.thought_signatures).then_some(signature::NONE);
-                    let signature = waiting.take().or(call.state.as_ref().map(Text::borrowed)).or(made_up);
+                    let given = call.state.as_ref().filter(|_| !quirks.gemini.foreign_signatures);
+                    let signature = waiting.take().or(given.map(Text::borrowed)).or(made_up);
                     let writer = &mut self.out.writer;
                     writer.open_object().key("functionCall").open_object();
                     if quirks.gemini.ids {

@@ -23,10 +23,31 @@ pub const ROWS: &[Row] = &[
         teaches: |_, _| Some(Fact::Gemini(GeminiFact::Signatures)),
         repair: "the first call of a turn has its signature, or Google's word where it is lost",
         reports: "thought_signature",
-        seen: &[(
-            "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly, and missing thought_signature may lead to degraded model performance.",
-            "Gemini 3, users' reports, 2025-11",
-        )],
+        seen: &[
+            (
+                "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly, and missing thought_signature may lead to degraded model performance.",
+                "Gemini 3, users' reports, 2025-11",
+            ),
+            (
+                "Unable to submit request because function call `default_api:read` in the 2. content block is missing a `thought_signature`. Learn more: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/thought-signatures",
+                "Gemini 3 on Vertex AI, users' reports, 2026-05",
+            ),
+        ],
+    },
+    Row {
+        id: "gemini_foreign_signatures",
+        words: Words::Any(&["thought signature is not valid", "corrupted thought signature"]),
+        sent: |r| r.has_anywhere("thoughtSignature"),
+        teaches: |_, _| Some(Fact::Gemini(GeminiFact::ForeignSignatures)),
+        repair: "the signatures of this conversation stay here, Google's word stands in for them; not remembered",
+        reports: "thought_signature",
+        seen: &[
+            (
+                "Unable to submit request because Thought signature is not valid.",
+                "Vertex AI, after AI Studio; users' reports, 2026-02",
+            ),
+            ("Corrupted thought signature.", "AI Studio, after Vertex AI; users' reports, 2026-07"),
+        ],
     },
     Row {
         id: "gemini_thinking_level",

@@ -63,7 +63,8 @@ pub fn prepare(mut config: Config, then: &Capture, to: &To<'_>) -> Result<Sendin
             let in_body = |path: &str| (path.to_string(), for_model(&body, name));
             match Dialect::of_name(&then.record.dialect) {
                 Some(Dialect::Messages) => in_body("/v1/messages"),
-                Some(Dialect::Chat) | None => in_body("/v1/chat/completions"),
+                // No client speaks Converse.
+                Some(Dialect::Chat | Dialect::Converse) | None => in_body("/v1/chat/completions"),
                 Some(Dialect::Responses) => in_body("/v1/responses"),
                 Some(Dialect::Gemini) => {
                     let method = then.record.path.rsplit(':').next().unwrap_or("generateContent");

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::config::entra::{Entra, Source};
+use crate::config::identity::Identity;
 use crate::config::secret::Secret;
 
 fn files(params: &str) -> Files {
@@ -87,7 +88,10 @@ fn the_base_model_says_what_a_deployment_of_any_name_can_do() {
 fn entra(files: &Files) -> Entra {
     let (config, _) = files.good();
     assert!(config.deployments[0].credential.is_none(), "a token or a key, not both");
-    config.deployments[0].entra.clone().expect("signs in")
+    match config.deployments[0].identity.clone() {
+        Some(Identity::Entra(entra)) => (*entra).clone(),
+        other => panic!("{other:?} is no identity of Entra ID"),
+    }
 }
 
 const AZURE: &str = "model: azure/gpt, api_base: https://r.openai.azure.com";
@@ -131,7 +135,7 @@ fn s27_a_key_a_token_and_an_identity_of_the_deployment_go_before_the_environment
         let (config, _) = in_environment(files(&params)).good();
         let (name, secret) = config.deployments[0].credential.as_ref().expect("a header");
         assert_eq!((name.as_str(), secret.expose()), (header, value));
-        assert!(config.deployments[0].entra.is_none());
+        assert!(config.deployments[0].identity.is_none());
     }
     let federated = files(&format!("{{{AZURE}, azure_ad_token: oidc/file//run/token, tenant_id: t, client_id: c}}"));
     assert!(matches!(&entra(&federated).sources[..], [Source::Workload { file, .. }] if file.ends_with("run/token")));

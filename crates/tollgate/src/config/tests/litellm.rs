@@ -210,7 +210,7 @@ fn azures_addresses_work_and_providers_of_later_versions_say_so() {
       api_key: x
   - model_name: rock
     litellm_params:
-      model: bedrock/anthropic.claude-opus-5
+      model: sagemaker/my-endpoint
       aws_region_name: us-east-1
   - model_name: good
     litellm_params: {model: groq/llama-4, api_key: x}
@@ -219,7 +219,7 @@ fn azures_addresses_work_and_providers_of_later_versions_say_so() {
     let errors: Vec<String> = classic.bad().into_iter().filter(|line| !line.contains("warning")).collect();
     assert_eq!(
         errors,
-        ["config.yaml:10:14: model_list[1].litellm_params.model: the provider bedrock arrives in a later version
+        ["config.yaml:10:14: model_list[1].litellm_params.model: the provider sagemaker arrives in a later version
     hint: take this deployment out until then; `tollgate check` names every such deployment",]
     );
 }

@@ -61,9 +61,9 @@ fn over_limit(kind: ScopeKind, model: Option<&str>, dimension: Dimension, needed
     Failure::OverLimit { denial, retry_after: Duration::from_secs(12), standing: Standing::default() }
 }
 
-fn over_budget() -> Failure {
+fn over_budget(kind: ScopeKind) -> Failure {
     let pot = Pot {
-        kind: ScopeKind::Key,
+        kind,
         id: "h".into(),
         model: "".into(),
         window: Window::Total,
@@ -163,8 +163,13 @@ fn failures() -> Vec<(Failure, &'static str)> {
         (over_limit(ScopeKind::Team, Some("kimi"), Dimension::RequestsPerDay, 1), "tollgate-over-limit"),
         (over_limit(ScopeKind::User, None, Dimension::ParallelRequests, 1), "tollgate-over-limit"),
         (over_limit(ScopeKind::Gateway, None, Dimension::InputTokensPerMinute, 99), "tollgate-over-limit"),
+        (over_limit(ScopeKind::Deployment, None, Dimension::RequestsPerDay, 1), "tollgate-over-limit"),
+        (over_limit(ScopeKind::Deployment, None, Dimension::ParallelRequests, 1), "tollgate-over-limit"),
         (Failure::LimitsUnknown, "tollgate-limits-unknown"),
-        (over_budget(), "tollgate-over-budget"),
+        (over_budget(ScopeKind::Key), "tollgate-over-budget"),
+        (over_budget(ScopeKind::Deployment), "tollgate-over-budget"),
+        (over_budget(ScopeKind::Provider), "tollgate-over-budget"),
+        (over_budget(ScopeKind::Tag), "tollgate-over-budget"),
         (Failure::OverBudget(Denied::Away), "tollgate-store-away"),
         (Failure::Store(StoreError::Away(sqlx::Error::PoolTimedOut)), "tollgate-store-away"),
         (

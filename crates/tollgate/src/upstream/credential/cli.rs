@@ -1,4 +1,4 @@
-//! Tokens of whoever is signed in to Azure's command lines on this machine.
+//! Tokens of whoever is signed in to Azure's command lines on this machine, and other programs that print what signs in.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -7,23 +7,27 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::NoToken;
-use super::entra::{lasting, passing};
+use super::exchange::{lasting, passing};
 
 /// `az` is a Python program that may ask the network.
 const LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) async fn az(scope: &str, tenant: Option<&str>) -> Result<Value, NoToken> {
-    run("az", &["account", "get-access-token", "--output", "json", "--scope", scope], "--tenant", tenant).await
+    let mut arguments = vec!["account", "get-access-token", "--output", "json", "--scope", scope];
+    arguments.extend(tenant.iter().flat_map(|tenant| ["--tenant", *tenant]));
+    run("az", &arguments).await
 }
 
 pub(super) async fn azd(scope: &str, tenant: Option<&str>) -> Result<Value, NoToken> {
-    run("azd", &["auth", "token", "--output", "json", "--scope", scope], "--tenant-id", tenant).await
+    let mut arguments = vec!["auth", "token", "--output", "json", "--scope", scope];
+    arguments.extend(tenant.iter().flat_map(|tenant| ["--tenant-id", *tenant]));
+    run("azd", &arguments).await
 }
 
-async fn run(program: &str, arguments: &[&str], tenant_flag: &str, tenant: Option<&str>) -> Result<Value, NoToken> {
-    let tenant = tenant.map(|tenant| [tenant_flag, tenant]);
+/// What a program prints as JSON.
+pub(super) async fn run(program: &str, arguments: &[&str]) -> Result<Value, NoToken> {
     let mut command = Command::new(program);
-    command.args(arguments).args(tenant.iter().flatten()).stdin(Stdio::null()).kill_on_drop(true);
+    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     let output = match tokio::time::timeout(LIMIT, command.output()).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -3,27 +3,15 @@
 //! Client secret, password and workload identity: RFC 6749 with RFC 7523, at the v2.0 token endpoint. Managed identities: the
 //! endpoint of App Service (api-version 2019-08-01) and of virtual machines (2018-02-01). All as on learn.microsoft.com, 2026-08.
 
-use std::fmt::Write as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{HeaderName, Request, StatusCode};
+use http_body_util::Full;
 use serde_json::Value;
-use tokio::time::Instant;
-use tollgate_policy::failover::Failure;
 
+use super::exchange::{MOST_WORDS, bounded, escaped, exchange, lasting, may_pass, post_form, token};
 use super::{Client, NoToken, Token, cli};
 use crate::config::entra::Source;
 use crate::config::secret::Secret;
-
-/// For one source: with all of a chain it is still shorter than a client waits.
-const LIMIT: Duration = Duration::from_secs(10);
-const MOST_BYTES: usize = 256 * 1024;
-const MOST_WORDS: usize = 300;
-/// Where a source does not say how long its token is good.
-const UNSAID: Duration = Duration::from_secs(15 * 60);
 
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -66,15 +54,7 @@ fn name(source: &Source) -> &'static str {
 
 async fn over_http(client: &Client, source: &Source, scope: &str) -> Result<Value, NoToken> {
     let (request, secret) = request(source, scope).await?;
-    let exchange = async {
-        let answer = client.send(request).await.map_err(unreachable)?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
-        let body = body.map_err(|error| passing(format!("the answer broke off: {error}")))?;
-        Ok::<_, NoToken>((status, body.to_bytes()))
-    };
-    let answered = tokio::time::timeout(LIMIT, exchange).await;
-    let (status, body) = answered.unwrap_or_else(|_| Err(passing(format!("no answer in {} s", LIMIT.as_secs()))))?;
+    let (status, body) = exchange(client, request).await?;
     match serde_json::from_slice(&body) {
         Ok(answer) if status.is_success() => Ok(answer),
         answer => Err(refusal(status, answer.ok().as_ref(), &body, &secret)),
@@ -119,12 +99,8 @@ async fn request(source: &Source, scope: &str) -> Result<(Request<Full<Bytes>>, 
 
 fn form(url: &str, client_id: &str, scope: &str, fields: &[(&str, &str)]) -> Result<Request<Full<Bytes>>, NoToken> {
     let own = [("client_id", client_id), ("scope", scope)];
-    let pairs: Vec<String> =
-        fields.iter().chain(&own).map(|(name, value)| format!("{name}={}", escaped(value))).collect();
-    let request = Request::post(url)
-        .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
-        .header(ACCEPT, HeaderValue::from_static("application/json"))
-        .body(Full::new(Bytes::from(pairs.join("&"))));
+    let fields: Vec<(&str, &str)> = fields.iter().chain(&own).copied().collect();
+    let request = post_form(url, &fields);
     request.map_err(|_| lasting("AZURE_AUTHORITY_HOST and tenant_id make no address"))
 }
 
@@ -141,39 +117,6 @@ fn identity(url: &str, header: HeaderName, value: &str) -> Result<Request<Full<B
     request.map_err(|_| lasting("IDENTITY_ENDPOINT, IDENTITY_HEADER or AZURE_POD_IDENTITY_AUTHORITY_HOST is malformed"))
 }
 
-/// Percent-encoding of all but what is never special (RFC 3986, 2.3).
-fn escaped(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
-}
-
-/// `{"access_token", "expires_in"}`, `expires_on` in seconds since 1970 from managed identities, numbers often as text; `az` and
-/// `azd` have names of their own.
-fn token(answer: &Value) -> Result<Token, NoToken> {
-    let secret = ["access_token", "accessToken", "token"].iter().find_map(|name| answer[*name].as_str());
-    let secret = secret.filter(|secret| !secret.is_empty()).ok_or_else(|| lasting("the answer holds no token"))?;
-    let number = |name: &str| match &answer[name] {
-        Value::String(text) => text.trim().parse().ok(),
-        other => other.as_u64(),
-    };
-    let on = number("expires_on")
-        .or_else(|| answer["expiresOn"].as_str()?.parse::<jiff::Timestamp>().ok()?.as_second().try_into().ok());
-    let good_for = number("expires_in").map(Duration::from_secs).or_else(|| {
-        let left = (UNIX_EPOCH + Duration::from_secs(on?)).duration_since(SystemTime::now());
-        Some(left.unwrap_or_default())
-    });
-    Ok(Token {
-        secret: Secret::new(secret),
-        ends: Instant::now() + good_for.unwrap_or(UNSAID).min(Duration::from_secs(30 * 86_400)),
-    })
-}
-
 /// `{"error", "error_description"}`, where the description goes on with trace ids in further lines.
 fn refusal(status: StatusCode, answer: Option<&Value>, body: &[u8], secret: &Secret) -> NoToken {
     let text = |name: &str| answer.and_then(|answer| answer[name].as_str()).unwrap_or("");
@@ -188,27 +131,8 @@ fn refusal(status: StatusCode, answer: Option<&Value>, body: &[u8], secret: &Sec
     let hint = HINTS.iter().find(|(number, _)| said.contains(&format!("{number}:")));
     let hint = hint.map(|(_, hint)| format!(" ({hint})")).unwrap_or_default();
     let said: String = said.chars().take(MOST_WORDS - 100).collect();
-    let again = matches!(status.as_u16(), 408 | 410 | 429 | 500..=599);
+    let again = may_pass(status) || status == StatusCode::GONE;
     NoToken { words: format!("status {}: {said}{hint}", status.as_u16()), temporary: again }
-}
-
-fn unreachable(failure: Failure) -> NoToken {
-    match failure {
-        Failure::Unreachable(why) => passing(format!("it cannot be reached: {why}")),
-        _ => passing("it takes no connection"),
-    }
-}
-
-pub(super) fn passing(words: impl Into<String>) -> NoToken {
-    NoToken { words: words.into(), temporary: true }
-}
-
-pub(super) fn lasting(words: impl Into<String>) -> NoToken {
-    NoToken { words: words.into(), temporary: false }
-}
-
-fn bounded(words: &str) -> String {
-    words.chars().take(MOST_WORDS).collect()
 }
 
 #[cfg(test)]

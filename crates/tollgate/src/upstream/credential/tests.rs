@@ -2,7 +2,7 @@ use super::*;
 
 fn lasting(seconds: u64) -> State {
     let ends = Instant::now() + Duration::from_secs(seconds);
-    State { token: Some(Token { secret: Secret::new("t"), ends }), ..State::default() }
+    State { token: Some(Token { secret: Secret::new("t"), ends }.into()), ..State::default() }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Clients of three dialects that keep a conversation as they received it. They read answers as plain JSON.
+//! Clients of all dialects that keep a conversation as they received it. They read answers as plain JSON.
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use crate::support::http::{Answer, post};
 pub enum Speaker {
     Messages,
     Chat,
+    Responses,
     Gemini,
 }
 
@@ -32,7 +33,7 @@ pub struct Turn {
     pub text: String,
     pub thoughts: String,
     pub calls: Vec<Call>,
-    /// As it goes into the history.
+    /// As it goes into the history; of Responses all items of it.
     pub message: Value,
     /// Output tokens.
     pub usage: u64,
@@ -61,6 +62,9 @@ impl Speaker {
             Speaker::Chat => {
                 each.map(|(call, output)| json!({"role": "tool", "tool_call_id": call.id, "content": output})).collect()
             }
+            Speaker::Responses => each
+                .map(|(call, output)| json!({"type": "function_call_output", "call_id": call.id, "output": output}))
+                .collect(),
             Speaker::Gemini => {
                 let result = |(call, output): (&Call, &&str)| {
                     let mut response = json!({"name": call.name, "response": {"output": output}});
@@ -88,6 +92,16 @@ impl Speaker {
                     "messages": messages,
                     "tools": [{"type": "function", "function": {"name": "read", "parameters": schema}}]})
             }
+            Speaker::Responses => {
+                let items: Vec<&Value> = history
+                    .iter()
+                    .flat_map(|item| item.as_array().map_or(std::slice::from_ref(item), Vec::as_slice))
+                    .collect();
+                json!({"model": "m", "max_output_tokens": 4000, "stream": stream, "store": false,
+                    "instructions": "Be brief.", "input": items, "reasoning": {"effort": "low", "summary": "auto"},
+                    "include": ["reasoning.encrypted_content"],
+                    "tools": [{"type": "function", "name": "read", "parameters": schema}]})
+            }
             Speaker::Gemini => json!({"contents": history, "systemInstruction": {"parts": [{"text": "Be brief."}]},
                 "tools": [{"functionDeclarations": [{"name": "read", "parametersJsonSchema": schema}]}],
                 "generationConfig": {"maxOutputTokens": 4000,
@@ -99,6 +113,7 @@ impl Speaker {
         let path = match (self, form) {
             (Speaker::Messages, _) => "/v1/messages",
             (Speaker::Chat, _) => "/v1/chat/completions",
+            (Speaker::Responses, _) => "/v1/responses",
             (Speaker::Gemini, Form::Whole) => "/v1beta/models/m:generateContent",
             (Speaker::Gemini, Form::Stream) => "/v1beta/models/m:streamGenerateContent?alt=sse",
         };
@@ -114,6 +129,13 @@ impl Speaker {
             (Speaker::Messages, Form::Stream) => messages(folded_messages(&answer)),
             (Speaker::Chat, Form::Whole) => chat(&answer.json()),
             (Speaker::Chat, Form::Stream) => chat(&folded_chat(&answer)),
+            (Speaker::Responses, Form::Whole) => responses(&answer.json()),
+            (Speaker::Responses, Form::Stream) => {
+                let events = frames(&answer);
+                let last = events.last().expect("an event");
+                assert_eq!(last["type"], "response.completed", "{last}");
+                responses(&last["response"])
+            }
             (Speaker::Gemini, Form::Whole) => gemini(&[answer.json()]),
             (Speaker::Gemini, Form::Stream) => gemini(&frames(&answer)),
         }
@@ -195,6 +217,24 @@ fn chat(body: &Value) -> Turn {
             .collect(),
         message,
         usage: body["usage"]["completion_tokens"].as_u64().unwrap_or(0),
+    }
+}
+
+fn responses(body: &Value) -> Turn {
+    let output = body["output"].as_array().cloned().unwrap_or_default();
+    let of = |kind: &str| output.iter().filter(|item| item["type"] == kind).collect::<Vec<_>>();
+    let texts = |kind: &str, field: &str| {
+        let items = of(kind);
+        join(items.iter().flat_map(|item| item[field].as_array().into_iter().flatten()).map(|part| &part["text"]))
+    };
+    let args = |item: &Value| serde_json::from_str(item["arguments"].as_str().unwrap_or("")).expect("JSON");
+    let call = |item: &&Value| Call { id: string(&item["call_id"]), name: string(&item["name"]), args: args(item) };
+    Turn {
+        text: texts("message", "content"),
+        thoughts: texts("reasoning", "summary"),
+        calls: of("function_call").iter().map(call).collect(),
+        message: json!(output),
+        usage: body["usage"]["output_tokens"].as_u64().unwrap_or(0),
     }
 }
 

@@ -147,6 +147,14 @@ fn called(id: &str, assistant: Value, result: Value) -> Value {
     json!({"messages": [user(json!("hi")), assistant, {"role": "tool", "tool_call_id": id, "content": result}], "tools": plain_tools()})
 }
 
+/// The same with the signature of an endpoint that is not asked here.
+fn signed_call() -> Value {
+    let mut body = called("call_1", json!({}), json!("done"));
+    let state = json!({"google": {"thought_signature": "CiQBfromElsewhere"}});
+    body["messages"][1]["tool_calls"][0]["extra_content"] = state;
+    body
+}
+
 /// The same in Messages, with these blocks before the call.
 fn claude_called(before: &[Value], more: Value) -> Value {
     let call = json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}});
@@ -206,6 +214,10 @@ fn gemini() -> Vec<Case> {
         .words(4),
         signed("gemini_ids", called("call_1", json!({}), json!("done")), |b, _| has(b, "\"id\"")),
         asked("gemini_signatures", called("call_1", json!({}), json!("done")), |b, _| !has(b, "thoughtSignature")),
+        asked("gemini_signatures", called("call_1", json!({}), json!("done")), |b, _| !has(b, "thoughtSignature"))
+            .words(1),
+        signed("gemini_foreign_signatures", signed_call(), |b, _| has(b, "CiQBfromElsewhere")).each_time(),
+        signed("gemini_foreign_signatures", signed_call(), |b, _| has(b, "CiQBfromElsewhere")).words(1).each_time(),
         asked("gemini_thinking_level", hi(json!({"reasoning_effort": "low"})), |b, _| has(b, "thinkingLevel")),
         asked("gemini_format_with_tools", with_tools(format), |b, _| has(b, "responseMimeType")),
         asked("gemini_json_schema", with_tools(json!({})), |b, _| has(b, "parametersJsonSchema")),

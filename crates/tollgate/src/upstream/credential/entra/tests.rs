@@ -1,6 +1,10 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::*;
+use crate::upstream::credential::exchange::passing;
 
 fn good_for(answer: &Value) -> u64 {
     let left = token(answer).expect("a token").ends - Instant::now();
@@ -17,6 +21,7 @@ async fn the_end_of_a_token_is_read_in_every_form() {
         json!({"access_token": "t", "expires_on": in_an_hour.to_string()}),
         json!({"accessToken": "t", "expires_on": in_an_hour, "expiresOn": "2026-11-26 04:00:00.000000"}),
         json!({"token": "t", "expiresOn": stamp}),
+        json!({"accessToken": "t", "expireTime": stamp}),
     ];
     for form in forms {
         assert!((3598..=3600).contains(&good_for(&form)), "{form}");
