@@ -2,6 +2,7 @@
 
 mod bench;
 mod catalogue;
+mod chaos;
 mod clients;
 mod docs;
 mod ledger;
@@ -60,6 +61,17 @@ enum Command {
         #[arg(long)]
         binary: Option<std::path::PathBuf>,
     },
+    /// Kill a gateway and the database while requests race for small budgets through three gateways, and count the money afterwards
+    Chaos {
+        #[arg(long, default_value_t = 10_000)]
+        requests: usize,
+        /// The gateway, in place of one that is built
+        #[arg(long)]
+        binary: Option<std::path::PathBuf>,
+        /// Of who asks whom for what
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Measure a large ledger: how fast it is written and asked, and what a request waits for
     Ledger {
         #[arg(long, default_value_t = 10_000_000)]
@@ -80,6 +92,7 @@ fn main() -> ExitCode {
         Command::Catalogue { version, date } => catalogue::make(&version, &date),
         Command::Deny => test::deny(),
         Command::Bench { what, seconds, rounds, binary } => bench::run(what, seconds, rounds, binary),
+        Command::Chaos { requests, binary, seed } => chaos::run(requests, seed, binary),
         Command::Ledger { rows, database, folder } => ledger::run(rows, database, &folder),
     };
     match done {

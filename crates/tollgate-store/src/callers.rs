@@ -3,6 +3,7 @@
 //! A request whose key is known asks no database, so it goes on while the database is away. What changes, here or at another
 //! replica, is seen with [`Callers::catch_up`], which is to be called every second.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -22,11 +23,16 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 /// So long callers are known after the database was last heard from: longer than a restart or a failover of it takes, and short
 /// enough that a key that was revoked meanwhile is not good for a day.
 const KNOWN_FOR: Duration = Duration::from_secs(60 * 60);
+/// So many keys are looked for at the same time, at most.
+const TURNS: usize = 64;
 
 pub struct Callers {
     database: Database,
     known: Cache<String, Arc<Chain>>,
     unknown: Cache<String, ()>,
+    /// One look at the database at a time for each key: what a hundred requests ask for at once is read once. When the last look
+    /// failed.
+    turns: [Mutex<Option<Instant>>; TURNS],
     /// How many news were heard. Who read a caller before the last of them does not know whether it still is so.
     heard: RwLock<u64>,
     /// The last change that was heard of.
@@ -41,7 +47,8 @@ impl Callers {
         let unknown = Cache::builder().max_capacity(MAX_UNKNOWN).time_to_live(UNKNOWN_FOR).build();
         let known = Cache::builder().max_capacity(MAX_CALLERS).build();
         let answered = RwLock::new(Instant::now());
-        Ok(Callers { database, known, unknown, heard: RwLock::new(0), seq, answered })
+        let turns = std::array::from_fn(|_| Mutex::default());
+        Ok(Callers { database, known, unknown, turns, heard: RwLock::new(0), seq, answered })
     }
 
     /// Whom the key with this hash stands for; `None`: nobody.
@@ -49,12 +56,33 @@ impl Callers {
     /// # Errors
     /// The database was needed and did not answer.
     pub async fn find(&self, hash: &str) -> Result<Option<Arc<Chain>>, StoreError> {
+        if let Some(found) = self.remembered(hash) {
+            return Ok(found);
+        }
+        let asked = Instant::now();
+        let mut failed = self.turns[turn(hash)].lock().await;
+        if let Some(found) = self.remembered(hash) {
+            return Ok(found);
+        }
+        // Who waited for a look that failed does not wait for another one.
+        if failed.is_some_and(|at| at >= asked) {
+            return Err(StoreError::Away(sqlx::Error::PoolTimedOut));
+        }
+        let found = self.look(hash).await;
+        if let Err(StoreError::Away(_)) = found {
+            *failed = Some(Instant::now());
+        }
+        found
+    }
+
+    fn remembered(&self, hash: &str) -> Option<Option<Arc<Chain>>> {
         if let Some(chain) = self.known.get(hash).filter(|_| self.is_fresh()) {
-            return Ok(Some(chain));
+            return Some(Some(chain));
         }
-        if self.unknown.contains_key(hash) {
-            return Ok(None);
-        }
+        self.unknown.contains_key(hash).then_some(None)
+    }
+
+    async fn look(&self, hash: &str) -> Result<Option<Arc<Chain>>, StoreError> {
         let heard = self.heard();
         let chain = self.database.resolve(hash).await?.map(Arc::new);
         self.keep(heard, || match &chain {
@@ -152,6 +180,12 @@ impl Callers {
         self.known.invalidate_all();
         self.unknown.invalidate_all();
     }
+}
+
+fn turn(hash: &str) -> usize {
+    let mut hasher = DefaultHasher::new();
+    hash.hash(&mut hasher);
+    (hasher.finish() % TURNS as u64) as usize
 }
 
 /// Whether callers have to be looked through for it. A key's is found by its hash.

@@ -19,6 +19,11 @@ use crate::vault::VaultError;
 #[cfg(test)]
 mod tests;
 
+/// How long a connection is waited for. Those of a database that hangs do not come back.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
+/// One, and another while the first is being cleared of what took too long.
+const RESERVED: u32 = 2;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +36,8 @@ pub enum Kind {
 pub struct Database {
     pub kind: Kind,
     pub pool: sqlx::AnyPool,
+    /// For money alone: it must not wait because all others are busy.
+    reserved: sqlx::AnyPool,
     /// Held as long as an SQLite file is in use: nobody may put another in its place.
     _in_use: Option<Arc<File>>,
 }
@@ -87,17 +94,23 @@ impl Database {
         sqlx::any::install_default_drivers();
         let url = format!("sqlite://{}?mode=rwc", path.display());
         // A write-ahead log lets readers go on while the writer writes; NORMAL keeps everything over a crash of the process.
-        let options = AnyPoolOptions::new().max_connections(4).after_connect(|connection, _| {
-            Box::pin(async move {
-                for pragma in ["journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "busy_timeout = 5000"]
-                {
-                    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}"))).execute(&mut *connection).await?;
-                }
-                Ok(())
+        let options = |connections| {
+            pool_of(connections).after_connect(|connection, _| {
+                Box::pin(async move {
+                    for pragma in
+                        ["journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "busy_timeout = 5000"]
+                    {
+                        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
+                            .execute(&mut *connection)
+                            .await?;
+                    }
+                    Ok(())
+                })
             })
-        });
-        let pool = options.connect(&url).await?;
-        let database = Database { kind: Kind::Sqlite, pool, _in_use: Some(Arc::new(in_use)) };
+        };
+        let pool = options(4).connect(&url).await?;
+        let reserved = options(RESERVED).connect_lazy(&url)?;
+        let database = Database { kind: Kind::Sqlite, pool, reserved, _in_use: Some(Arc::new(in_use)) };
         MIGRATIONS.run(&database.pool).await?;
         Ok(database)
     }
@@ -106,12 +119,21 @@ impl Database {
     pub async fn postgres(url: &str) -> Result<Database, StoreError> {
         sqlx::any::install_default_drivers();
         let options = AnyConnectOptions::from_str(url)?;
-        let pool = AnyPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(5));
-        let pool = pool.connect_with(options).await?;
-        let database = Database { kind: Kind::Postgres, pool, _in_use: None };
+        let pool = pool_of(8).connect_with(options.clone()).await?;
+        let reserved = pool_of(RESERVED).connect_lazy_with(options);
+        let database = Database { kind: Kind::Postgres, pool, reserved, _in_use: None };
         MIGRATIONS.run(&database.pool).await?;
         Ok(database)
     }
+
+    /// The same, over connections that are kept for money.
+    pub(crate) fn reserved(&self) -> Database {
+        Database { pool: self.reserved.clone(), ..self.clone() }
+    }
+}
+
+fn pool_of(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_WITHIN)
 }
 
 /// What is locked in place of the database's own file, which SQLite locks in its own ways.

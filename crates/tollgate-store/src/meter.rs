@@ -15,7 +15,7 @@ mod reservation;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -102,8 +102,13 @@ struct Shared {
     charges: AtomicU64,
     started: Instant,
     alerts: broadcast::Sender<Alert>,
-    away: AtomicBool,
+    /// When the database went away, by [`Shared::now_ms`], or [`HERE`]. Changed under the book's lock: who reserves knows in which
+    /// of both ways.
+    away_since_ms: AtomicU64,
+    away_for: Duration,
 }
+
+const HERE: u64 = u64::MAX;
 
 impl Meter {
     /// Spending that an earlier process left in its journal is brought to the database in the background.
@@ -117,9 +122,10 @@ impl Meter {
             charges: AtomicU64::new(0),
             started: Instant::now(),
             alerts: broadcast::channel(ALERTS).0,
-            away: AtomicBool::new(false),
+            away_since_ms: AtomicU64::new(HERE),
+            away_for: settings.away,
         });
-        tokio::spawn(Banker::new(shared.clone(), database.clone(), settings).run(received));
+        tokio::spawn(Banker::new(shared.clone(), database.reserved(), settings).run(received));
         Ok(Meter { shared, orders, database })
     }
 
@@ -177,7 +183,7 @@ impl Meter {
 
     /// The database does not answer: spending stays in the journal until it does.
     pub fn is_away(&self) -> bool {
-        self.shared.away.load(Ordering::Relaxed)
+        self.shared.away_since_ms.load(Ordering::Relaxed) != HERE
     }
 
     /// What the journal takes on disk.
@@ -203,11 +209,21 @@ impl Meter {
     }
 
     async fn hold(&self, pots: Vec<Capped>, estimate: Estimate, at_ms: u64) -> Result<Held, Denied> {
-        let answer = self.shared.book().reserve(&pots, &estimate, Stance::CanAsk, self.shared.now_ms());
+        let answer = {
+            let mut book = self.shared.book();
+            // Nobody waits for a database that is away: it may be one that hangs.
+            let stance = if self.is_away() { Stance::Away } else { Stance::CanAsk };
+            book.reserve(&pots, &estimate, stance, self.shared.now_ms())
+        };
         match answer {
-            Answer::Held { nanos, output_tokens } => Ok(Held::new(self.shared.clone(), pots, nanos, output_tokens)),
+            Answer::Held { nanos, output_tokens } => {
+                let known = pots.is_empty() || self.shared.still_knows();
+                let held = Held::new(self.shared.clone(), pots, nanos, output_tokens);
+                if known { Ok(held) } else { Err(Denied::Away) }
+            }
             Answer::Denied(denial) => Err(Denied::Budget(denial)),
-            Answer::Short(_) | Answer::Unknown(_) => self.ask(pots, estimate, at_ms).await,
+            Answer::Unknown(_) => Err(Denied::Away),
+            Answer::Short(_) => self.ask(pots, estimate, at_ms).await,
         }
     }
 
@@ -226,6 +242,17 @@ impl Shared {
 
     fn now_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
+    }
+
+    fn set_away(&self, away: bool) {
+        let _book = self.book();
+        self.away_since_ms.store(if away { self.now_ms() } else { HERE }, Ordering::Relaxed);
+    }
+
+    /// What the database last said still counts.
+    fn still_knows(&self) -> bool {
+        let since_ms = self.away_since_ms.load(Ordering::Relaxed);
+        since_ms == HERE || u128::from(self.now_ms().saturating_sub(since_ms)) < self.away_for.as_millis()
     }
 
     fn charge(&self) -> String {

@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tollgate-store", &["tollgate-dialect", "tollgate-policy"]),
     ("tollgate-sim", &[]),
     ("tollgate", &["tollgate-dialect", "tollgate-policy", "tollgate-sim", "tollgate-store"]),
-    ("xtask", &[]),
+    ("xtask", &["tollgate-sim"]),
 ];
 
 fn dependencies() -> BTreeMap<String, Vec<String>> {

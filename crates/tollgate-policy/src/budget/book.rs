@@ -178,6 +178,8 @@ impl Book {
         self.change(key, |purse| {
             purse.pending_nanos = purse.pending_nanos.saturating_sub(cost_nanos);
             purse.leased_nanos = purse.leased_nanos.saturating_sub(covered_nanos);
+            // The lease was too small, or others took it back from a process that had been silent for long.
+            purse.unsure |= covered_nanos < cost_nanos;
             if let Some(seen) = &mut purse.seen {
                 seen.spent_nanos = seen.spent_nanos.saturating_add(cost_nanos);
             }

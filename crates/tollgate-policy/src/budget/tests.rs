@@ -279,6 +279,18 @@ fn idle_leases_go_back_and_their_pots_are_forgotten_later() {
 }
 
 #[test]
+fn of_a_lease_that_others_took_back_nothing_more_is_spent() {
+    let pot = capped("k", 1000);
+    let mut book = book(&pot, 100, standing(0, 0, 2));
+    assert_eq!(held(book.reserve(from_ref(&pot), &Estimate::flat(40), Stance::CanAsk, 1)).0, 40);
+    book.settle(from_ref(&pot.key), 40, 40);
+    // This process stood still for so long that it was taken for dead: the database had no lease of it any more.
+    book.applied(&pot.key, 40, 0);
+    let next = book.reserve(from_ref(&pot), &Estimate::flat(1), Stance::CanAsk, 2);
+    assert!(matches!(next, Answer::Short(_)), "{next:?}");
+}
+
+#[test]
 fn a_lease_that_is_only_asked_for_is_idle() {
     let (rich, poor) = (capped("rich", 1000), capped("poor", 1000));
     let mut book = book(&rich, 100, standing(0, 0, 2));

@@ -26,6 +26,8 @@ pub(super) struct Meter {
     pub answered_ms: Option<u64>,
     /// `used` when it was looked at last: how fast it grows says how much is worth holding.
     pub looked_at: u64,
+    /// The others are being asked, and the answer has to find it here.
+    pub in_round: bool,
 }
 
 /// Whether a request can be admitted.
@@ -126,7 +128,7 @@ impl Account {
     /// Nothing is counted any more.
     pub fn is_idle(&self, now_ms: u64) -> bool {
         self.meters.iter().all(|meter| match meter.dimension {
-            Dimension::ParallelRequests => meter.used == 0 && meter.held == 0,
+            Dimension::ParallelRequests => meter.used == 0 && meter.held == 0 && !meter.in_round,
             dimension => meter.window < dimension.window(now_ms),
         })
     }
@@ -156,7 +158,7 @@ impl Account {
 
 impl Meter {
     fn new(dimension: Dimension, window: u64) -> Meter {
-        Meter { dimension, window, used: 0, held: 0, others: 0, answered_ms: None, looked_at: 0 }
+        Meter { dimension, window, used: 0, held: 0, others: 0, answered_ms: None, looked_at: 0, in_round: false }
     }
 
     /// By what the others said a moment ago. Places come and go too quickly for that.

@@ -115,7 +115,7 @@ impl Round {
         *self.known.entry((account.clone(), meter.dimension, meter.window)).or_insert_with(|| {
             let (dimension, window, used) = (meter.dimension, meter.window, meter.used);
             reports.push(Report { account: account.clone(), dimension, window, used, held: held(meter) });
-            meter.held = meter.used;
+            (meter.held, meter.in_round) = (meter.used, true);
             reports.len() - 1
         })
     }
@@ -126,13 +126,14 @@ impl Report {
     pub fn answered(&self, account: &mut Account, others: u64, held: u64, now_ms: u64) {
         if let Some(meter) = self.meter(account) {
             (meter.held, meter.others, meter.answered_ms) = (held, others, Some(now_ms));
+            meter.in_round = false;
         }
     }
 
     /// Nobody answered: what was held is still held, as far as anybody knows.
     pub fn unanswered(&self, account: &mut Account) {
         if let Some(meter) = self.meter(account) {
-            meter.held = self.held;
+            (meter.held, meter.in_round) = (self.held, false);
         }
     }
 

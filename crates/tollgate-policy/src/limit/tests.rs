@@ -166,6 +166,27 @@ fn an_account_is_idle_when_its_windows_are_over_and_its_places_free() {
 }
 
 #[test]
+fn an_account_is_not_forgotten_while_the_others_are_asked_for_one_of_its_places() {
+    let (claims, mut account) = (key(Rates { parallel_requests: Some(1), ..Rates::default() }), Account::default());
+    let asking = |account: &mut Account| {
+        let (mut round, mut lines) = (Round::default(), Vec::new());
+        round.lines((0, only(&claims)), account, input(1), NOW, &mut lines);
+        round.ask(lines);
+        round
+    };
+    let round = asking(&mut account);
+    assert!(!account.is_idle(NOW), "the place that is granted has to be put down");
+    round.reports[0].unanswered(&mut account);
+    assert!(account.is_idle(NOW));
+    let round = asking(&mut account);
+    round.reports[0].take(&mut account, &round.asks[0][0]);
+    round.reports[0].answered(&mut account, 0, 1, NOW);
+    assert!(!account.is_idle(NOW));
+    account.settle(only(&claims), NOW, input(1), input(1));
+    assert!(!account.is_idle(NOW), "the others do not know yet that the place is free");
+}
+
+#[test]
 fn a_clock_that_is_put_back_a_little_opens_no_window_again_and_one_that_was_far_ahead_is_not_believed() {
     let (claims, mut account) = (key(Rates { requests_per_minute: Some(1), ..Rates::default() }), Account::default());
     assert_eq!(admit(&mut account, &claims, input(1), NOW), Fit::Yes);

@@ -307,8 +307,13 @@ async fn cover(connection: &mut AnyConnection, replica: &str, pot: &str, cost: i
     let found: Option<(i64,)> = sqlx::query_as(select).bind(replica).bind(pot).fetch_optional(&mut *connection).await?;
     let covered = found.map_or(0, |(nanos,)| nanos.min(cost));
     if covered > 0 {
-        let update = "UPDATE leases SET nanos = nanos - $3 WHERE replica = $1 AND pot = $2";
-        sqlx::query(update).bind(replica).bind(pot).bind(covered).execute(&mut *connection).await?;
+        // Nobody comes back for one that is used up.
+        let delete = "DELETE FROM leases WHERE replica = $1 AND pot = $2 AND nanos = $3";
+        let gone = sqlx::query(delete).bind(replica).bind(pot).bind(covered).execute(&mut *connection).await?;
+        if gone.rows_affected() == 0 {
+            let update = "UPDATE leases SET nanos = nanos - $3 WHERE replica = $1 AND pot = $2";
+            sqlx::query(update).bind(replica).bind(pot).bind(covered).execute(&mut *connection).await?;
+        }
         let update = "UPDATE balances SET leased_nanos = leased_nanos - $2 WHERE pot = $1";
         sqlx::query(update).bind(pot).bind(covered).execute(&mut *connection).await?;
     }

@@ -27,6 +27,8 @@ use crate::ledger::apply::Applier;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Requests in one transaction. A request that waits for a lease waits for one of these at most.
 const BATCH: usize = 256;
+/// Pots in one transaction.
+const VISITS: usize = 64;
 /// A replica that cannot reach the database stops spending from its leases before the others take them back.
 pub const LEASES_LAST: Duration = Duration::from_secs(480);
 /// What took the room that was fetched for a request is another request, which cannot go on for ever.
@@ -54,6 +56,8 @@ pub struct Banker {
     reader: Reader,
     /// Read and not yet applied.
     batch: Vec<Entry>,
+    /// How many of them are tried in one transaction.
+    size: usize,
     /// A journal that a dead process left.
     left: Option<(Left, Reader)>,
     away_since: Option<Instant>,
@@ -87,6 +91,7 @@ impl Banker {
             database,
             settings,
             batch: Vec::new(),
+            size: BATCH,
             left: None,
             away_since: None,
             beat: 0,
@@ -108,6 +113,8 @@ impl Banker {
                 order = orders.recv() => order,
                 _ = look.tick() => {
                     self.work(&orders).await;
+                    // However long it took, those who wait are next.
+                    look.reset();
                     continue;
                 }
             };
@@ -168,7 +175,6 @@ impl Banker {
 
     /// Answers the request, or puts it among those that wait and returns the pots that it needs more of.
     fn decide(&self, ask: Ask, stance: Stance, waiting: &mut Vec<Ask>) -> Vec<Capped> {
-        let lasts = self.away_since.is_none_or(|since| since.elapsed() < self.settings.away);
         let answer = self.shared.book().reserve(&ask.pots, &ask.estimate, stance, self.shared.now_ms());
         let reply = match answer {
             Answer::Short(pots) => {
@@ -178,7 +184,7 @@ impl Banker {
             Answer::Held { nanos, output_tokens } => {
                 // From here on it is given back when nobody takes it.
                 let held = Held::new(self.shared.clone(), ask.pots, nanos, output_tokens);
-                if lasts { Ok(held) } else { Err(Denied::Away) }
+                if self.shared.still_knows() { Ok(held) } else { Err(Denied::Away) }
             }
             Answer::Denied(denial) => Err(Denied::Budget(denial)),
             Answer::Unknown(_) => Err(Denied::Away),
@@ -189,24 +195,26 @@ impl Banker {
 
     /// What may be in the ledger or not is brought there before a pot is looked at: it would count twice, as spent and as committed.
     async fn be_sure(&mut self) {
-        if !self.batch.is_empty() && self.away_since.is_none() {
+        while !self.batch.is_empty() && self.away_since.is_none() {
             self.apply().await;
         }
     }
 
     async fn visit(&mut self, visits: &[Visit], at_ms: u64) {
-        if visits.is_empty() || self.away_since.is_some() {
-            return;
-        }
-        let (zone, replica) = (&self.settings.zone, &self.shared.journal.replica);
-        let leased = patiently!(bank::visit(&self.database, zone, replica, self.replicas, visits));
-        match leased {
-            Ok(leased) => {
-                let now_ms = self.shared.now_ms();
-                let mut book = self.shared.book();
-                visits.iter().zip(leased).for_each(|(visit, leased)| book.visited(visit, leased, now_ms, at_ms));
+        for visits in visits.chunks(VISITS) {
+            if self.away_since.is_some() {
+                return;
             }
-            Err(error) => self.away(&error),
+            let (zone, replica) = (&self.settings.zone, &self.shared.journal.replica);
+            let leased = patiently!(bank::visit(&self.database, zone, replica, self.replicas, visits));
+            match leased {
+                Ok(leased) => {
+                    let now_ms = self.shared.now_ms();
+                    let mut book = self.shared.book();
+                    visits.iter().zip(leased).for_each(|(visit, leased)| book.visited(visit, leased, now_ms, at_ms));
+                }
+                Err(error) => self.away(&error),
+            }
         }
     }
 

@@ -1,10 +1,13 @@
 //! Callers that are kept until something about them changes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tollgate_policy::access::{Grants, Limits};
 use tollgate_store::callers::Callers;
 use tollgate_store::changes::Changed;
+use tollgate_store::database::StoreError;
 use tollgate_store::entity::*;
 
 use crate::stage::{Stage, admin};
@@ -42,6 +45,55 @@ async fn a_known_caller_goes_on_without_the_database(stage: &Stage) {
     assert!(Arc::ptr_eq(&callers.find("k").await.unwrap().unwrap(), &chain));
     assert_eq!(callers.find("none").await.unwrap(), None);
     assert!(callers.find("other").await.is_err());
+}
+
+/// The others have the rest of the connections for themselves.
+#[tokio::test]
+async fn a_caller_for_whom_many_ask_at_once_is_looked_for_once() {
+    let stage = Stage::postgres().await;
+    let callers = Arc::new(callers(&stage).await);
+    let mut slow = stage.pool.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE virtual_keys IN ACCESS EXCLUSIVE MODE").execute(&mut *slow).await.unwrap();
+    let asking = (0..50).map(|_| {
+        let callers = callers.clone();
+        tokio::spawn(async move { callers.find("k").await })
+    });
+    let asking: Vec<_> = asking.collect();
+    let looked =
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waiting = async {
+        while sqlx::query_scalar::<_, i64>(looked).fetch_one(&mut *slow).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), waiting).await.expect("one looks");
+    let others = timeout(Duration::from_secs(2), stage.pool.acquire()).await;
+    assert!(others.is_ok_and(|connection| connection.is_ok()), "there is a connection for others");
+    slow.rollback().await.unwrap();
+    for asked in asking {
+        assert_eq!(asked.await.unwrap().unwrap().unwrap().key.hash, "k");
+    }
+}
+
+#[tokio::test]
+async fn who_waited_for_a_look_that_failed_does_not_wait_for_another() {
+    let stage = Stage::postgres().await;
+    let callers = Arc::new(callers(&stage).await);
+    // As if all connections hung: each look waits five seconds for one.
+    let mut all = Vec::new();
+    for _ in 0..stage.pool.options().get_max_connections() {
+        all.push(stage.pool.acquire().await.unwrap());
+    }
+    let asking = (0..10).map(|_| {
+        let callers = callers.clone();
+        tokio::spawn(async move { callers.find("k").await })
+    });
+    for asked in asking.collect::<Vec<_>>() {
+        let asked = timeout(Duration::from_secs(20), asked).await.expect("not one after the other").unwrap();
+        assert!(matches!(asked, Err(StoreError::Away(_))), "{asked:?}");
+    }
+    drop(all);
+    assert!(callers.find("k").await.unwrap().is_some(), "the next one looks");
 }
 
 async fn each_change_that_concerns_a_caller_is_seen(stage: &Stage) {

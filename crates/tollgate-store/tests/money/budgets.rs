@@ -16,6 +16,8 @@ crate::contract! {
     all_pots_are_held_or_none
     what_was_settled_is_in_ledger_hours_and_balance
     what_is_given_back_can_be_spent_again
+    a_lease_that_is_used_up_leaves_nothing_behind
+    however_busy_others_keep_the_database_a_budget_is_looked_at
     another_attempt_is_held_beside_what_the_first_cost_or_cut_or_refused
     s23_a_request_counts_in_the_window_it_began_in
     a_lower_cap_holds_at_once_and_a_higher_one_too
@@ -127,6 +129,24 @@ async fn what_is_given_back_can_be_spent_again(stage: &Stage) {
     let held = reserve(&meter, &pots, Estimate::flat(DOLLAR / 2), NOON).await.unwrap();
     held.settle(cost(DOLLAR / 2));
     assert!(reserve(&meter, &pots, Estimate::flat(1), NOON).await.is_err());
+}
+
+async fn a_lease_that_is_used_up_leaves_nothing_behind(stage: &Stage) {
+    let meter = stage.gateway();
+    reserve(&meter, &[key_budget(DOLLAR)], Estimate::flat(DOLLAR), NOON).await.unwrap().settle(cost(DOLLAR));
+    meter.flush().await;
+    assert_eq!(stage.number("SELECT COUNT(*) FROM leases").await, 0);
+    assert_eq!(stage.number("SELECT leased_nanos FROM balances").await, 0);
+}
+
+async fn however_busy_others_keep_the_database_a_budget_is_looked_at(stage: &Stage) {
+    let meter = stage.gateway();
+    let mut all = Vec::new();
+    for _ in 0..stage.database.pool.options().get_max_connections() {
+        all.push(stage.database.pool.acquire().await.unwrap());
+    }
+    assert!(reserve(&meter, &[key_budget(DOLLAR)], dime(), NOON).await.is_ok());
+    assert!(!meter.is_away());
 }
 
 async fn another_attempt_is_held_beside_what_the_first_cost_or_cut_or_refused(stage: &Stage) {

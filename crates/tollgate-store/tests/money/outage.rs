@@ -50,6 +50,49 @@ async fn while_the_database_is_away_known_budgets_hold_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_database_that_hangs() {
+    let stage = Stage::sqlite().await;
+    let meter = stage.gateway();
+    let pots = [key_budget(DOLLAR)];
+    reserve(&meter, &pots, Estimate::flat(1), NOON).await.unwrap().settle(cost(1));
+    let mut other = stage.database.pool.acquire().await.unwrap();
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut *other).await.unwrap();
+    let seen = async {
+        while !meter.is_away() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), seen).await.unwrap();
+    // The meter asks for it all the time, three seconds long.
+    let many = async {
+        for _ in 0..200 {
+            reserve(&meter, &pots, Estimate::flat(1), NOON).await.unwrap().settle(cost(1));
+        }
+    };
+    timeout(Duration::from_secs(20), many).await.expect("not one of them waits for it");
+    sqlx::raw_sql("ROLLBACK").execute(&mut *other).await.unwrap();
+    timeout(Duration::from_secs(60), meter.flush()).await.unwrap();
+    assert_eq!(stage.spent(&pots[0]).await, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_too_slow_for_a_whole_batch_gets_smaller_ones() {
+    let stage = Stage::postgres().await;
+    // 256 rows, a batch, take 4 s, and a gateway waits for 3.
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.016); RETURN NEW; END $$; \
+                CREATE TRIGGER slow BEFORE INSERT ON ledger FOR EACH ROW EXECUTE FUNCTION slow()";
+    sqlx::raw_sql(slow).execute(&stage.database.pool).await.unwrap();
+    let meter = stage.gateway();
+    for _ in 0..256 {
+        reserve(&meter, &[], Estimate::flat(1000), NOON).await.unwrap().settle(cost(1));
+    }
+    timeout(Duration::from_secs(60), meter.flush()).await.expect("it all arrives in the end");
+    assert_eq!(stage.number("SELECT COUNT(*) FROM ledger").await, 256);
+    assert_eq!(stage.number("SELECT CAST(SUM(requests) AS BIGINT) FROM usage_hours").await, 256);
+    meter.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_journal_stops_what_costs_and_only_that() {
     let place = crate::postgres::new_database();
     let proxy = Proxy::start(&place).await;

@@ -72,6 +72,23 @@ pub fn run_file(database: &str, file: &Path) {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
+/// The rows of a query, as texts.
+///
+/// # Errors
+/// What the server says, or that there is none.
+pub fn rows(database: &str, query: &str) -> Result<Vec<Vec<String>>, String> {
+    let asked = Command::new("psql")
+        .env("PATH", path_with_postgres().ok_or("PostgreSQL is not installed")?)
+        .args(["-qXAt", "-F", "\t", "-d", database, "-c", query])
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !asked.status.success() {
+        return Err(String::from_utf8_lossy(&asked.stderr).into_owned());
+    }
+    let text = String::from_utf8_lossy(&asked.stdout);
+    Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
+}
+
 /// Starts a server that runs as long as process `watched`, unless one does already.
 ///
 /// # Errors

@@ -19,28 +19,32 @@ use crate::support::http::{Answer, send};
 use crate::support::isolated;
 
 const KEY: &str = "sk-virtual-canary-51f0";
-const DOLLAR: u64 = 1_000_000_000;
+pub const DOLLAR: u64 = 1_000_000_000;
 
-#[derive(Clone, Copy, Debug)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
     Sqlite,
     Postgres,
 }
 
-struct House {
-    fleet: Fleet,
-    database: Database,
+pub struct House {
+    pub fleet: Fleet,
+    pub database: Database,
 }
 
 impl House {
-    /// Input is free and an output token costs 0.1 cent.
     async fn open(kind: Kind, step: Step, more: Value) -> House {
         let url = match kind {
             Kind::Sqlite => None,
             Kind::Postgres => Some(postgres::new_database()),
         };
+        House::open_at(url.as_deref(), step, more).await
+    }
+
+    /// Input is free and an output token costs 0.1 cent. `url`: of PostgreSQL.
+    pub async fn open_at(url: Option<&str>, step: Step, more: Value) -> House {
         let mut settings = json!({"general_settings": {"master_key": MASTER_KEY}});
-        if let Some(url) = &url {
+        if let Some(url) = url {
             settings["general_settings"]["database_url"] = json!(url);
         }
         let prices = json!({"input_cost_per_token": 0, "output_cost_per_token": 0.001});
@@ -51,7 +55,7 @@ impl House {
             ship("free output", Step::text("free")).with(free),
         ];
         let fleet = Fleet::start(ships, crate::stage::merged(settings, more)).await;
-        let database = match &url {
+        let database = match url {
             Some(url) => Database::postgres(url).await,
             None => Database::sqlite(&fleet.gateway.data_dir().join("tollgate.db")).await,
         };
@@ -63,13 +67,20 @@ impl House {
         self.database.create(VirtualKey { hash, ..key }, &Author::default(), 1).await.expect("a new key");
     }
 
-    async fn ask(&self, client: Client, body: &Value) -> Answer {
+    /// The same over the management API.
+    pub async fn make_key(&self, fields: &Value) -> Answer {
+        let headers = [("authorization", &*format!("Bearer {MASTER_KEY}")), ("content-type", "application/json")];
+        let body = crate::stage::merged(json!({"key": KEY}), fields.clone());
+        send(Method::POST, &self.fleet.gateway.url("/key/generate"), &headers, body.to_string()).await
+    }
+
+    pub async fn ask(&self, client: Client, body: &Value) -> Answer {
         let headers = [("authorization", &*format!("Bearer {KEY}")), ("content-type", "application/json")];
         send(Method::POST, &self.fleet.gateway.url(client.path()), &headers, body.to_string()).await
     }
 
     /// What the ledger says in the end, when it says so much.
-    async fn spent(&self, wanted: u64) -> u64 {
+    pub async fn spent(&self, wanted: u64) -> u64 {
         let sum = "SELECT CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) FROM ledger";
         let mut spent = 0;
         for _ in 0..500 {
@@ -88,7 +99,7 @@ fn of_budget(max_nanos: u64) -> Limits {
 }
 
 /// An answer whose usage says 100 tokens of output.
-fn hundred_tokens() -> Step {
+pub fn hundred_tokens() -> Step {
     let usage = Usage::Exact(json!({"prompt_tokens": 10, "completion_tokens": 100, "total_tokens": 110}));
     Step::answer(Said { usage, ..Said::text("An answer.") })
 }
@@ -347,7 +358,7 @@ fn the_ledger_has_each_request_with_who_asked_and_what_it_took() {
 }
 
 /// Ends within its time, or tells what was awaited.
-async fn within<T>(limit: Duration, what: &str, step: impl Future<Output = T>) -> T {
+pub async fn within<T>(limit: Duration, what: &str, step: impl Future<Output = T>) -> T {
     tokio::time::timeout(limit, step).await.unwrap_or_else(|_| panic!("{what} did not come within {limit:?}"))
 }
 

@@ -6,6 +6,7 @@
 pub mod chat_checker;
 pub mod checker;
 pub mod client;
+pub mod clock;
 pub mod fleet;
 pub mod gateway;
 pub mod http;

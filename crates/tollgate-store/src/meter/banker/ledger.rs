@@ -37,17 +37,25 @@ impl Banker {
                 progress = Progress::Done;
             }
         }
-        let batch = std::mem::take(&mut self.batch);
-        match self.bring(&self.shared.clone().journal.replica, &batch).await {
+        let mut batch = std::mem::take(&mut self.batch);
+        let rest = batch.split_off(batch.len().min(self.size));
+        let brought = self.bring(&self.shared.clone().journal.replica, &batch).await;
+        self.resize(brought.is_ok());
+        match brought {
             Ok(applied) => {
                 let mut book = self.shared.book();
                 applied.iter().for_each(|pot| book.applied(&pot.key, pot.cost_nanos, pot.covered_nanos));
             }
             Err(error) => {
+                batch.extend(rest);
                 self.batch = batch;
                 self.away(&error);
                 return Progress::Stuck;
             }
+        }
+        if !rest.is_empty() {
+            self.batch = rest;
+            return Progress::More;
         }
         while self.kept < self.reader.segment() {
             if let Err(error) = self.shared.journal.delete(self.kept) {
@@ -59,6 +67,11 @@ impl Banker {
             self.flushes.drain(..).for_each(|done| _ = done.send(()));
         }
         progress
+    }
+
+    /// A database that is slow, or far away, does half of it in the time, or a half of that.
+    fn resize(&mut self, done: bool) {
+        self.size = if done { self.size * 2 } else { self.size / 2 }.clamp(1, BATCH);
     }
 
     /// Into the database, and tells of soft budgets. What the database will never take is put aside, so that the rest goes on.
@@ -107,13 +120,16 @@ impl Banker {
             // It stays, for another time.
             Ok(Progress::Stuck) => {}
             // From the beginning, another time: what is in the ledger already stays there once.
-            Err(error) => self.away(&error),
+            Err(error) => {
+                self.resize(false);
+                self.away(&error);
+            }
         }
     }
 
     async fn adopt_batch(&mut self, left: &Left, reader: &mut Reader) -> Result<Progress, StoreError> {
         let last = segments(&left.folder).map(|all| all.last().copied().unwrap_or(0));
-        let entries = match last.and_then(|last| reader.read(BATCH, last)) {
+        let entries = match last.and_then(|last| reader.read(self.size, last)) {
             Ok(entries) => entries,
             Err(error) => {
                 tracing::error!(%error, folder = %left.folder.display(), "a journal of spending cannot be read");
@@ -122,9 +138,10 @@ impl Banker {
         };
         if !entries.is_empty() {
             self.bring(&left.replica, &entries).await?;
+            self.resize(true);
             return Ok(Progress::More);
         }
-        for entries in reader.interrupted().chunks(BATCH) {
+        for entries in reader.interrupted().chunks(self.size) {
             self.bring(&left.replica, entries).await?;
         }
         patiently!(bank::give_back_all(&self.database, &left.replica))?;

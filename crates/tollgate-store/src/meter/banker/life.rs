@@ -1,14 +1,13 @@
 //! What the banker does regularly: it shows that this gateway lives and sees who else does, gives back what is idle, and forgets what
 //! is old.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::ledger::Progress;
-use super::{BATCH, Banker, Order};
+use super::{Banker, Order};
 use crate::database::StoreError;
 use crate::ledger::retention::forget_balances;
 use crate::meter::bank;
@@ -62,9 +61,7 @@ impl Banker {
         let idle_ms = if self.replicas > 1 { IDLE_MS } else { IDLE_ALONE_MS };
         let now_ms = self.shared.now_ms();
         let visits = self.shared.book().return_idle(idle_ms, now_ms);
-        for visits in visits.chunks(BATCH) {
-            self.visit(visits, 0).await;
-        }
+        self.visit(&visits, 0).await;
         self.shared.book().forget(now_ms);
         self.forget_old().await;
         if self.left.is_none() && due(self.last.adopt, ADOPT_EVERY) {
@@ -87,7 +84,7 @@ impl Banker {
             Err(error) => return self.away(&error),
         };
         if let Some(since) = self.away_since.take() {
-            self.shared.away.store(false, Ordering::Relaxed);
+            self.shared.set_away(false);
             tracing::info!(after_ms = since.elapsed().as_millis() as u64, "the database is back");
         }
         let now = Instant::now();
@@ -116,7 +113,7 @@ impl Banker {
         self.shared.book().doubt();
         if self.away_since.is_none() {
             self.away_since = Some(Instant::now());
-            self.shared.away.store(true, Ordering::Relaxed);
+            self.shared.set_away(true);
             tracing::warn!(%error, "the database is away: budgets go by what it last said, spending is kept in the journal");
         }
     }
