@@ -20,7 +20,7 @@ async fn stage(sim: SimConfig, more: Value) -> (Sim, Gateway) {
     );
     let mut config = config(&[Upstream::Chat.entry(&sim, "m", json!({}))]);
     config["general_settings"]["pass_through_endpoints"] = json!([pass]);
-    (sim, Gateway::start(&config.to_string(), &[(SECRET, PROVIDER_KEY)]).await)
+    (sim, Gateway::start_with_env(&config.to_string(), &[], &[(SECRET, PROVIDER_KEY)]).await)
 }
 
 async fn ask(gateway: &Gateway, key: &str, body: &Value) -> Answer {
