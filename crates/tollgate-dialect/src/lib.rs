@@ -279,6 +279,15 @@ impl StreamDecoder {
         }
     }
 
+    /// The end marker that did not come, where the rest of the answer says that it is whole. Clients wait for it, or take the answer for cut.
+    pub fn missing_end(&self) -> &'static [u8] {
+        match self {
+            StreamDecoder::Messages(d) if !d.saw_end() => anthropic_messages::stream::END,
+            StreamDecoder::Chat(d) if !d.saw_end() => openai_chat::stream::END,
+            _ => b"",
+        }
+    }
+
     /// The upstream closed the stream. Fails unless the end marker was seen, so that a cut can never look complete.
     pub fn finish(&mut self, emit: &mut dyn FnMut(Event<'static>)) -> Result<(), AnswerError> {
         match self {

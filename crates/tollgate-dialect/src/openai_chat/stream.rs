@@ -22,6 +22,9 @@ use calls::Calls;
 use details::Details;
 use think::{Split, Tags};
 
+/// The end of a stream.
+pub const END: &[u8] = b"data: [DONE]\n\n";
+
 /// How much of something unreadable an error shows.
 const EXCERPT: usize = 200;
 
@@ -71,6 +74,10 @@ impl Decoder {
             return Err(errors::in_answer(data));
         }
         self.body(data, emit)
+    }
+
+    pub fn saw_end(&self) -> bool {
+        self.over
     }
 
     /// The upstream closed the stream.

@@ -222,6 +222,7 @@ impl Relay<'_> {
             }
             ended |= at_end || tally.shaper.is_stopped();
         }
+        let missing_end = decoder.missing_end();
         let mut last = Ok(());
         if !tally.shaper.is_stopped() {
             let finished = decoder.finish(&mut |event| {
@@ -237,6 +238,9 @@ impl Relay<'_> {
                 _ => failure(error),
             })?;
             spare(body);
+            if let Sink::Bytes = sink {
+                flow.held_bytes.extend_from_slice(missing_end);
+            }
         }
         let usage = self.end(&mut sink, &mut tally, &mut flow)?;
         self.settle(usage, &tally.prompt);

@@ -103,6 +103,10 @@ impl Decoder {
         Ok(())
     }
 
+    pub fn saw_end(&self) -> bool {
+        self.done
+    }
+
     /// The upstream closed the stream.
     pub fn finish(&mut self, emit: &mut dyn FnMut(Event<'static>)) -> Result<(), AnswerError> {
         if self.done {

@@ -161,7 +161,7 @@ impl Encoder {
             *out = writer.out;
             out.extend_from_slice(b"\n\n");
         }
-        out.extend_from_slice(b"data: [DONE]\n\n");
+        out.extend_from_slice(super::END);
     }
 }
 
