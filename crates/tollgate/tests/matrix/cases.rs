@@ -242,9 +242,16 @@ impl Cell {
     async fn check_stops(&self, stage: &Stage) {
         for stop in self.stops() {
             let words = self.words(&format!("{stop:?}"));
-            let seen = self.turn(stage, &self.body(Ask::Text, &words)).await;
-            let lost = stop == Stop::Sequence && self.loses(Lost::StopSequence);
-            let word = self.stop_word(if lost { Stop::End } else { stop });
+            let mut body = self.body(Ask::Text, &words);
+            if self.client == Client::Messages {
+                body["stop_sequences"] = json!(["END"]);
+            }
+            let seen = self.turn(stage, &body).await;
+            let word = match stop {
+                Stop::Sequence if self.loses(Lost::StopSequence) => self.stop_word(Stop::End),
+                Stop::Sequence if self.loses(Lost::WhichSequence) => "stop_sequence",
+                stop => self.stop_word(stop),
+            };
             let note =
                 if stop == Stop::Refusal && !self.same_dialect() { self.upstream.plays().refusal_note() } else { "" };
             let told = (seen.text.as_str(), seen.refusal.as_str(), seen.stop.as_str());
@@ -265,7 +272,7 @@ impl Cell {
             (Client::Messages, Stop::End) => "end_turn",
             (Client::Messages, Stop::Length) => "max_tokens",
             (Client::Messages, Stop::Refusal) => "refusal",
-            (_, Stop::Sequence) => "stop_sequence",
+            (_, Stop::Sequence) => "stop_sequence: END",
             (Client::Chat, Stop::End) => "stop",
             (Client::Chat, Stop::Length) => "length",
             (Client::Chat, Stop::Refusal) => "content_filter",

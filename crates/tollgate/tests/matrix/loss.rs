@@ -70,6 +70,8 @@ pub enum Lost {
     Thoughts,
     /// Which of the client's stop sequences ended the answer, and that one did.
     StopSequence,
+    /// Which of the client's stop sequences ended the answer.
+    WhichSequence,
     /// How much of the prompt was written to a cache.
     CacheWrites,
     /// How much of the output were thoughts.
@@ -133,6 +135,15 @@ pub const LOSSES: &[Loss] = &[
         upstreams: &[Upstream::Messages, Upstream::Converse, Upstream::Invoke],
         what: "that a stop sequence ended the answer, and which",
         why: "the formats have one word for this and for an ordinary end",
+        told: None,
+    },
+    Loss {
+        case: Case::Stops,
+        lost: Lost::WhichSequence,
+        clients: &[Messages],
+        upstreams: &[Upstream::Converse],
+        what: "which stop sequence ended the answer",
+        why: "Converse's `stopReason` says that one did, and nothing says which",
         told: None,
     },
     Loss {
