@@ -14,7 +14,7 @@ use super::{access_group, audit, budget, customer, key, model, organisation, spe
 /// What a handler answers.
 pub enum Output {
     Json(Value),
-    File(File),
+    File(Box<File>),
 }
 
 impl From<Value> for Output {

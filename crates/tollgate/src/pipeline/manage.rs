@@ -47,7 +47,7 @@ pub async fn answer(
                 serde_json::to_vec(&answer).map_err(|error| Failure::Management(ApiError::Store(error.into())))?;
             Ok(reply::json(body, record))
         }
-        Output::File(file) => Ok(pieces::reply(file, record)),
+        Output::File(file) => Ok(pieces::reply(*file, record)),
     }
 }
 

@@ -32,5 +32,5 @@ pub async fn export(desk: &Desk, asked: Asked) -> Result<Output, ApiError> {
     let mut rest = Export::new(desk.database.clone(), question, format)?;
     let first = rest.next().await?.unwrap_or_default();
     let name = format!("usage-{first_day}-{last_day}.{ending}");
-    Ok(Output::File(File { name, kind: format.content_type(), first, rest }))
+    Ok(Output::File(Box::new(File { name, kind: format.content_type(), first, rest })))
 }
