@@ -53,13 +53,18 @@ fn stop_reason(answer: &Answer) -> Value {
     }
 }
 
+/// An answer that ends at one of the request's stop sequences says which: the first.
+fn stop_sequence(body: &Value, reason: &Value) -> Value {
+    if reason == "stop_sequence" { body["stop_sequences"][0].clone() } else { Value::Null }
+}
+
 fn message(body: &Value, answer: &Answer, content: Vec<Value>, stop_reason: Value) -> Value {
     let model = answer.model.as_ref().map_or_else(|| body["model"].clone(), |model| json!(model));
     // Claude Code takes two messages of one id to be parts of one.
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let id = format!("msg_sim{:08}", NEXT.fetch_add(1, Ordering::Relaxed));
     json!({"id": id, "type": "message", "role": "assistant", "model": model, "content": content,
-        "stop_reason": stop_reason, "stop_sequence": null})
+        "stop_sequence": stop_sequence(body, &stop_reason), "stop_reason": stop_reason})
 }
 
 pub(crate) fn whole(body: &Value, answer: &Answer, prompts: &PromptCache) -> Value {
@@ -133,8 +138,9 @@ pub(crate) fn frames(
     let blocks: Vec<Events> = blocks.collect();
     let mut end = Vec::new();
     if answer.finish != Finish::Missing {
-        let mut delta =
-            json!({"type": "message_delta", "delta": {"stop_reason": stop_reason(&answer), "stop_sequence": null}});
+        let reason = stop_reason(&answer);
+        let sequence = stop_sequence(body, &reason);
+        let mut delta = json!({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": sequence}});
         if let Some(usage) = counts.say(&answer.usage, counts.output) {
             delta["usage"] = usage;
         }

@@ -75,7 +75,7 @@ pub struct Seen {
     pub refusal: String,
     pub thoughts: String,
     pub calls: Vec<Call>,
-    /// In the dialect's own word.
+    /// In the dialect's own word, with the stop sequence where it is told.
     pub stop: String,
     /// The dialect's own counts.
     pub usage: Value,

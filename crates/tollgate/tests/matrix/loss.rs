@@ -70,8 +70,12 @@ pub enum Lost {
     Thoughts,
     /// Which of the client's stop sequences ended the answer, and that one did.
     StopSequence,
+    /// Which of the client's stop sequences ended the answer.
+    WhichSequence,
     /// How much of the prompt was written to a cache.
     CacheWrites,
+    /// How much of the output were thoughts.
+    ThoughtCount,
 }
 
 pub struct Loss {
@@ -101,7 +105,7 @@ pub const LOSSES: &[Loss] = &[
         case: Case::ResultImage,
         lost: Lost::ResultPlace,
         clients: &[Chat],
-        upstreams: &[Upstream::Responses, Upstream::Messages, Upstream::Gemini],
+        upstreams: &[Upstream::Responses, Upstream::Messages, Upstream::Gemini, Upstream::Converse, Upstream::Invoke],
         what: "the image stays where the client put it, in a user message behind the results",
         why: "a `tool` message of chat holds text only",
         told: None,
@@ -119,7 +123,7 @@ pub const LOSSES: &[Loss] = &[
         case: Case::Thinking,
         lost: Lost::Thoughts,
         clients: &[Chat],
-        upstreams: &[Upstream::Responses, Upstream::Messages],
+        upstreams: &[Upstream::Responses, Upstream::Messages, Upstream::Converse, Upstream::Invoke],
         what: "earlier thoughts",
         why: "chat has no field for OpenAI's encrypted content or Anthropic's signature, and without it neither takes thoughts back",
         told: Some("dropped:thinking"),
@@ -128,18 +132,36 @@ pub const LOSSES: &[Loss] = &[
         case: Case::Stops,
         lost: Lost::StopSequence,
         clients: &[Chat, Responses, Gemini],
-        upstreams: &[Upstream::Messages],
+        upstreams: &[Upstream::Messages, Upstream::Converse, Upstream::Invoke],
         what: "that a stop sequence ended the answer, and which",
         why: "the formats have one word for this and for an ordinary end",
+        told: None,
+    },
+    Loss {
+        case: Case::Stops,
+        lost: Lost::WhichSequence,
+        clients: &[Messages],
+        upstreams: &[Upstream::Converse],
+        what: "which stop sequence ended the answer",
+        why: "Converse's `stopReason` says that one did, and nothing says which",
         told: None,
     },
     Loss {
         case: Case::Usage,
         lost: Lost::CacheWrites,
         clients: &[Gemini],
-        upstreams: &[Upstream::Chat, Upstream::Responses, Upstream::Messages],
+        upstreams: &[Upstream::Chat, Upstream::Responses, Upstream::Messages, Upstream::Converse, Upstream::Invoke],
         what: "how many tokens were written to a cache; the prompt's total has them",
         why: "`usageMetadata` has no such count",
+        told: None,
+    },
+    Loss {
+        case: Case::Usage,
+        lost: Lost::ThoughtCount,
+        clients: ALL,
+        upstreams: &[Upstream::Converse],
+        what: "how many tokens of the output were thoughts; the output's total has them",
+        why: "Converse's `usage` has no such count",
         told: None,
     },
 ];

@@ -61,4 +61,6 @@ matrix! {
     every_client_is_at_home_on_responses: Responses;
     every_client_is_at_home_on_messages: Messages;
     every_client_is_at_home_on_gemini: Gemini;
+    every_client_is_at_home_on_converse: Converse;
+    every_client_is_at_home_on_invoke_model: Invoke;
 }

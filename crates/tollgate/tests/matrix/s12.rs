@@ -79,16 +79,24 @@ pairs! {
     s12_a_messages_client_gives_thoughts_back_to_responses: Messages, Responses;
     s12_a_messages_client_gives_thoughts_back_to_messages: Messages, Messages;
     s12_a_messages_client_gives_thoughts_back_to_gemini: Messages, Gemini;
+    s12_a_messages_client_gives_thoughts_back_to_converse: Messages, Converse;
+    s12_a_messages_client_gives_thoughts_back_to_invoke_model: Messages, Invoke;
     s12_a_chat_client_gives_thoughts_back_to_chat: Chat, Chat;
     s12_a_chat_client_is_not_refused_by_responses_which_its_dialect_cannot_give_thoughts_back: Chat, Responses;
     s12_a_chat_client_is_not_refused_by_messages_which_its_dialect_cannot_give_thoughts_back: Chat, Messages;
     s12_a_chat_client_gives_thoughts_back_to_gemini: Chat, Gemini;
+    s12_a_chat_client_is_not_refused_by_converse_which_its_dialect_cannot_give_thoughts_back: Chat, Converse;
+    s12_a_chat_client_is_not_refused_by_invoke_model_which_its_dialect_cannot_give_thoughts_back: Chat, Invoke;
     s12_a_responses_client_gives_thoughts_back_to_chat: Responses, Chat;
     s12_a_responses_client_gives_thoughts_back_to_responses: Responses, Responses;
     s12_a_responses_client_gives_thoughts_back_to_messages: Responses, Messages;
     s12_a_responses_client_gives_thoughts_back_to_gemini: Responses, Gemini;
+    s12_a_responses_client_gives_thoughts_back_to_converse: Responses, Converse;
+    s12_a_responses_client_gives_thoughts_back_to_invoke_model: Responses, Invoke;
     s12_a_gemini_client_gives_thoughts_back_to_chat: Gemini, Chat;
     s12_a_gemini_client_gives_thoughts_back_to_responses: Gemini, Responses;
     s12_a_gemini_client_gives_thoughts_back_to_messages: Gemini, Messages;
     s12_a_gemini_client_gives_thoughts_back_to_gemini: Gemini, Gemini;
+    s12_a_gemini_client_gives_thoughts_back_to_converse: Gemini, Converse;
+    s12_a_gemini_client_gives_thoughts_back_to_invoke_model: Gemini, Invoke;
 }

@@ -2,7 +2,7 @@
 //! is refused.
 
 use serde_json::json;
-use tollgate_sim::{Answer, ChatStrictness, MessagesStrictness, Sim, SimConfig, Step};
+use tollgate_sim::{Answer, ChatStrictness, ConverseStrictness, MessagesStrictness, Sim, SimConfig, Step};
 
 use crate::client::{Ask, Client, FORMS};
 use crate::converse::{Talk, to};
@@ -25,7 +25,8 @@ fn sim(upstream: Upstream, model: Model) -> SimConfig {
     // Moonshot's rule, and that of the newest Claude models.
     let chat = ChatStrictness { refuses_forced_tool: true, ..sim.chat.clone() };
     let messages = MessagesStrictness { refuses_forced_tool: true, ..sim.messages.clone() };
-    sim.chat(chat.accepting(&["thinking"])).messages(messages)
+    let converse = ConverseStrictness { forced_tool: false, ..sim.converse.clone() };
+    sim.chat(chat.accepting(&["thinking"])).messages(messages).converse(converse)
 }
 
 async fn plays(client: Client, upstream: Upstream, model: Model) {
@@ -49,9 +50,12 @@ async fn plays(client: Client, upstream: Upstream, model: Model) {
         let got = upstream.plays().read(requests.last().expect("a request"));
         let softened = changes.iter().any(|change| change.ends_with(":tool_choice"));
         let kept = if model == Model::Takes { ("look", false) } else { ("auto", true) };
-        assert_eq!((got.choice.as_str(), softened), kept, "{form:?}: {changes:?}");
+        // To Converse `auto` is not said: without a choice the model chooses.
+        let unsaid = upstream == Upstream::Converse && got.choice.is_empty();
+        let choice = if unsaid { "auto" } else { got.choice.as_str() };
+        assert_eq!((choice, softened), kept, "{form:?}: {changes:?}");
         // Where the client's bytes go on nothing is added to them.
-        let own_bytes = (client, upstream) == (Client::Messages, Upstream::Messages);
+        let own_bytes = client == Client::Messages && upstream.own_client() == Some(client);
         let asks_in_words = got.system.contains("look");
         assert_eq!(asks_in_words, model == Model::Refuses && !own_bytes, "{form:?}: {}", got.system);
     }
@@ -81,24 +85,40 @@ pairs! {
     s17_a_messages_client_forces_a_tool_on_responses: Messages, Responses, Takes;
     s17_a_messages_client_forces_a_tool_on_messages: Messages, Messages, Takes;
     s17_a_messages_client_forces_a_tool_on_gemini: Messages, Gemini, Takes;
+    s17_a_messages_client_forces_a_tool_on_converse: Messages, Converse, Takes;
+    s17_a_messages_client_forces_a_tool_on_invoke_model: Messages, Invoke, Takes;
     s17_a_chat_client_forces_a_tool_on_chat: Chat, Chat, Takes;
     s17_a_chat_client_forces_a_tool_on_responses: Chat, Responses, Takes;
     s17_a_chat_client_forces_a_tool_on_messages: Chat, Messages, Takes;
     s17_a_chat_client_forces_a_tool_on_gemini: Chat, Gemini, Takes;
+    s17_a_chat_client_forces_a_tool_on_converse: Chat, Converse, Takes;
+    s17_a_chat_client_forces_a_tool_on_invoke_model: Chat, Invoke, Takes;
     s17_a_responses_client_forces_a_tool_on_chat: Responses, Chat, Takes;
     s17_a_responses_client_forces_a_tool_on_responses: Responses, Responses, Takes;
     s17_a_responses_client_forces_a_tool_on_messages: Responses, Messages, Takes;
     s17_a_responses_client_forces_a_tool_on_gemini: Responses, Gemini, Takes;
+    s17_a_responses_client_forces_a_tool_on_converse: Responses, Converse, Takes;
+    s17_a_responses_client_forces_a_tool_on_invoke_model: Responses, Invoke, Takes;
     s17_a_gemini_client_forces_a_tool_on_chat: Gemini, Chat, Takes;
     s17_a_gemini_client_forces_a_tool_on_responses: Gemini, Responses, Takes;
     s17_a_gemini_client_forces_a_tool_on_messages: Gemini, Messages, Takes;
     s17_a_gemini_client_forces_a_tool_on_gemini: Gemini, Gemini, Takes;
+    s17_a_gemini_client_forces_a_tool_on_converse: Gemini, Converse, Takes;
+    s17_a_gemini_client_forces_a_tool_on_invoke_model: Gemini, Invoke, Takes;
     s17_a_messages_client_is_softened_where_chat_refuses: Messages, Chat, Refuses;
     s17_a_messages_client_is_softened_where_messages_refuse: Messages, Messages, Refuses;
+    s17_a_messages_client_is_softened_where_converse_refuses: Messages, Converse, Refuses;
+    s17_a_messages_client_is_softened_where_invoke_model_refuses: Messages, Invoke, Refuses;
     s17_a_chat_client_is_softened_where_chat_refuses: Chat, Chat, Refuses;
     s17_a_chat_client_is_softened_where_messages_refuse: Chat, Messages, Refuses;
+    s17_a_chat_client_is_softened_where_converse_refuses: Chat, Converse, Refuses;
+    s17_a_chat_client_is_softened_where_invoke_model_refuses: Chat, Invoke, Refuses;
     s17_a_responses_client_is_softened_where_chat_refuses: Responses, Chat, Refuses;
     s17_a_responses_client_is_softened_where_messages_refuse: Responses, Messages, Refuses;
+    s17_a_responses_client_is_softened_where_converse_refuses: Responses, Converse, Refuses;
+    s17_a_responses_client_is_softened_where_invoke_model_refuses: Responses, Invoke, Refuses;
     s17_a_gemini_client_is_softened_where_chat_refuses: Gemini, Chat, Refuses;
     s17_a_gemini_client_is_softened_where_messages_refuse: Gemini, Messages, Refuses;
+    s17_a_gemini_client_is_softened_where_converse_refuses: Gemini, Converse, Refuses;
+    s17_a_gemini_client_is_softened_where_invoke_model_refuses: Gemini, Invoke, Refuses;
 }

@@ -1,4 +1,4 @@
-//! A conversation changes its model in the middle, to every other dialect and back. Each strict provider refuses the signatures of
+//! A conversation changes its model in the middle, to every other upstream and back. Each strict provider refuses the signatures of
 //! others, so what arrives is its own or none.
 
 use futures_util::future::join_all;
@@ -9,7 +9,7 @@ use crate::client::{Ask, Call, Client, FORMS, Form};
 use crate::converse::{Talk, sent, to};
 use crate::support::stage::config;
 use crate::support::{Gateway, isolated};
-use crate::thoughts::{comes_back, goes_elsewhere};
+use crate::thoughts::{comes_back, goes_elsewhere, share};
 use crate::upstream::{Item, UPSTREAMS, Upstream};
 
 /// From one upstream to another and back, with a tool turn and thoughts on each.
@@ -55,15 +55,15 @@ impl Switch {
         let called =
             |n| [Item::Call(call(n)), Item::Result { id: call(n).id, text: "seen".to_owned(), images: vec![] }];
         let mut second = vec![user.clone()];
-        second.extend(goes_elsewhere(client, self.to, &thought(1)));
+        second.extend(goes_elsewhere(client, self.from, self.to, &thought(1), &call(1)));
         second.extend(called(1));
         let mut third = vec![user];
         // Claude's thoughts must be all there or none of them, and those of another were left out.
-        if self.from != Upstream::Messages {
+        if !self.from.is_claude() || share(client, self.from, self.to) {
             third.extend(comes_back(client, self.from, true, &thought(1), &call(1)));
         }
         third.extend(called(1));
-        third.extend(goes_elsewhere(client, self.from, &thought(2)));
+        third.extend(goes_elsewhere(client, self.to, self.from, &thought(2), &call(2)));
         third.extend(called(2));
         [second, third]
     }

@@ -4,12 +4,14 @@
 //! A further upstream is a variant, its lines in the three matches below, a file, and its lines in the lists of tests, which ask for them.
 
 mod chat;
+mod converse;
 mod gemini;
+mod invoke;
 mod messages;
 mod responses;
 
 use serde_json::{Value, json};
-use tollgate_sim::{Recorded, SimConfig};
+use tollgate_sim::{Recorded, SimConfig, Step};
 
 use crate::client::{CLIENTS, Call, Client};
 
@@ -90,8 +92,8 @@ pub trait Plays: Sync {
     fn refusal_note(&self) -> &'static str {
         ""
     }
-    /// Status and body of an error that a client is told with the status 400, 429 or 503.
-    fn error(&self, status: u16) -> (u16, Value);
+    /// An error that a client is told with the status 400, 429 or 503.
+    fn error(&self, status: u16) -> Step;
     /// So many frames of a stream go before the second piece of text.
     fn opening(&self) -> usize;
 }
@@ -102,9 +104,14 @@ pub enum Upstream {
     Responses,
     Messages,
     Gemini,
+    /// Claude by Amazon Bedrock's Converse.
+    Converse,
+    /// Claude on Amazon Bedrock in its own form.
+    Invoke,
 }
 
-pub const UPSTREAMS: [Upstream; 4] = [Upstream::Chat, Upstream::Responses, Upstream::Messages, Upstream::Gemini];
+pub const UPSTREAMS: [Upstream; 6] =
+    [Upstream::Chat, Upstream::Responses, Upstream::Messages, Upstream::Gemini, Upstream::Converse, Upstream::Invoke];
 
 pub fn pairs() -> impl Iterator<Item = (Client, Upstream)> {
     CLIENTS.into_iter().flat_map(|client| UPSTREAMS.map(|upstream| (client, upstream)))
@@ -117,6 +124,8 @@ impl Upstream {
             Upstream::Responses => "Responses",
             Upstream::Messages => "Messages",
             Upstream::Gemini => "Gemini",
+            Upstream::Converse => "Converse",
+            Upstream::Invoke => "InvokeModel",
         }
     }
 
@@ -126,6 +135,8 @@ impl Upstream {
             Upstream::Responses => &responses::Responses,
             Upstream::Messages => &messages::Messages,
             Upstream::Gemini => &gemini::Gemini,
+            Upstream::Converse => &converse::Converse,
+            Upstream::Invoke => &invoke::Invoke,
         }
     }
 
@@ -134,9 +145,15 @@ impl Upstream {
         match self {
             Upstream::Chat => Some(Client::Chat),
             Upstream::Responses => Some(Client::Responses),
-            Upstream::Messages => Some(Client::Messages),
+            Upstream::Messages | Upstream::Invoke => Some(Client::Messages),
             Upstream::Gemini => Some(Client::Gemini),
+            Upstream::Converse => None,
         }
+    }
+
+    /// Its thoughts are signed by Anthropic.
+    pub fn is_claude(self) -> bool {
+        matches!(self, Upstream::Messages | Upstream::Converse | Upstream::Invoke)
     }
 }
 
@@ -172,11 +189,22 @@ fn parsed(arguments: &Value) -> Value {
 }
 
 /// OpenAI's form of errors, of both of its APIs.
-fn openai_error(status: u16) -> (u16, Value) {
+fn openai_error(status: u16) -> Step {
     let (kind, code) = match status {
         400 => ("invalid_request_error", Value::Null),
         429 => ("rate_limit_error", json!("rate_limit_exceeded")),
         _ => ("server_error", json!("server_is_overloaded")),
     };
-    (status, json!({"error": {"message": WORDS, "type": kind, "param": null, "code": code}}))
+    Step::json(status, &json!({"error": {"message": WORDS, "type": kind, "param": null, "code": code}}))
+}
+
+/// AWS's form of errors: the name stands in a header.
+fn aws_error(status: u16) -> Step {
+    let name = match status {
+        400 => "ValidationException",
+        429 => "ThrottlingException",
+        _ => "ServiceUnavailableException",
+    };
+    let name = format!("{name}:http://internal.amazon.com/coral/com.amazon.bedrock/");
+    Step::json(status, &json!({"message": WORDS})).header("x-amzn-errortype", &name)
 }

@@ -139,10 +139,23 @@ fn the_choice_among_tools_is_said_dropped_or_softened() {
 }
 
 #[test]
-fn claude_is_not_forced_to_a_tool_while_it_thinks() {
+fn claude_is_not_forced_to_a_tool_while_it_thinks_on_a_budget() {
     let request = asking(json!({"max_tokens": 9000, "thinking": {"type": "enabled", "budget_tokens": 2048},
         "tools": [tool("f")], "tool_choice": {"type": "any"}}));
     let (body, changes) = good(&request, &claude());
+    assert_eq!(body["toolConfig"]["toolChoice"], Value::Null);
+    assert_eq!(changes, ["softened:tool_choice"]);
+}
+
+#[test]
+fn claude_that_thinks_as_much_as_it_likes_is_forced_where_it_takes_that() {
+    let request = asking(json!({"max_tokens": 9000, "thinking": {"type": "adaptive"},
+        "tools": [tool("f")], "tool_choice": {"type": "any"}}));
+    let (body, changes) = good(&request, &claude());
+    assert_eq!(body["additionalModelRequestFields"]["thinking"]["type"], "adaptive");
+    assert_eq!((&body["toolConfig"]["toolChoice"], changes), (&json!({"any": {}}), Vec::new()));
+    let refuses = Quirks { forced_tool_while_thinking: false, ..claude() };
+    let (body, changes) = good(&request, &refuses);
     assert_eq!(body["toolConfig"]["toolChoice"], Value::Null);
     assert_eq!(changes, ["softened:tool_choice"]);
 }

@@ -1,5 +1,6 @@
 //! Tools and the choice among them.
 
+use crate::anthropic_messages::request::Form;
 use crate::error::{ChangeKind, Unsupported};
 use crate::json::{Json, Text};
 use crate::names::safe_tool_name;
@@ -104,9 +105,14 @@ fn choice<'r, 'a>(
     };
     let gone = matches!(wanted, ToolChoice::Named(name) if !offer.tools.iter().any(|tool| tool.name == *name));
     let claude = quirks.converse.maker == Maker::Anthropic;
-    // Claude refuses a forced choice while it thinks.
-    let refused = quirks.tool_choice == ToolChoiceForms::AutoNone
-        || (claude && (!quirks.messages.forced_tool || thinking.is_on()));
+    let while_thinking = match thinking.form {
+        // Claude refuses a forced choice while it thinks on a budget.
+        Some(Form::Enabled(_)) => false,
+        Some(form) if form.is_on() => quirks.forced_tool_while_thinking,
+        _ => true,
+    };
+    let refused =
+        quirks.tool_choice == ToolChoiceForms::AutoNone || (claude && !(quirks.messages.forced_tool && while_thinking));
     if gone || refused {
         out.change(ChangeKind::Softened, "tool_choice");
         offer.notes.extend(Some(wanted).filter(|_| !gone).and_then(|choice| choice.in_words(quirks.tool_names)));

@@ -91,7 +91,10 @@ impl Speaks for Messages {
             refusal: String::new(),
             thoughts: of("thinking").iter().map(|b| string(&b["thinking"])).collect(),
             calls: of("tool_use").iter().map(call).collect(),
-            stop: string(&body["stop_reason"]),
+            stop: match body["stop_sequence"].as_str() {
+                Some(sequence) => format!("{}: {sequence}", string(&body["stop_reason"])),
+                None => string(&body["stop_reason"]),
+            },
             usage: json!({"input_tokens": usage["input_tokens"], "output_tokens": usage["output_tokens"],
                 "cache_read_input_tokens": usage["cache_read_input_tokens"],
                 "cache_creation_input_tokens": usage["cache_creation_input_tokens"],
@@ -115,7 +118,7 @@ impl Speaks for Messages {
 /// As Anthropic's SDK collects a stream.
 fn folded(answer: &Answer) -> Value {
     let (mut blocks, mut inputs): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
-    let (mut usage, mut stop) = (Value::Null, Value::Null);
+    let (mut usage, mut end) = (Value::Null, Value::Null);
     for event in frames(answer) {
         match event["type"].as_str().unwrap_or("") {
             "content_block_start" => {
@@ -137,9 +140,9 @@ fn folded(answer: &Answer) -> Value {
                     block["input"] = serde_json::from_str(input).expect("JSON");
                 }
             }
-            "message_delta" => (usage, stop) = (event["usage"].clone(), event["delta"]["stop_reason"].clone()),
+            "message_delta" => (usage, end) = (event["usage"].clone(), event["delta"].clone()),
             _ => {}
         }
     }
-    json!({"content": blocks, "usage": usage, "stop_reason": stop})
+    json!({"content": blocks, "usage": usage, "stop_reason": end["stop_reason"], "stop_sequence": end["stop_sequence"]})
 }

@@ -1,7 +1,7 @@
 //! An OpenAI-compatible chat provider that thinks, sends `reasoning_content`, wants it back, and takes PDF files.
 
 use serde_json::{Value, json};
-use tollgate_sim::{ChatStrictness, Provider, Recorded, SimConfig};
+use tollgate_sim::{ChatStrictness, Provider, Recorded, SimConfig, Step};
 
 use super::{Got, Item, Plays, Stop, data_url, list, openai_error, parsed, string, texts, thought};
 use crate::client::Call;
@@ -75,7 +75,7 @@ impl Plays for Chat {
         }
     }
 
-    fn error(&self, status: u16) -> (u16, Value) {
+    fn error(&self, status: u16) -> Step {
         openai_error(status)
     }
 

@@ -1,7 +1,7 @@
 //! Google's Gemini API, with a model of the third generation.
 
 use serde_json::{Value, json};
-use tollgate_sim::{Provider, Recorded, SimConfig, call_signature};
+use tollgate_sim::{Provider, Recorded, SimConfig, Step, call_signature};
 
 use super::{Got, Item, Plays, Stop, WORDS, list, string, thought};
 use crate::client::Call;
@@ -78,13 +78,13 @@ impl Plays for Gemini {
         }
     }
 
-    fn error(&self, status: u16) -> (u16, Value) {
+    fn error(&self, status: u16) -> Step {
         let name = match status {
             400 => "INVALID_ARGUMENT",
             429 => "RESOURCE_EXHAUSTED",
             _ => "UNAVAILABLE",
         };
-        (status, json!({"error": {"code": status, "message": WORDS, "status": name}}))
+        Step::json(status, &json!({"error": {"code": status, "message": WORDS, "status": name}}))
     }
 
     /// A piece of text.

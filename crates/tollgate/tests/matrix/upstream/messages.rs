@@ -1,7 +1,7 @@
 //! Anthropic's Messages API.
 
 use serde_json::{Value, json};
-use tollgate_sim::{Provider, Recorded, SimConfig, signature};
+use tollgate_sim::{Provider, Recorded, SimConfig, Step, signature};
 
 use super::{Got, Item, Plays, Stop, WORDS, list, string, texts, thought};
 use crate::client::Call;
@@ -66,13 +66,14 @@ impl Plays for Messages {
         }
     }
 
-    fn error(&self, status: u16) -> (u16, Value) {
+    fn error(&self, status: u16) -> Step {
         let (status, kind) = match status {
             400 => (400, "invalid_request_error"),
             429 => (429, "rate_limit_error"),
             _ => (529, "overloaded_error"),
         };
-        (status, json!({"type": "error", "error": {"type": kind, "message": WORDS}, "request_id": "req_sim"}))
+        let body = json!({"type": "error", "error": {"type": kind, "message": WORDS}, "request_id": "req_sim"});
+        Step::json(status, &body)
     }
 
     /// `message_start`, a ping, the block, a piece of text.

@@ -1,7 +1,7 @@
 //! OpenAI's Responses API, with a model that thinks.
 
 use serde_json::{Value, json};
-use tollgate_sim::{Provider, Recorded, SimConfig, encrypted};
+use tollgate_sim::{Provider, Recorded, SimConfig, Step, encrypted};
 
 use super::{Got, Item, Plays, Stop, data_url, list, openai_error, parsed, string, texts, thought};
 use crate::client::Call;
@@ -61,7 +61,7 @@ impl Plays for Responses {
         }
     }
 
-    fn error(&self, status: u16) -> (u16, Value) {
+    fn error(&self, status: u16) -> Step {
         openai_error(status)
     }
 
