@@ -1,6 +1,7 @@
 //! S05, S12, S15, S17 and the rest of the table of repairs: a strict upstream refuses in its vendor's words, the request is
 //! repaired once, and from then on it is right at once.
 
+mod bedrock;
 mod cases;
 mod guards;
 
@@ -20,13 +21,15 @@ fn row(id: &str) -> &'static Row {
 
 async fn stage(case: &Case) -> Stage {
     let (words, _) = row(case.row).seen[case.words];
-    let providers = vec![Provider::Chat, Provider::Messages, Provider::Responses, Provider::Gemini];
+    let providers = vec![Provider::Chat, Provider::Messages, Provider::Responses, Provider::Gemini, Provider::Converse];
     let sim = SimConfig { providers, ..SimConfig::default() };
     let sim = sim.chat(case.chat.clone()).messages(case.messages.clone()).key(PROVIDER_KEY);
     let sim = sim.rule(Rule::new(case.status, words, case.refuses));
     let sim = Sim::start(sim).await;
-    let gateway =
-        Gateway::start(&config(&[case.upstream.entry(&sim, "m", case.params.clone())]).to_string(), &[]).await;
+    let of_aws = case.params["model"].as_str().is_some_and(|model| model.starts_with("bedrock/"));
+    let place = json!({"api_base": sim.base_url(), "aws_region_name": "us-east-1"});
+    let params = if of_aws { merged(case.params.clone(), place) } else { case.params.clone() };
+    let gateway = Gateway::start(&config(&[case.upstream.entry(&sim, "m", params)]).to_string(), &[]).await;
     Stage { sim, gateway }
 }
 

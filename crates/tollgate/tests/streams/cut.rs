@@ -131,17 +131,24 @@ fn an_anthropic_client_of_an_anthropic_upstream_is_told_of_every_cut() {
     setup.play(|stage| async move {
         let text = Answer { piece_chars: 5, ..Answer::text("Two things") };
         for ending in [Ending::Clean, Ending::Close, Ending::Reset] {
-            // message_start, content_block_start, two deltas, content_block_stop, message_delta, message_stop.
-            for after in 0..=6 {
+            // message_start, ping, content_block_start, two deltas, content_block_stop, message_delta, message_stop.
+            for after in 0..=7 {
                 let faults =
                     Faults { cut_after: Some((after, ending)), pace: Duration::from_millis(2), ..Faults::default() };
                 stage.sim.replace_script([Step::answer(text.clone()).faults(faults).always()]);
                 let answer = stage.messages(&ask(true)).await;
                 let name = format!("{ending:?} after {after}: {}", answer.text());
-                if after == 6 && ending == Ending::Clean {
+                if after == 7 && ending == Ending::Clean {
                     // All was said but that it is all: without that the client would wait, or ask again.
-                    assert_eq!((answer.status.as_u16(), answer.text().matches("event: message_stop").count()), (200, 1));
-                    assert!(answer.text().ends_with("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"), "{name}");
+                    assert_eq!(
+                        (answer.status.as_u16(), answer.text().matches("event: message_stop").count()),
+                        (200, 1),
+                        "{name}"
+                    );
+                    assert!(
+                        answer.text().ends_with("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
+                        "{name}"
+                    );
                 } else if answer.status == 200 {
                     assert!(after >= 3, "no content was there: {name}");
                     assert!(answer.text().contains("\nevent: error\ndata: {\"type\":\"error\""), "{name}");

@@ -28,7 +28,7 @@ pub struct Case {
 }
 
 impl Case {
-    fn words(mut self, words: usize) -> Case {
+    pub(super) fn words(mut self, words: usize) -> Case {
         self.words = words;
         self
     }
@@ -38,7 +38,7 @@ impl Case {
         self
     }
 
-    fn params(mut self, params: Value) -> Case {
+    pub(super) fn params(mut self, params: Value) -> Case {
         self.params = params;
         self
     }
@@ -60,7 +60,7 @@ impl Case {
         self
     }
 
-    fn each_time(mut self) -> Case {
+    pub(super) fn each_time(mut self) -> Case {
         self.remembered = false;
         self
     }
@@ -98,7 +98,7 @@ fn claude_to_chat(row: &'static str, body: Value, refuses: fn(&Value, &HeaderMap
     case(row, Client::Messages, Upstream::Chat, body, refuses)
 }
 
-fn messages(row: &'static str, body: Value, refuses: fn(&Value, &HeaderMap) -> bool) -> Case {
+pub(super) fn messages(row: &'static str, body: Value, refuses: fn(&Value, &HeaderMap) -> bool) -> Case {
     case(row, Client::Messages, Upstream::Messages, body, refuses)
 }
 
@@ -106,11 +106,11 @@ fn chat_to_claude(row: &'static str, body: Value, refuses: fn(&Value, &HeaderMap
     case(row, Client::Chat, Upstream::Messages, body, refuses)
 }
 
-fn has(body: &Value, text: &str) -> bool {
+pub(super) fn has(body: &Value, text: &str) -> bool {
     body.to_string().contains(text)
 }
 
-fn list<'v>(body: &'v Value, key: &str) -> &'v [Value] {
+pub(super) fn list<'v>(body: &'v Value, key: &str) -> &'v [Value] {
     body[key].as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -131,11 +131,11 @@ fn with_tools(more: Value) -> Value {
     crate::stage::merged(json!({"messages": [user(json!("hi"))], "tools": plain_tools()}), more)
 }
 
-fn hi(more: Value) -> Value {
+pub(super) fn hi(more: Value) -> Value {
     crate::stage::merged(json!({"messages": [user(json!("hi"))]}), more)
 }
 
-fn claude_tools(more: Value) -> Value {
+pub(super) fn claude_tools(more: Value) -> Value {
     json!([crate::stage::merged(json!({"name": "f", "input_schema": {"type": "object", "properties": {}}}), more)])
 }
 
@@ -156,7 +156,7 @@ fn signed_call() -> Value {
 }
 
 /// The same in Messages, with these blocks before the call.
-fn claude_called(before: &[Value], more: Value) -> Value {
+pub(super) fn claude_called(before: &[Value], more: Value) -> Value {
     let call = json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}});
     let blocks: Vec<Value> = before.iter().cloned().chain([call]).collect();
     let result = json!({"type": "tool_result", "tool_use_id": "toolu_1", "content": "done"});
@@ -174,7 +174,9 @@ fn mark() -> Value {
 }
 
 pub fn cases() -> Vec<Case> {
-    [size(), gemini(), choice(), schemas(), tool_forms(), reasoning(), conversation(), content(), parameters()].concat()
+    let all =
+        [size(), gemini(), choice(), schemas(), tool_forms(), reasoning(), conversation(), content(), parameters()];
+    [all.concat(), super::bedrock::cases()].concat()
 }
 
 fn size() -> Vec<Case> {
