@@ -69,8 +69,8 @@ const SCHEMA: &[&str] = &[
     "anyOf",
 ];
 
-/// What `parametersJsonSchema` refuses.
-const NOT_IN_JSON_SCHEMA: &[&str] = &["const", "$schema", "$id", "$comment"];
+/// What `parametersJsonSchema` refuses. Not `$schema`: Gemini CLI 0.61.0 sends it there.
+const NOT_IN_JSON_SCHEMA: &[&str] = &["const", "$id", "$comment"];
 
 pub(super) fn known(object: &Map<String, Value>, names: &[&str], path: &str) -> Check {
     match object.keys().find(|key| !names.contains(&key.as_str())) {

@@ -36,6 +36,8 @@ pub struct Flow {
     held: Vec<Event<'static>>,
     /// In the same-dialect lane, the bytes before the first content.
     pub held_bytes: Vec<u8>,
+    /// The last frame of the upstream that went on had no blank line behind it.
+    pub unended: bool,
 }
 
 /// With a number of events alone, the start of a slow stream is held back no longer than this.

@@ -41,6 +41,8 @@ pub(super) const MAX_PIECE: usize = 256 * 1024 * 1024;
 const BURST: usize = 32 * 1024;
 /// As much is kept of an answer that has no events, to quote from.
 const EXCERPT_BYTES: usize = 1024;
+/// What a frame of server-sent events ends with.
+const BLANK_LINES: [&[u8]; 4] = [b"\n\n", b"\n\r\n", b"\r\r", b"\r\n\r"];
 
 pub struct Relay<'r> {
     pub line: &'r mut Line,
@@ -238,7 +240,11 @@ impl Relay<'_> {
                 _ => failure(error),
             })?;
             spare(body);
-            if let Sink::Bytes = sink {
+            if let Sink::Bytes = sink
+                && !missing_end.is_empty()
+            {
+                // Nor did the last frame have its blank line, perhaps.
+                flow.held_bytes.extend_from_slice(if flow.unended { b"\n\n" } else { b"" });
                 flow.held_bytes.extend_from_slice(missing_end);
             }
         }
@@ -267,7 +273,10 @@ impl Relay<'_> {
         broken?;
         if let Sink::Bytes = sink {
             match forward_frame(self.prepared.dialect, frame, self.inbound.stream_usage) {
-                Forwarded::AsIs => flow.held_bytes.extend_from_slice(frame.raw),
+                Forwarded::AsIs => {
+                    flow.held_bytes.extend_from_slice(frame.raw);
+                    flow.unended = !BLANK_LINES.iter().any(|blank| frame.raw.ends_with(blank));
+                }
                 Forwarded::Replace(bytes) => flow.held_bytes.extend_from_slice(&bytes),
                 Forwarded::Drop => {}
             }

@@ -1,4 +1,4 @@
-//! `tollgate run` with the other agents (S37): a tool session over two turns, on three kinds of upstream each.
+//! `tollgate run` with each agent (S37): a tool session over two turns, on five kinds of upstream each.
 
 use serde_json::{Value, json};
 use tollgate_sim::{Answer, Provider, Sim, SimConfig, Step};
@@ -44,6 +44,14 @@ const GEMINI: Agent = Agent {
     env: &[("GOOGLE_GENAI_USE_VERTEXAI", "true"), ("GEMINI_API_KEY", "of-another-account")],
 };
 
+const CLAUDE: Agent = Agent {
+    name: "claude",
+    shell: "Bash",
+    input: |command| json!({"command": command, "description": "makes a file"}),
+    args: &["-p", "make a file", "--dangerously-skip-permissions"],
+    env: &[("IS_SANDBOX", "1"), ("ANTHROPIC_API_KEY", "sk-ant-of-another-account")],
+};
+
 /// How the model is configured, and the path at which its provider is asked.
 fn upstream(provider: Provider, sim: &Sim) -> (Value, &'static str) {
     let base = sim.base_url();
@@ -54,6 +62,14 @@ fn upstream(provider: Provider, sim: &Sim) -> (Value, &'static str) {
         Provider::Responses => (
             json!({"model": "openai/gpt-5.5", "api_base": format!("{base}/v1"), "api_key": "k", "api_mode": "responses"}),
             "/v1/responses",
+        ),
+        Provider::Gemini => (
+            json!({"model": "gemini/gemini-3-pro-preview", "api_base": format!("{base}/v1beta"), "api_key": "k"}),
+            ":streamGenerateContent",
+        ),
+        Provider::Converse => (
+            json!({"model": "bedrock/converse/us.anthropic.claude-sonnet-4-6", "api_base": base, "api_key": "k", "aws_region_name": "us-east-1"}),
+            "/converse-stream",
         ),
         _ => (
             json!({"model": "openai/kimi-k2.5", "api_base": format!("{base}/v1"), "api_key": "k"}),
@@ -105,9 +121,15 @@ async fn makes_a_file(agent: &Agent, provider: Provider) {
 }
 
 fn on_each(agent: &'static Agent) {
-    for provider in [Provider::Chat, Provider::Messages, Provider::Responses] {
+    use Provider::{Chat, Converse, Gemini, Messages, Responses};
+    for provider in [Chat, Messages, Responses, Gemini, Converse] {
         isolated(move || async move { makes_a_file(agent, provider).await });
     }
+}
+
+#[test]
+fn s37_tollgate_run_claude_makes_a_file_with_every_kind_of_upstream() {
+    on_each(&CLAUDE);
 }
 
 #[test]
