@@ -46,7 +46,8 @@ impl Deployment {
 
     /// What a model costs that this deployment is asked for. Behind a wildcard it is only known with the request.
     pub fn price_of(&self, model: &str) -> Option<Price> {
-        self.price.or_else(|| catalogue::find(&self.provider, model).filter(|_| self.model.contains('*'))?.price)
+        let listed = || catalogue::find(&self.provider, model)?.price;
+        self.price.or_else(|| self.model.contains('*').then(listed).flatten())
     }
 }
 

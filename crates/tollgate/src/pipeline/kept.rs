@@ -47,8 +47,12 @@ pub async fn go_on(
 ) -> Result<Option<Keeping>, Failure> {
     let Some(wish) = inbound.kept.take() else { return Ok(None) };
     let rules = live.config.settings.responses;
+    let keeps = wish.keep && !rules.time.is_zero();
+    if !keeps && wish.previous.is_none() {
+        return Ok(None);
+    }
     let Ok(body) = std::str::from_utf8(&inbound.body) else { return Ok(None) };
-    let (owner, input) = (owner(caller), kept::input(body));
+    let input = keeps.then(|| kept::input(body)).flatten();
     let turns = match &wish.previous {
         Some(previous) => turns(app, rules, caller, previous).await?,
         None => Vec::new(),
@@ -60,8 +64,7 @@ pub async fn go_on(
             inbound.body = whole.into();
         }
     }
-    let keeps = wish.keep && !rules.time.is_zero();
-    Ok(input.filter(|_| keeps).map(|input| Keeping { app: app.clone(), owner, previous: wish.previous, input }))
+    Ok(input.map(|input| Keeping { app: app.clone(), owner: owner(caller), previous: wish.previous, input }))
 }
 
 /// The turns up to this answer, oldest first. None: it is unknown here, and maybe the upstream's.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, SET_COOKIE};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, SET_COOKIE};
 use http::{HeaderMap, HeaderName, Method, Uri};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, Limited};
@@ -156,7 +156,12 @@ fn goes_up(pass: &PassThrough, name: &HeaderName) -> bool {
         return name == CONTENT_TYPE || name == ACCEPT;
     }
     let ours = text.starts_with("x-tollgate-") || text.starts_with("x-litellm-");
-    let of_the_way = name == HOST || text == "content-length" || text == "cookie" || HOP_BY_HOP.contains(&text);
+    // A compressed error could not be looked through.
+    let of_the_way = name == HOST
+        || name == ACCEPT_ENCODING
+        || text == "content-length"
+        || text == "cookie"
+        || HOP_BY_HOP.contains(&text);
     !ours && !of_the_way && !authenticate::is_credential(name)
 }
 
