@@ -45,8 +45,8 @@ impl Deployment {
     }
 
     /// What a model costs that this deployment is asked for. Behind a wildcard it is only known with the request.
-    pub fn price_of(&self, model: &str) -> Option<Price> {
-        let listed = || catalogue::find(&self.provider, model)?.price;
+    pub fn price_of(&self, model: impl FnOnce() -> String) -> Option<Price> {
+        let listed = || catalogue::find(&self.provider, &model())?.price;
         self.price.or_else(|| self.model.contains('*').then(listed).flatten())
     }
 }

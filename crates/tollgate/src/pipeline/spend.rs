@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::config::model::Deployment;
 use memchr::memmem;
 use tollgate_dialect::error::{Change, ChangeKind};
 use tollgate_dialect::json::Json;
@@ -133,7 +132,7 @@ impl Destination<'_> {
         let (live, index) = (self.live, self.index);
         let (deployment, pots) = (&live.config.deployments[index], &live.abilities[index].pots);
         let model = || route::upstream_model(live, &self.route.name, deployment);
-        let price = if pots.is_empty() { None } else { deployment.price_of(&model()) };
+        let price = if pots.is_empty() { None } else { deployment.price_of(model) };
         let estimate = price.map_or_else(Estimate::default, |price| {
             let alone = Route::to_one(&deployment.group, index);
             let input = || admit::expected_input(live, inbound, &alone);
@@ -175,21 +174,23 @@ fn shorten(inbound: &mut Inbound, price: &Price, output_tokens: u64) {
 
 /// The highest price of all that may come to serve the request, and the longest answer that any of it gives.
 fn dearest(live: &Live, inbound: &Inbound, route: &Route, with_fallbacks: bool) -> (Option<Price>, Option<u64>) {
-    let mut all = route.deployments.clone();
+    let mut further = Vec::new();
     if with_fallbacks && !inbound.wishes.disable_fallbacks {
         let fallbacks = &live.config.routing.fallbacks;
         let configured = Trouble::ALL.iter().flat_map(|trouble| fallbacks.of(*trouble, &[&route.name, &route.group]));
         let asked = inbound.wishes.fallbacks.iter().flatten();
-        for name in configured.chain(asked) {
-            all.extend(
-                route::find(live, name, &inbound.wishes.tags).map(|route| route.deployments).unwrap_or_default(),
-            );
-        }
+        further.extend(configured.chain(asked).filter_map(|name| route::find(live, name, &inbound.wishes.tags).ok()));
     }
-    let deployments = || all.iter().map(|&index| &live.config.deployments[index]);
-    let price_of = |deployment: &Deployment| deployment.price_of(&route::upstream_model(live, &route.name, deployment));
-    let price = deployments().filter_map(price_of).reduce(|a, b| a.or_higher(&b));
-    (price, deployments().filter_map(|deployment| deployment.max_output_tokens).max())
+    let all = || {
+        std::iter::once(route).chain(&further).flat_map(|route| route.deployments.iter().map(move |&at| (route, at)))
+    };
+    // A wildcard's model depends on the name that it is asked by.
+    let price_of = |(route, index): (&Route, usize)| {
+        let deployment = &live.config.deployments[index];
+        deployment.price_of(|| route::upstream_model(live, &route.name, deployment))
+    };
+    let price = all().filter_map(price_of).reduce(|a, b| a.or_higher(&b));
+    (price, all().filter_map(|(_, index)| live.config.deployments[index].max_output_tokens).max())
 }
 
 fn cache_writes(body: &[u8]) -> CacheWrites {
