@@ -254,14 +254,15 @@ fn converses(info: &Section<'_, '_>) -> bool {
 fn timeouts(params: &Section<'_, '_>, defaults: &Defaults) -> Timeouts {
     let standard = Timeouts::default();
     let own = params.seconds("timeout");
-    let first_byte = own.or(defaults.timeout).unwrap_or(standard.first_byte);
+    let given = own.or(defaults.timeout);
+    let first_byte = given.unwrap_or(standard.first_byte);
     // LiteLLM's router asks for any stream timeout before it falls back to the timeouts of one-piece answers.
     let stream = params.seconds("stream_timeout").or(defaults.stream_timeout);
     Timeouts {
         first_byte,
         first_byte_stream: stream.unwrap_or(first_byte),
         of_streams: stream.is_some(),
-        idle: stream.unwrap_or(standard.idle),
+        idle: stream.unwrap_or_else(|| given.map_or(standard.idle, |given| given.min(standard.idle))),
     }
 }
 
