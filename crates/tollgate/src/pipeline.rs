@@ -49,6 +49,7 @@ mod tenant;
 mod toll;
 mod tries;
 mod turn;
+mod unpack;
 mod upstream_limits;
 mod wishes;
 

@@ -27,6 +27,7 @@ pub fn request(body: &[u8], target: &Target<'_>) -> Result<Encoded, ForwardError
         lane.max_tokens(&config);
         lane.thinking(&config);
     }
+    lane.whole_calls(&members);
     let quirks = target.quirks;
     if let Some(tools) = find(&members, "tools").filter(|_| quirks.gemini.one_kind_per_tool) {
         lane.tools(tools);
@@ -85,6 +86,20 @@ impl Lane<'_, '_> {
         if asked != fitting {
             self.edits.replace(raw.get(), fitting.to_string());
             self.note(Change::new(ChangeKind::Clamped, "maxOutputTokens"));
+        }
+    }
+
+    /// A call is read as a whole, so its arguments are not asked for in pieces.
+    fn whole_calls(&mut self, members: &Members<'_>) {
+        const IN_PIECES: &str = "streamFunctionCallArguments";
+        let Some(tools) = find(members, "toolConfig").and_then(|raw| Members::parse(raw.get())) else { return };
+        let Some(config) = find(&tools, "functionCallingConfig").and_then(|raw| Members::parse(raw.get())) else {
+            return;
+        };
+        let drop: Vec<bool> = config.0.iter().map(|(key, _)| camel(key.escaped()) == IN_PIECES).collect();
+        if drop.contains(&true) {
+            self.edits.drop_members(&config, &drop);
+            self.note(Change::dropped(IN_PIECES));
         }
     }
 

@@ -27,7 +27,7 @@ use super::inbound::Inbound;
 use super::line::Line;
 use super::prepare::Prepared;
 use super::recorder::Recorder;
-use super::tap::Tapped;
+use super::tap::{BrokenOff, Tapped};
 use super::upstream_limits;
 use crate::app::{Abilities, App};
 use tollgate_policy::price::Price;
@@ -216,6 +216,7 @@ impl Relay<'_> {
                     Piece::Frame(frame) => {
                         ended |= is_end(&frame);
                         self.frame(&frame, &mut sink, &mut decoder, &mut tally.shaper, &mut flow).map_err(failure)?;
+                        ended |= decoder.is_over();
                     }
                     Piece::KeepAlive(_) => {}
                 }
@@ -439,7 +440,7 @@ pub(super) async fn next_data(
     }
 }
 
-fn data_of(next: Option<Result<http_body::Frame<Bytes>, hyper::Error>>) -> Result<Option<Bytes>, Failure> {
+fn data_of(next: Option<Result<http_body::Frame<Bytes>, BrokenOff>>) -> Result<Option<Bytes>, Failure> {
     match next {
         None => Ok(None),
         Some(Err(_)) => Err(broken_off()),
