@@ -207,6 +207,7 @@ fn needs_rewriting(dialect: Dialect, known: &Known) -> bool {
     use tollgate_dialect::quirks::IdForm;
     dialect == Dialect::Chat
         && (known.quirks.replay != Replay::Never
+            || known.quirks.thought_signatures
             || known.quirks.string_content
             || known.quirks.strict_alternation
             || known.quirks.tool_ids != IdForm::Any)

@@ -1,4 +1,4 @@
-//! S12, the hard cases of a chat client before Claude, as a stream and in one piece: what is put back is what the model made, at its
+//! S12, the hard cases of a chat client, most of them before Claude, as a stream and in one piece: what is put back is what the model made, at its
 //! place, or nothing.
 
 use serde_json::{Value, json};
@@ -257,6 +257,39 @@ fn s12_no_caller_is_given_the_thoughts_of_another() {
             assert_eq!(ask(key, &body).await.header("x-tollgate-changes"), restored, "{key}");
             let last = String::from_utf8(sim.requests().pop().unwrap().body.to_vec()).unwrap();
             assert_eq!(last.contains("Anna's secret."), restored.is_some(), "{key}");
+        }
+    });
+}
+
+/// Gemini behind Google's chat endpoint: a chat client that knows no `extra_content` has the first call's signature put back, and where
+/// it is not known, the word that Google documents for that.
+#[test]
+fn s12_googles_chat_endpoint_gets_its_signatures_back_from_a_client_that_drops_them() {
+    isolated(|| async {
+        let sim = Sim::start(Upstream::Chat.plays().sim()).await;
+        let base = format!("{}/v1", sim.base_url());
+        let params = json!({"model": "gemini/gemini-3-pro", "endpoint": "chat", "api_base": base, "api_key": "key"});
+        let gateway =
+            Gateway::start(&config(&[json!({"model_name": "m", "litellm_params": params})]).to_string(), &[]).await;
+        let call = json!({"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{\"path\":\"a\"}"},
+            "extra_content": {"google": {"thought_signature": "CikBown"}}});
+        let answer = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "gemini-3-pro", "choices": [{
+            "index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": null, "tool_calls": [call]}}]});
+        sim.replace_script([Step::json(200, &answer), Step::text("Done."), Step::text("Done.")]);
+        let mut body = asking("Look.");
+        CHAT.address(&mut body, "m", Form::Piece);
+        let ask = async |body: &Value| Client::Chat.send(&gateway, "m", Form::Piece, body).await;
+        let first = ask(&body).await;
+        assert_eq!(first.json()["choices"][0]["message"]["tool_calls"][0]["extra_content"], call["extra_content"]);
+        let mut seen = CHAT.read(&first, Form::Piece, "gemini-3-pro", false);
+        seen.history = CHAT.without_thoughts(&seen.history);
+        CHAT.go_on(&mut body, &seen, &["seen"]);
+        for (words, signature) in [("Look.", "CikBown"), ("Look there.", "skip_thought_signature_validator")] {
+            body["messages"][0]["content"] = json!(words);
+            assert_eq!(ask(&body).await.status, 200, "{words}");
+            let sent = sim.requests().pop().unwrap().json();
+            let state = &sent["messages"][1]["tool_calls"][0]["extra_content"];
+            assert_eq!(*state, json!({"google": {"thought_signature": signature}}), "{words}");
         }
     });
 }
