@@ -225,7 +225,7 @@ fn words_without_any_signature_are_left_out_alone() {
     assert_eq!(changes, ["dropped:thinking"]);
 }
 
-fn with_genuine_and(other: Part<'_>) -> Request<'_> {
+fn with_genuine_and(other: Part<'static>) -> Request<'static> {
     chat(vec![
         user("a"),
         assistant(vec![thought("genuine", Some("EqQB")), text("b")]),
