@@ -23,6 +23,7 @@ mod scan;
 pub mod schema;
 mod scope;
 pub mod sealed;
+pub mod thoughts;
 pub mod usage;
 
 pub use anthropic_messages::hosted;
@@ -509,6 +510,6 @@ pub fn answer_context(dialect: Dialect, request: &Request<'_>, target: &Target<'
         names: names::NameMap::of(request, target.quirks.tool_names),
         freeform: freeform.map(|tool| tool.name.decode().into_owned()).collect(),
         stop: stop.iter().map(|stop| stop.decode().into_owned()).collect(),
-        keep_thinking: target.quirks.replay != quirks::Replay::Never,
+        keep_thoughts: false,
     }
 }

@@ -272,6 +272,10 @@ impl Call<'_> {
         }
         let prompts = &self.state.prompts;
         let gemini = &self.state.config.gemini;
+        let answer = match provider {
+            Provider::Messages | Provider::Invoke => messages::signed(body, answer, &self.state.config.messages),
+            _ => answer,
+        };
         match (provider, stream) {
             (Provider::Gemini, true) => stream_plan(Box::new(gemini::frames(body, &answer, prompts, gemini))),
             (Provider::Gemini, false) => Plan::json(200, &gemini::whole(body, &answer, prompts, gemini)),
