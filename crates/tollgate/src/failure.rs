@@ -119,6 +119,10 @@ pub enum Failure {
         id: String,
         of: Option<String>,
     },
+    /// An item that is referred to is in no answer that is kept here.
+    NoSuchItem {
+        id: String,
+    },
     NotInBackground {
         id: String,
     },
@@ -344,6 +348,7 @@ impl Failure {
                 format!("No request {id} is known. Records of older requests are dropped; the id is the answer's request-id header."),
             ),
             Failure::NoSuchResponse { id, of } => kept::no_such_response(id, of.as_deref()),
+            Failure::NoSuchItem { id } => kept::no_such_item(id),
             Failure::NotInBackground { id } => kept::not_in_background(id),
             Failure::ShuttingDown => PublicError {
                 retry_after: Some(Duration::from_secs(1)),
