@@ -125,7 +125,8 @@ impl Call<'_> {
             chat::check_key(&self.head.headers, config.key.as_deref())?;
             let body = chat::parse(self.bytes)?;
             beside.check(&body)?;
-            return self.play_step(&body, Provider::Responses, |status, words| Refusal::chat(status, words, None, None));
+            return self
+                .play_step(&body, Provider::Responses, |status, words| Refusal::chat(status, words, None, None));
         }
         let operation = Operation::at(path).filter(|_| self.head.method == Method::POST && plays(Provider::Chat));
         if let Some(operation) = operation {

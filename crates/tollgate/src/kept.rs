@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::oneshot;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tollgate_store::database::StoreError;
 use tollgate_store::responses::{KeptResponse, LatestResponses};
 
@@ -14,6 +15,8 @@ use crate::unix_time::unix_ms;
 
 /// Answers that wait for the database. Beyond it they are in memory alone.
 const MOST_WAITING: usize = 1000;
+/// So long the end of the process waits for them.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 const SHORTEN_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// `tollgate_settings.responses`.
@@ -35,6 +38,8 @@ impl Default for KeptRules {
 enum Change {
     Keep(Arc<KeptResponse>),
     Forget(String),
+    /// All before it is done.
+    Done(oneshot::Sender<()>),
 }
 
 pub struct Kept {
@@ -113,11 +118,15 @@ pub async fn write(app: Arc<App>) {
         tokio::select! {
             change = written.recv() => {
                 let Some(change) = change else { return };
-                let done = match &change {
+                let result = match &change {
                     Change::Keep(kept) => store.database.keep_response(kept, store.vault.as_ref()).await,
                     Change::Forget(id) => store.database.forget_response(id).await.map(|_| ()),
+                    Change::Done(_) => Ok(()),
                 };
-                if let Err(error) = done {
+                if let Change::Done(waiting) = change {
+                    let _ = waiting.send(());
+                }
+                if let Err(error) = result {
                     tracing::warn!(%error, "an answer is kept in memory alone");
                 }
             }
@@ -128,5 +137,21 @@ pub async fn write(app: Arc<App>) {
                 }
             }
         }
+    }
+}
+
+/// Waits until the database has what was kept so far, if it takes it.
+pub async fn written(app: &App) {
+    if app.store().is_none() {
+        return;
+    }
+    let (done, all) = oneshot::channel();
+    let waiting = async {
+        if app.kept.unwritten.send(Change::Done(done)).await.is_ok() {
+            let _ = all.await;
+        }
+    };
+    if timeout(LAST_WRITES, waiting).await.is_err() {
+        tracing::warn!("stopping: the latest answers that were kept are not in the database");
     }
 }

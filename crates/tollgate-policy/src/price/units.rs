@@ -94,9 +94,15 @@ mod tests {
     /// above 99 tokens at $4, $1, $6 and $20.
     #[test]
     fn caches_and_long_prompts_have_prices_of_their_own() {
-        let price = Price { cache_read: 500_000_000, cache_write: 3_000_000_000, ..Price::new(2_000_000_000, 10_000_000_000) };
-        let took =
-            Took { input: Some(100 * T), cached: 30 * T, cache_written: 20 * T, output: Some(7 * T), ..Took::default() };
+        let price =
+            Price { cache_read: 500_000_000, cache_write: 3_000_000_000, ..Price::new(2_000_000_000, 10_000_000_000) };
+        let took = Took {
+            input: Some(100 * T),
+            cached: 30 * T,
+            cache_written: 20 * T,
+            output: Some(7 * T),
+            ..Took::default()
+        };
         assert_eq!(price.cost_of(&took), 100_000 + 15_000 + 60_000 + 70_000);
         let long = [4_000_000_000, 20_000_000_000, 1_000_000_000, 6_000_000_000].map(Some);
         assert_eq!(price.beyond(99, long).cost_of(&took), 200_000 + 30_000 + 120_000 + 140_000);

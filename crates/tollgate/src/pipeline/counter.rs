@@ -46,7 +46,12 @@ pub fn find(app: &App, live: &Live, route: &Route) -> Option<Counter> {
 
 impl Driver {
     /// The upstream's answer, as it is. `None`: it gave none. That counts for nothing else that the deployment is asked.
-    pub(super) async fn counted_upstream(&mut self, live: &Arc<Live>, route: &Route, counter: Counter) -> Option<Vec<u8>> {
+    pub(super) async fn counted_upstream(
+        &mut self,
+        live: &Arc<Live>,
+        route: &Route,
+        counter: Counter,
+    ) -> Option<Vec<u8>> {
         let Counter { placed, index, slot } = counter;
         self.nth = slot.nth;
         self.recorder.route(route.taken(live, "the name asked for".into(), self.recorder.elapsed_ms(), &placed));

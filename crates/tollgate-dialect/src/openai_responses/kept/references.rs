@@ -41,8 +41,11 @@ pub fn with_items(body: &str, found: &HashMap<String, String>, most: usize) -> O
     let members = members(body).ok()?;
     let input = items(members.iter().rfind(|(name, _)| *name == "input")?.1)?;
     let resolved = |item: &Raw<'_>| reference(*item).and_then(|id| found.get(id));
-    let parts: Vec<&str> =
-        input.iter().map(|item| resolved(item).map_or(item.get(), String::as_str)).filter(|item| !item.is_empty()).collect();
+    let parts: Vec<&str> = input
+        .iter()
+        .map(|item| resolved(item).map_or(item.get(), String::as_str))
+        .filter(|item| !item.is_empty())
+        .collect();
     let bytes: usize = parts.iter().map(|part| part.len()).sum();
     (bytes <= most).then(|| with_input(&members, &parts, &[]))
 }

@@ -135,7 +135,9 @@ fn kept_there(name: &str) -> Invalid {
         "background" => "send the request without it, with `stream: true` if the answer takes long",
         _ => "send the whole conversation in `input`",
     };
-    let message = format!("`{name}` refers to what a provider keeps, and this route leads to one that keeps nothing for us; {instead}");
+    let message = format!(
+        "`{name}` refers to what a provider keeps, and this route leads to one that keeps nothing for us; {instead}"
+    );
     Invalid::new(name, message)
 }
 
