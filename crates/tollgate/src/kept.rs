@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 use tollgate_store::database::StoreError;
 use tollgate_store::responses::{KeptResponse, LatestResponses};
 
@@ -15,8 +14,6 @@ use crate::unix_time::unix_ms;
 
 /// Answers that wait for the database. Beyond it they are in memory alone.
 const MOST_WAITING: usize = 1000;
-/// So long the end of the process waits for them.
-const LAST_WRITES: Duration = Duration::from_secs(5);
 const SHORTEN_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// `tollgate_settings.responses`.
@@ -38,8 +35,6 @@ impl Default for KeptRules {
 enum Change {
     Keep(Arc<KeptResponse>),
     Forget(String),
-    /// All before it is done.
-    Done(oneshot::Sender<()>),
 }
 
 pub struct Kept {
@@ -118,15 +113,11 @@ pub async fn write(app: Arc<App>) {
         tokio::select! {
             change = written.recv() => {
                 let Some(change) = change else { return };
-                let result = match &change {
+                let done = match &change {
                     Change::Keep(kept) => store.database.keep_response(kept, store.vault.as_ref()).await,
                     Change::Forget(id) => store.database.forget_response(id).await.map(|_| ()),
-                    Change::Done(_) => Ok(()),
                 };
-                if let Change::Done(waiting) = change {
-                    let _ = waiting.send(());
-                }
-                if let Err(error) = result {
+                if let Err(error) = done {
                     tracing::warn!(%error, "an answer is kept in memory alone");
                 }
             }
@@ -137,21 +128,5 @@ pub async fn write(app: Arc<App>) {
                 }
             }
         }
-    }
-}
-
-/// Waits until the database has what was kept so far, if it takes it.
-pub async fn written(app: &App) {
-    if app.store().is_none() {
-        return;
-    }
-    let (done, all) = oneshot::channel();
-    let waiting = async {
-        if app.kept.unwritten.send(Change::Done(done)).await.is_ok() {
-            let _ = all.await;
-        }
-    };
-    if timeout(LAST_WRITES, waiting).await.is_err() {
-        tracing::warn!("stopping: the latest answers that were kept are not in the database");
     }
 }

@@ -136,7 +136,6 @@ async fn serve(
     let stop = stop_signal().map_err(|error| CliError::failure(format!("signals cannot be caught: {error}")))?;
     tracing::info!(url = %format!("http://{bound}"), routes, "listening");
     server::serve(app.clone(), listener, stop).await;
-    kept::written(&app).await;
     if let Some(store) = app.store() {
         store.close().await;
     }
