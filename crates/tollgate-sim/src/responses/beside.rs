@@ -76,8 +76,14 @@ impl Beside {
                 json!({"object": "response.input_tokens", "input_tokens": (prompt.len() as u64 / 4).max(1)})
             }
             Beside::Compact => {
-                let of_user = |item: &&Value| item["role"] == "user";
-                let kept = body["input"].as_array().into_iter().flatten().filter(of_user).cloned();
+                let of_user = body["input"].as_array().into_iter().flatten().filter(|item| item["role"] == "user");
+                let kept = of_user.enumerate().map(|(n, item)| {
+                    let content = match &item["content"] {
+                        Value::String(text) => json!([{"type": "input_text", "text": text}]),
+                        parts => parts.clone(),
+                    };
+                    json!({"id": format!("msg_sim{n}"), "type": "message", "status": "completed", "role": "user", "content": content})
+                });
                 let compaction =
                     json!({"id": "cmp_sim0", "type": "compaction", "encrypted_content": super::encrypted("compacted")});
                 let output: Vec<Value> = kept.chain([compaction]).collect();
