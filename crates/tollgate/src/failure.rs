@@ -45,9 +45,6 @@ pub enum Failure {
         path: String,
         allowed: http::Method,
     },
-    NotServed {
-        path: String,
-    },
     BodyTooLarge {
         limit: usize,
     },
@@ -262,11 +259,6 @@ impl Failure {
             Failure::WrongMethod { method, path, allowed } => {
                 final_word(405, ErrorKind::InvalidRequest, format!("{path} takes {allowed}, not {method}."))
             }
-            Failure::NotServed { path } => final_word(
-                404,
-                ErrorKind::NotFound,
-                format!("{path} is not served by this version of Tollgate. Use /v1/messages, /v1/chat/completions, /v1/responses or /v1beta/models/MODEL:generateContent."),
-            ),
             Failure::BodyTooLarge { limit } => final_word(
                 413,
                 ErrorKind::TooLarge,

@@ -143,7 +143,7 @@ async fn answer(
         Endpoint::Requests => records::latest(&app, request.uri().query(), record).await,
         Endpoint::Request(id) => records::one(&app, id, record).await,
         Endpoint::Kept { path, id } => kept::answer(&app, live, &caller, path, id, request.uri().query(), record).await,
-        Endpoint::PassThrough { .. } => Err(Failure::NotServed { path: request.uri().path().to_string() }),
+        Endpoint::PassThrough { .. } => Err(Failure::Internal("a path of another server is answered above")),
         Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Ok(catalog::health(&app, &endpoint, record)),
     }
 }

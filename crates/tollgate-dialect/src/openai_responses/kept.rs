@@ -159,7 +159,7 @@ pub fn item_list(input: &str, response_id: &str, oldest_first: bool) -> Vec<u8> 
 fn with_id(members: &[(&str, &str)], id: &str) -> String {
     let mut w = Writer::default();
     w.open_object().key("id").str(id);
-    for (name, value) in members {
+    for (name, value) in members.iter().filter(|(name, _)| *name != "id") {
         w.key(name).raw(value);
     }
     w.close_object();
