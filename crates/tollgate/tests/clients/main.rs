@@ -3,6 +3,7 @@
 mod claude_chat;
 mod claude_messages;
 mod launch;
+mod sessions;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

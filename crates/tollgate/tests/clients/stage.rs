@@ -6,6 +6,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use tollgate_sim::{Answer, Recorded, Sim, SimConfig, Step};
 
+use crate::support::upstreams::Upstream;
 use crate::support::{Gateway, Run, Session, installed, run};
 
 /// The name by which the client asks for the model.
@@ -13,6 +14,16 @@ pub const MODEL: &str = "kimi-k2.5";
 /// The gateway's key, and the provider's. The sides must never see each other's.
 pub const MASTER_KEY: &str = "sk-gateway";
 pub const PROVIDER_KEY: &str = "sk-provider";
+
+/// How the paths of model calls end.
+const CALLS: [&str; 6] = [
+    "/chat/completions",
+    "/v1/messages",
+    "/responses",
+    ":streamGenerateContent",
+    "/converse-stream",
+    "/invoke-with-response-stream",
+];
 
 pub struct Stage {
     pub session: Session,
@@ -75,6 +86,16 @@ impl Stage {
         Self { session: Session::new(), sim, gateway: Gateway::start(&yaml, &[]).await, model: "claude-sonnet-5" }
     }
 
+    /// A model of this provider under this name.
+    pub async fn of(upstream: Upstream, name: &'static str) -> Self {
+        let sim = Sim::start(upstream.sim()).await;
+        // Agents send what not every provider takes.
+        let config = json!({"model_list": [upstream.entry(name, &sim.base_url())],
+            "litellm_settings": {"drop_params": true}, "general_settings": {"master_key": MASTER_KEY}});
+        let gateway = Gateway::start(&config.to_string(), &[]).await;
+        Self { session: Session::new(), sim, gateway, model: name }
+    }
+
     /// What the model will answer, one after the other.
     pub fn play(&self, answers: impl IntoIterator<Item = Answer>) {
         self.sim.replace_script(answers.into_iter().map(Step::answer));
@@ -126,8 +147,7 @@ impl Stage {
 
     /// The model calls that reached the provider.
     pub fn calls(&self) -> Vec<Recorded> {
-        let is_call =
-            |request: &Recorded| request.path.ends_with("/chat/completions") || request.path.ends_with("/v1/messages");
+        let is_call = |request: &Recorded| CALLS.iter().any(|end| request.path.ends_with(end));
         self.sim.requests().into_iter().filter(is_call).collect()
     }
 

@@ -16,4 +16,5 @@ mod google;
 mod headers;
 mod models;
 mod responses;
+mod sessions;
 mod tools;
