@@ -2,6 +2,8 @@
 
 mod claude_chat;
 mod claude_messages;
+mod codex;
+mod gemini_cli;
 mod launch;
 mod sessions;
 mod stage;

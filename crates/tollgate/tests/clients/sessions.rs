@@ -1,7 +1,7 @@
 //! One session of each agent on upstreams of every dialect: two turns of the user with thoughts before each call of a tool, files read,
 //! written and changed, two calls at once, and a picture looked at.
 
-mod agents;
+pub mod agents;
 
 use tollgate_sim::{Answer, Match, Part, Step};
 

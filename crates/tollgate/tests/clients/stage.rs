@@ -29,7 +29,7 @@ pub struct Stage {
     pub session: Session,
     pub sim: Sim,
     pub gateway: Gateway,
-    model: &'static str,
+    pub model: &'static str,
 }
 
 /// A LiteLLM config with one model, `target` in LiteLLM's words. `more` are further lines of its entry, indented by 4.
@@ -89,9 +89,10 @@ impl Stage {
     /// A model of this provider under this name.
     pub async fn of(upstream: Upstream, name: &'static str) -> Self {
         let sim = Sim::start(upstream.sim()).await;
-        // Agents send what not every provider takes.
-        let config = json!({"model_list": [upstream.entry(name, &sim.base_url())],
-            "litellm_settings": {"drop_params": true}, "general_settings": {"master_key": MASTER_KEY}});
+        // Gemini CLI asks for models of Google's for small things; and agents send what not every provider takes.
+        let entries = [name, "gemini-*"].map(|name| upstream.entry(name, &sim.base_url()));
+        let config = json!({"model_list": entries, "litellm_settings": {"drop_params": true},
+            "general_settings": {"master_key": MASTER_KEY}});
         let gateway = Gateway::start(&config.to_string(), &[]).await;
         Self { session: Session::new(), sim, gateway, model: name }
     }

@@ -146,38 +146,19 @@ pub const OPENCODE_RESPONSES: Agent = opencode("@ai-sdk/openai");
 impl Agent {
     /// The user's first turn, or another one of the same session.
     pub async fn turn(&self, stage: &Stage, begin: bool) -> Run {
+        self.run(stage, if begin { self.begin } else { self.go_on }).await
+    }
+
+    pub async fn run(&self, stage: &Stage, args: &[&str]) -> Run {
         let mut command = match self.starts {
-            Starts::Run(name) => self.by_tollgate(name, stage),
-            Starts::Opencode(package) => self.opencode(package, stage),
+            Starts::Run(name) => by_tollgate(name, stage),
+            Starts::Opencode(package) => opencode_with(package, stage),
         };
         command
             .env("PATH", format!("{}:/usr/bin:/bin", installed("npm/node_modules/.bin").display()))
             .envs(self.env.iter().copied())
-            .args(if begin { self.begin } else { self.go_on });
+            .args(args);
         run(command).await
-    }
-
-    fn by_tollgate(&self, name: &str, stage: &Stage) -> Command {
-        let mut command = stage.session.command(env!("CARGO_BIN_EXE_tollgate").as_ref());
-        command
-            .env("TOLLGATE_BASE_URL", stage.gateway.url(""))
-            .env("TOLLGATE_API_KEY", MASTER_KEY)
-            .args(["run", name, "--model", self.model, "--"]);
-        command
-    }
-
-    /// As the page on clients says.
-    fn opencode(&self, package: &str, stage: &Stage) -> Command {
-        let model = json!({"name": self.model, "tool_call": true, "reasoning": true, "attachment": true,
-            "modalities": {"input": ["text", "image"], "output": ["text"]},
-            "limit": {"context": 200_000, "output": 16_000}, "options": {"reasoningEffort": "high", "reasoningSummary": "auto"}});
-        let name = format!("gateway/{}", self.model);
-        let config = json!({"model": name, "small_model": name, "share": "disabled",
-            "provider": {"gateway": {"npm": package, "name": "Gateway", "models": {self.model: model},
-                "options": {"baseURL": stage.gateway.url("/v1"), "apiKey": MASTER_KEY}}}});
-        let mut command = stage.session.command(&installed("npm/node_modules/.bin/opencode"));
-        command.env("OPENCODE_CONFIG_CONTENT", config.to_string());
-        command
     }
 
     /// Whether what the provider needs of its thoughts can come back. The chat API has no place for signatures; opencode does not keep
@@ -186,4 +167,32 @@ impl Agent {
         let by_chat = matches!(self.starts, Starts::Opencode("@ai-sdk/openai-compatible"));
         !by_chat || upstream == Upstream::Chat
     }
+}
+
+/// Against the gateway of the stage, which runs already.
+fn by_tollgate(name: &str, stage: &Stage) -> Command {
+    let mut command = stage.session.command(env!("CARGO_BIN_EXE_tollgate").as_ref());
+    command.env("TOLLGATE_BASE_URL", stage.gateway.url("")).env("TOLLGATE_API_KEY", MASTER_KEY).args([
+        "run",
+        name,
+        "--model",
+        stage.model,
+        "--",
+    ]);
+    command
+}
+
+/// As the page on clients says.
+fn opencode_with(package: &str, stage: &Stage) -> Command {
+    let model = json!({"tool_call": true, "reasoning": true, "attachment": true,
+        "modalities": {"input": ["text", "image"], "output": ["text"]},
+        "limit": {"context": 200_000, "output": 16_000},
+        "options": {"reasoningEffort": "high", "reasoningSummary": "auto"}});
+    let name = format!("gateway/{}", stage.model);
+    let config = json!({"model": name, "small_model": name, "share": "disabled",
+        "provider": {"gateway": {"npm": package, "models": {stage.model: model},
+            "options": {"baseURL": stage.gateway.url("/v1"), "apiKey": MASTER_KEY}}}});
+    let mut command = stage.session.command(&installed("npm/node_modules/.bin/opencode"));
+    command.env("OPENCODE_CONFIG_CONTENT", config.to_string());
+    command
 }
