@@ -7,6 +7,7 @@
 mod support;
 
 mod answers;
+mod clouds;
 mod content;
 mod counting;
 mod desk;
