@@ -35,7 +35,9 @@ pub fn request(body: &[u8], target: &Target<'_>) -> Result<Encoded, ForwardError
     let looks_inside = quirks.thought_signatures
         || !quirks.gemini.ids
         || quirks.gemini.foreign_signatures
-        || memchr::memmem::find(body.as_bytes(), CARRIED.as_bytes()).is_some();
+        || [CARRIED, "\"functionResponse\""]
+            .iter()
+            .any(|part| memchr::memmem::find(body.as_bytes(), part.as_bytes()).is_some());
     if let Some(contents) = find(&members, "contents").filter(|_| looks_inside) {
         contents::edit(contents, target, &mut lane.edits, &mut lane.changes);
     }
@@ -134,8 +136,9 @@ impl Lane<'_, '_> {
     }
 }
 
-pub fn frame(_frame: &Frame<'_>) -> Forwarded {
-    Forwarded::AsIs
+pub fn frame(frame: &Frame<'_>) -> Forwarded {
+    // The end mark of other dialects, from a proxy: Google's clients read every frame as JSON.
+    if frame.data.trim_ascii() == b"[DONE]" { Forwarded::Drop } else { Forwarded::AsIs }
 }
 
 pub fn response(_body: &[u8]) -> Option<Vec<u8>> {
