@@ -100,6 +100,40 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
     Ok(prepared)
 }
 
+/// The client's own bytes for another endpoint of the Responses API, with the edits that a request gets in the same-dialect lane. What the
+/// configuration adds to requests for an answer has no place in it; what it never sends is not sent either.
+pub(super) fn as_it_is(
+    inbound: &Inbound,
+    deployment: &Deployment,
+    known: &Known,
+    model: &str,
+    seal: &Seal,
+) -> Result<Prepared, Failure> {
+    let label = format!("{}/{model}", deployment.provider);
+    let target = Target {
+        model,
+        label: &label,
+        quirks: &known.quirks,
+        drop_params: deployment.drop_params,
+        max_output_tokens: known.max_output_tokens,
+        stream: false,
+        seal,
+    };
+    let encoded = forward_request(Dialect::Responses, &inbound.body, &target)?;
+    let mut prepared = Prepared {
+        body: encoded.body,
+        changes: encoded.changes,
+        dialect: Dialect::Responses,
+        stream: false,
+        same_dialect: true,
+        context: answer::Context::default(),
+        counted_input: None,
+        conversation: None,
+    };
+    add_and_drop(&mut prepared, &[], &[], &deployment.drop_always);
+    Ok(prepared)
+}
+
 /// The last edit: whoever hosts the model may want the body otherwise than Anthropic does.
 fn host(prepared: &mut Prepared, job: &Preparation<'_>) {
     let hosting = job.known.quirks.messages.host.hosting();
@@ -235,7 +269,15 @@ const RESPONSES_LIMIT: &str = "max_output_tokens";
 /// What the deployment's configuration says about the body: defaults where the request has nothing, `extra_body` in any case,
 /// and `additional_drop_params` never. Additions go to the front, so that the conversation's bytes keep their place.
 pub(super) fn configure(prepared: &mut Prepared, deployment: &Deployment) {
-    let (defaults, extra, dropped) = (&deployment.defaults, &deployment.extra_body, &deployment.drop_always);
+    add_and_drop(prepared, &deployment.defaults, &deployment.extra_body, &deployment.drop_always);
+}
+
+fn add_and_drop(
+    prepared: &mut Prepared,
+    defaults: &[(String, Json<'static>)],
+    extra: &[(String, Json<'static>)],
+    dropped: &[String],
+) {
     if defaults.is_empty() && extra.is_empty() && dropped.is_empty() {
         return;
     }

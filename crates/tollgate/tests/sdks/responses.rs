@@ -46,11 +46,24 @@ general_settings: {{master_key: {KEY}}}
             assert_eq!((&session["end"], &session["status"]), (&json!("Sunny."), &json!("completed")));
             assert!(session["tokens"].as_u64() > Some(0), "{session}");
         }
-        let errors =
-            json!([["NotFoundError", "model_not_found", null], ["BadRequestError", null, "previous_response_id"]]);
-        assert_eq!(told["errors"], errors);
+        let not_there = json!(["BadRequestError", null, "model"]);
+        let errors = json!([
+            ["NotFoundError", "model_not_found", null],
+            ["BadRequestError", null, "previous_response_id"],
+            not_there,
+            not_there
+        ]);
+        assert_eq!(told["errors"], errors, "two of the upstreams cannot compact");
+        for model in ["chat", "claude", "responses"] {
+            let [alone, whole] = [0, 1].map(|n| told["counts"][model][n].as_u64().expect("a count"));
+            assert!(whole > alone + 10, "{model}: {alone} {whole}");
+        }
+        // Two tokens of text (tiktoken's README) and six of a message; four bytes of `nullnull"hello world"` are one to the simulator.
+        assert_eq!((&told["counts"]["chat"][0], &told["counts"]["responses"][0]), (&json!(8), &json!(5)));
+        assert_eq!(told["compacted"], json!(["response.compaction", ["message", "compaction"], true]));
         let refused: Vec<String> = sim.requests().into_iter().filter_map(|request| request.refused).collect();
         assert_eq!(refused, Vec::<String>::new(), "strict servers take what the gateway sends");
-        assert_eq!(sim.requests().len(), 12);
+        // Twelve of the sessions; three to go on from, two counts, a compaction and an answer after it.
+        assert_eq!(sim.requests().len(), 12 + 3 + 2 + 2);
     });
 }
