@@ -279,6 +279,11 @@ impl StreamDecoder {
         }
     }
 
+    /// The answer is whole, and what may follow is not looked at. Dialects whose end is a frame of its own need no asking.
+    pub fn is_over(&self) -> bool {
+        matches!(self, StreamDecoder::Converse(d) if d.is_over())
+    }
+
     /// The end marker that did not come, where the rest of the answer says that it is whole. Clients wait for it, or take the answer for cut.
     pub fn missing_end(&self) -> &'static [u8] {
         match self {
@@ -295,7 +300,7 @@ impl StreamDecoder {
             StreamDecoder::Chat(d) => d.finish(emit),
             StreamDecoder::Responses(d) => d.finish(emit),
             StreamDecoder::Gemini(d) => d.finish(emit),
-            StreamDecoder::Converse(d) => d.finish(),
+            StreamDecoder::Converse(d) => d.finish(emit),
         }
     }
 }

@@ -10,6 +10,7 @@ use tollgate_policy::health::Limits;
 use tollgate_policy::price::{Price, Units};
 
 use super::aws;
+use super::bedrock;
 use super::capabilities::{of_model, overlay};
 use super::context::Context;
 use super::credential::{credential, headers};
@@ -18,7 +19,7 @@ use super::google::Credentials;
 use super::identity::{Identity, SignIn};
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
 use super::limits;
-use super::model::{CheckRules, Deployment, ForceStream, Timeouts};
+use super::model::{CheckRules, Deployment, ForceStream, Paths, Timeouts};
 use super::section::Section;
 use super::target::{self, Target};
 use super::vertex;
@@ -172,7 +173,7 @@ fn one(
         SignIn::Wrong => (None, None),
     };
     let quota_project = target.google.as_ref().and_then(|credentials| credentials.quota_project.as_deref());
-    let headers = headers(params, organization, quota_project);
+    let mut headers = headers(params, organization, quota_project);
     // A deployment on Azure, a tuned model of Vertex AI and an ARN on AWS may be called anything.
     let named_freely = target.row.is_azure() || target.row.is_vertex() || target.row.is_aws();
     let facts_of = base_model.as_deref().filter(|_| named_freely).unwrap_or(&target.model);
@@ -185,7 +186,10 @@ fn one(
         let hint = "write `input_cost_per_token` and `output_cost_per_token`";
         params.cx.warning(at, &params.path_of("max_budget"), "is never spent, as no price is known", hint);
     }
-    let (request_defaults, extra_body) = body_params(params);
+    let (request_defaults, mut extra_body) = body_params(params);
+    if matches!((&target.paths, target.dialect), (Paths::OfModel, Dialect::Messages)) {
+        bedrock::to_headers(&mut extra_body, &mut headers);
+    }
     if let Some(info) = info {
         info.finish(&MODEL_INFO);
     }
@@ -254,14 +258,15 @@ fn converses(info: &Section<'_, '_>) -> bool {
 fn timeouts(params: &Section<'_, '_>, defaults: &Defaults) -> Timeouts {
     let standard = Timeouts::default();
     let own = params.seconds("timeout");
-    let first_byte = own.or(defaults.timeout).unwrap_or(standard.first_byte);
+    let given = own.or(defaults.timeout);
+    let first_byte = given.unwrap_or(standard.first_byte);
     // LiteLLM's router asks for any stream timeout before it falls back to the timeouts of one-piece answers.
     let stream = params.seconds("stream_timeout").or(defaults.stream_timeout);
     Timeouts {
         first_byte,
         first_byte_stream: stream.unwrap_or(first_byte),
         of_streams: stream.is_some(),
-        idle: stream.unwrap_or(standard.idle),
+        idle: stream.unwrap_or_else(|| given.map_or(standard.idle, |given| given.min(standard.idle))),
     }
 }
 

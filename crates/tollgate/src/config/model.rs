@@ -221,12 +221,12 @@ pub enum ForceStream {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until the first byte of the answer: `timeout`, or `stream_timeout` for a stream.
+    /// Until the first byte of the answer: `timeout`, or `stream_timeout` for a stream. A one-piece answer has to end within it.
     pub first_byte: Duration,
     pub first_byte_stream: Duration,
     /// `stream_timeout` is given.
     pub of_streams: bool,
-    /// Between two pieces of a stream: `stream_timeout`, where it is given. A one-piece answer has `first_byte` for each piece.
+    /// Between two pieces of a stream: `stream_timeout`, else `timeout` where that is shorter than the standard.
     pub idle: Duration,
 }
 

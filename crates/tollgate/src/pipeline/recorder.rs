@@ -277,7 +277,8 @@ impl Recorder {
         }
     }
 
-    pub fn tapped(&mut self, answer: http::Response<Incoming>) -> http::Response<Tapped> {
+    /// Fails with the name of an encoding that is not known.
+    pub fn tapped(&mut self, answer: http::Response<Incoming>) -> Result<http::Response<Tapped>, String> {
         tap::tapped(self.tap.as_mut(), answer)
     }
 

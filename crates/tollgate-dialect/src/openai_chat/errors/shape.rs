@@ -115,6 +115,11 @@ fn fields(value: &Value) -> Found {
     if let Some(metadata) = value.get("metadata") {
         add_metadata(&mut found, metadata);
     }
+    // Azure's reason behind the code, under either name.
+    let inner = value.get("innererror").or_else(|| value.get("inner_error"));
+    if let Some(code) = inner.and_then(|inner| string(inner.get("code"))) {
+        found.hints.push_str(&code);
+    }
     found
 }
 
