@@ -10,6 +10,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tollgate_policy::access::ScopeKind;
 
 use crate::chain::Chain;
 use crate::changes::Changed;
@@ -84,7 +85,14 @@ impl Callers {
 
     async fn look(&self, hash: &str) -> Result<Option<Arc<Chain>>, StoreError> {
         let heard = self.heard();
-        let chain = self.database.resolve(hash).await?.map(Arc::new);
+        let chain = match self.database.resolve(hash).await? {
+            Some(chain) => {
+                let totals = self.database.totals(ScopeKind::Key, &[chain.key.account()]).await?;
+                totals.values().for_each(|nanos| chain.spent.add(*nanos));
+                Some(Arc::new(chain))
+            }
+            None => None,
+        };
         self.keep(heard, || match &chain {
             Some(chain) => self.known.insert(hash.to_string(), chain.clone()),
             None => self.unknown.insert(hash.to_string(), ()),
