@@ -54,6 +54,11 @@ pub fn get(path: &str) -> Result<Vec<u8>, Unanswered> {
     }
 }
 
+/// A Tollgate answers at its address.
+pub fn is_there() -> bool {
+    get("/").is_ok_and(|body| String::from_utf8_lossy(&body).contains("\"tollgate\""))
+}
+
 /// Which gateway a command speaks with, as an administrator.
 #[derive(Debug, Args)]
 pub struct Which {

@@ -10,31 +10,32 @@ use std::time::Duration;
 use super::client_env::{Access, ClientEnv, client_env};
 use super::{CliError, Client, EnvArgs, RunArgs, data_dir, environment, gateway, ledger, serve};
 use crate::app::App;
-use crate::config::model::Config;
 use crate::config::secret::Secret;
+use crate::config::{self, model::Config};
 use crate::{server, telemetry};
 
 /// What the client had under way when it ended ends with it.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
-/// Starts a client and ends with its exit code: against the running gateway that `TOLLGATE_BASE_URL` names, if no configuration is
-/// given, else against a private one.
+/// Starts a client and ends with its exit code. Without a configuration against the running gateway that `TOLLGATE_BASE_URL` names, or
+/// one in its usual place if there are no providers' keys to start a private one with; else against a private one.
 pub fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
-    match (&args.config, environment("TOLLGATE_BASE_URL")) {
-        (None, Some(base_url)) => {
-            let env = of_running_gateway(args.client, args.model.as_deref(), &base_url)?;
-            let before = spent();
-            let status = serve::runtime(Some(1))?.block_on(async {
-                let status = start(&env, &args.args).await;
-                // What was paid last is in the gateway's books a moment later.
-                tokio::time::sleep(LAST_REQUESTS).await;
-                status
-            })?;
-            report_of_gateway(before, spent());
-            Ok(exit_code(status))
-        }
-        _ => run_private(args),
-    }
+    let named = environment("TOLLGATE_BASE_URL").is_some();
+    let no_other = || config::from_environment(&config::env).is_err() && gateway::is_there();
+    if args.config.is_none() && (named || no_other()) { run_with_gateway(args) } else { run_private(args) }
+}
+
+fn run_with_gateway(args: &RunArgs) -> Result<ExitCode, CliError> {
+    let env = of_running_gateway(args.client, args.model.as_deref(), &gateway::base_url())?;
+    let before = spent();
+    let status = serve::runtime(Some(1))?.block_on(async {
+        let status = start(&env, &args.args).await;
+        // What was paid last is in the gateway's books a moment later.
+        tokio::time::sleep(LAST_REQUESTS).await;
+        status
+    })?;
+    report_of_gateway(before, spent());
+    Ok(exit_code(status))
 }
 
 fn run_private(args: &RunArgs) -> Result<ExitCode, CliError> {

@@ -358,6 +358,29 @@ fn s37_run_without_a_config_uses_the_running_gateway_that_is_named() {
 }
 
 #[test]
+fn s37_run_without_a_config_and_keys_finds_the_gateway_that_runs_in_its_usual_place() {
+    isolated(|| async {
+        let sim = Sim::start(SimConfig::default().key(PROVIDER_KEY)).await;
+        let dir = folder(&config(&[Upstream::Chat.entry(&sim, "kimi-k2.5", json!({}))]).to_string());
+        with_fake_claude(&dir, 5);
+        let mut gateway = binary(dir.path());
+        gateway.args(["serve", "--config", "config.yaml"]).kill_on_drop(true);
+        let _gateway = gateway.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the gateway starts");
+        while try_send(http::Method::GET, "http://127.0.0.1:4000/", &[], "").await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let env = [("TOLLGATE_API_KEY", crate::stage::MASTER_KEY)];
+        let run = started(&dir, &["run", "claude", "--model", "kimi-k2.5"], &env).await;
+        assert_eq!(run.code, Some(5), "{run:?}");
+        has(
+            &std::fs::read_to_string(dir.path().join("environment")).unwrap(),
+            "ANTHROPIC_BASE_URL=http://127.0.0.1:4000\n",
+        );
+        assert_eq!(sim.requests().len(), 1);
+    });
+}
+
+#[test]
 fn s37_run_says_in_a_line_what_is_wrong() {
     isolated(|| async {
         let sim = Sim::start(SimConfig::default()).await;
