@@ -72,6 +72,7 @@ impl Recorder {
         let id = new_id();
         let own = record::Record {
             id: id.clone(),
+            began_at_ms: unix_ms(),
             method: request.method().to_string(),
             path: shown(request.uri().path()).chars().take(200).collect(),
             ..record::Record::default()

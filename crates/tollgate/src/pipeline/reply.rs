@@ -256,7 +256,7 @@ pub fn headers(record: &Recorder) -> HeaderMap {
         let ms = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
         headers.insert("x-tollgate-queued-ms", HeaderValue::from(ms));
     }
-    record.admission.put_headers(&mut headers);
+    record.admission.put_headers(record.cost_nanos, &mut headers);
     if record.deployment.is_some() {
         headers.insert("x-tollgate-attempts", HeaderValue::from(record.attempts));
     }
