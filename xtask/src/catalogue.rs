@@ -15,7 +15,7 @@ const TABLE: &str = "litellm/model_prices_and_context_window_backup.json";
 const MADE: &str = "crates/tollgate/src/registry/catalogue.tsv";
 
 /// The package's name of a provider, and ours. What is not here is not served, or has no models of its own.
-const PROVIDERS: [(&str, &str); 49] = [
+const PROVIDERS: [(&str, &str); 50] = [
     ("openai", "openai"),
     ("anthropic", "anthropic"),
     ("gemini", "gemini"),
@@ -26,6 +26,7 @@ const PROVIDERS: [(&str, &str); 49] = [
     ("vertex_ai-deepseek_models", "vertex_ai"),
     ("vertex_ai-openai_models", "vertex_ai"),
     ("vertex_ai-qwen_models", "vertex_ai"),
+    ("vertex_ai-embedding-models", "vertex_ai"),
     ("vertex_ai", "vertex_ai"),
     ("bedrock", "bedrock"),
     ("bedrock_converse", "bedrock"),

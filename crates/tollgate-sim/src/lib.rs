@@ -20,6 +20,7 @@ mod chat;
 mod connection;
 mod converse;
 mod demo;
+mod embed;
 mod faults;
 mod form;
 mod gemini;

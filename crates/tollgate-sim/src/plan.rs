@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::embed::Embedding;
 use crate::faults::{Content, Faults, Frame, Piece, Shape};
 use crate::operations::Operation;
 use crate::places::Place;
@@ -139,6 +140,9 @@ impl Call<'_> {
                 return self.play_step(&body, Provider::Messages, refusal);
             }
         }
+        if let Some(embedding) = Embedding::of(&self.head.uri).filter(|_| self.head.method == Method::POST) {
+            return self.embed(&embedding);
+        }
         if let Some(method) = gemini::Method::of(&self.head.uri)
             && self.head.method == Method::POST
             && plays(Provider::Gemini)
@@ -190,6 +194,20 @@ impl Call<'_> {
         body["stream"] = json!(method.streams());
         let plan = self.play_step(&body, Provider::Gemini, refusal)?;
         Ok(if method.streams() && !method.events { plan.into_array() } else { plan })
+    }
+
+    fn embed(&self, embedding: &Embedding) -> Result<Plan, Refusal> {
+        let config = &self.state.config;
+        match embedding.on_aws() {
+            true if config.aws.is_none() => converse::check_key(&self.head.headers, config.key.as_deref())?,
+            false if config.google.is_none() => {
+                gemini::check_key(&self.head.headers, self.head.uri.query(), config.key.as_deref())?;
+            }
+            _ => {}
+        }
+        let body = embedding.read(self.bytes)?;
+        let provider = if embedding.on_aws() { Provider::Invoke } else { Provider::Gemini };
+        self.play_step(&body, provider, |status, words| embedding.refusal(status, words))
     }
 
     fn invoke(&self, method: &invoke::Method) -> Result<Plan, Refusal> {
@@ -268,6 +286,12 @@ impl Call<'_> {
             let (kind, bytes) = operation.whole(body);
             let mut plan = Plan::new(200, kind, Content::Pieces(Vec::new()));
             plan.set_body(bytes);
+            return plan;
+        }
+        if let Some(embedding) = Embedding::of(&self.head.uri) {
+            let (headers, text) = embedding.answer(body);
+            let mut plan = Plan::text(200, "application/json; charset=UTF-8", text);
+            plan.headers.extend(headers);
             return plan;
         }
         let prompts = &self.state.prompts;

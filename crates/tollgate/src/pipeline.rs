@@ -20,6 +20,7 @@ mod catalog;
 mod check;
 mod count;
 pub(crate) mod exchange;
+mod fare;
 mod fit;
 mod flow;
 pub(crate) mod inbound;
@@ -47,6 +48,7 @@ mod spend;
 mod tap;
 mod tenant;
 mod toll;
+mod translating;
 mod tries;
 mod turn;
 mod upstream_limits;
@@ -79,7 +81,7 @@ pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Reque
     };
     let dialect = match &found {
         Ok(Endpoint::Generate { dialect, .. }) => *dialect,
-        Ok(Endpoint::Operate { .. }) => Dialect::Chat,
+        Ok(Endpoint::Operate { speaks, .. }) => operation::dialect_of(*speaks),
         Ok(Endpoint::Kept { .. }) => Dialect::Responses,
         Ok(Endpoint::CountTokens { dialect, .. }) => *dialect,
         _ => authenticate::dialect_of(request.headers(), request.uri().path()),
@@ -121,9 +123,9 @@ async fn answer(
             let inbound = inbound::read(live, dialect, model, request).await?;
             call(app, live, caller, (&path, marks), inbound, record).await
         }
-        Endpoint::Operate { operation, model } => {
+        Endpoint::Operate { operation, speaks, model } => {
             let marks = Marks::of(live, &request)?;
-            let inbound = operation::read(live, operation, model, request).await?;
+            let inbound = operation::read(live, (operation, speaks), model, request).await?;
             call(app, live, caller, (&path, marks), inbound, record).await
         }
         Endpoint::CountTokens { dialect, model } => count::answer(live, caller, dialect, model, request, record).await,

@@ -47,6 +47,31 @@ impl Took {
         took
     }
 
+    /// So many whole tokens of input, and nothing else.
+    pub fn tokens(input: Option<u64>) -> Took {
+        Took { input: input.map(|tokens| tokens.saturating_mul(ONE)), ..Took::default() }
+    }
+
+    /// What two calls of one request took together. Where one of them does not tell, nobody knows.
+    #[must_use]
+    pub fn and(self, other: &Took) -> Took {
+        let both = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
+        Took {
+            input: both(self.input, other.input),
+            cached: self.cached.saturating_add(other.cached),
+            input_image: self.input_image.saturating_add(other.input_image),
+            input_audio: self.input_audio.saturating_add(other.input_audio),
+            output: both(self.output, other.output),
+            output_image: self.output_image.saturating_add(other.output_image),
+            output_audio: self.output_audio.saturating_add(other.output_audio),
+            images: self.images.saturating_add(other.images),
+            queries: self.queries.saturating_add(other.queries),
+            seconds: self.seconds.saturating_add(other.seconds),
+            characters: self.characters.saturating_add(other.characters),
+            estimated: self.estimated || other.estimated,
+        }
+    }
+
     /// Adds what an answer or an event of a stream says.
     pub fn read(&mut self, operation: Operation, answer: &str) {
         if let Some(usage) = member(answer, "usage") {

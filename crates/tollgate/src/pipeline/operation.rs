@@ -1,4 +1,5 @@
-//! Endpoints that are no conversation: the client's body goes to the same path of a provider, with another model's name.
+//! Endpoints that are no conversation: the client's body goes to the same path of a provider, with another model's name. Providers that
+//! have a form of their own are asked in that (`translating.rs`).
 
 use std::sync::Arc;
 
@@ -7,13 +8,14 @@ use http::{HeaderValue, Uri};
 use hyper::body::Incoming;
 use tollgate_dialect::error::{Invalid, Unsupported};
 use tollgate_dialect::json::{Json, members};
-use tollgate_dialect::operation::{Form, Operation, Took};
+use tollgate_dialect::operation::{Form, Operation, Speaks, Task, Took, Way};
 use tollgate_dialect::{Dialect, answer};
 use tollgate_policy::budget::{CacheWrites, Estimate};
 use tollgate_policy::price::Price;
 
 use super::attempt::{Driver, Whole};
 use super::exchange::{Address, Ended, upstream_request};
+use super::fare::Fare;
 use super::inbound::{self, Inbound};
 use super::passing::Passing;
 use super::prepare::{self, Prepared};
@@ -28,6 +30,7 @@ use crate::tokens;
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub operation: Operation,
+    pub speaks: Speaks,
     /// The body is a form, of this `content-type`.
     form: Option<HeaderValue>,
 }
@@ -35,13 +38,13 @@ pub struct Asked {
 /// A request of one of these endpoints.
 pub async fn read(
     live: &Live,
-    operation: Operation,
+    (operation, speaks): (Operation, Speaks),
     path_model: Option<String>,
     request: http::Request<Incoming>,
 ) -> Result<Inbound, Failure> {
     let (parts, body) = inbound::receive(live, request).await?;
     let form = parts.headers.get(CONTENT_TYPE).filter(|value| Form::is_meant(value.to_str().unwrap_or(""))).cloned();
-    let asked = Asked { operation, form };
+    let asked = Asked { operation, speaks, form: form.filter(|_| speaks == Speaks::OpenAi) };
     let mut inbound = match &asked.form {
         // What decides is read as from JSON; the configuration's rules are for JSON and leave forms alone.
         Some(kind) => {
@@ -55,7 +58,7 @@ pub async fn read(
             let named = std::str::from_utf8(&body).ok().and_then(|text| members(text).ok());
             let names_one = named.is_none_or(|members| members.iter().any(|(name, _)| *name == "model"));
             let usual = operation.usual_model().filter(|_| !names_one).map(str::to_string);
-            inbound::understand(live, Dialect::Chat, path_model.or(usual), &parts, body)?
+            inbound::understand(live, dialect_of(speaks), path_model.or(usual), &parts, body)?
         }
     };
     // Sound is no stream of events, in which signs of life could stand.
@@ -70,13 +73,23 @@ fn parsed<'b>(kind: &HeaderValue, body: &'b [u8]) -> Result<Form<'b>, Invalid> {
     Form::parse(kind.to_str().unwrap_or(""), body)
 }
 
+/// In what form errors are told.
+pub fn dialect_of(speaks: Speaks) -> Dialect {
+    match speaks {
+        Speaks::OpenAi => Dialect::Chat,
+        Speaks::EmbedContent | Speaks::BatchEmbedContents => Dialect::Gemini,
+    }
+}
+
 impl Asked {
     /// The deployments of a route that serve it.
     pub fn able(&self, live: &Live, route: &Route) -> Result<Vec<usize>, Failure> {
         let deployment = |index: &usize| &live.config.deployments[*index];
-        // Whoever has OpenAI's Responses has its other endpoints.
-        let is_openais = |index: &usize| matches!(deployment(index).dialect, Dialect::Chat | Dialect::Responses);
-        let able: Vec<usize> = route.deployments.iter().copied().filter(is_openais).collect();
+        let serves = |index: &usize| {
+            let model = super::route::upstream_model(live, &route.name, deployment(index));
+            self.task(deployment(index), &model, "").and_then(|task| task.way()).is_some()
+        };
+        let able: Vec<usize> = route.deployments.iter().copied().filter(serves).collect();
         if !able.is_empty() {
             return Ok(able);
         }
@@ -84,13 +97,26 @@ impl Asked {
         Err(Failure::Unsupported(Unsupported {
             param: "model".into(),
             message: format!(
-                "/v1{} needs an OpenAI-compatible provider; the deployments of {} are of {}, whose API has no such endpoint \
-                 (litellm_params.model decides).",
+                "/v1{} needs an OpenAI-compatible provider{}; the deployments of {} are of {}, whose API has no such endpoint for \
+                 this model (litellm_params.model decides).",
                 self.operation.path(),
+                self.operation.others(),
                 route.group,
                 all.join(", ")
             ),
         }))
+    }
+
+    /// What it is for a deployment; `None`: its provider has nothing but conversations.
+    fn task<'t>(&self, deployment: &Deployment, model: &'t str, label: &'t str) -> Option<Task<'t>> {
+        Some(Task {
+            operation: self.operation,
+            speaks: self.speaks,
+            host: deployment.host()?,
+            model,
+            label,
+            drop_params: deployment.drop_params,
+        })
     }
 
     /// The text of a body, as far as it is one.
@@ -124,7 +150,14 @@ impl Asked {
         Estimate::new(price, input, CacheWrites::No, 0, 0).plus(price.cost_of(&most))
     }
 
-    fn prepare(&self, inbound: &Inbound, deployment: &Deployment, model: &str) -> Result<Prepared, Failure> {
+    /// The body in OpenAI's form, with what the configuration says; one that is forwarded in its own form stays as it is.
+    fn prepare(
+        &self,
+        inbound: &Inbound,
+        deployment: &Deployment,
+        task: Option<&Task<'_>>,
+        model: &str,
+    ) -> Result<Prepared, Failure> {
         let mut prepared = Prepared {
             dialect: deployment.dialect,
             body: Vec::new(),
@@ -139,8 +172,16 @@ impl Asked {
             prepared.body = parsed(kind, &inbound.body)?.with("model", model);
             return Ok(prepared);
         }
+        let translated = match task {
+            Some(task) if matches!(task.way(), Some(Way::Forwards)) => {
+                prepared.body = inbound.body.to_vec();
+                return Ok(prepared);
+            }
+            Some(task) => task.as_openai(self.text(&inbound.body))?,
+            None => None,
+        };
         let name = Json::of(&serde_json::Value::String(model.to_string()));
-        let (body, _) = rewrite::set_first_of(&["model"], &name, &inbound.body)
+        let (body, _) = rewrite::set_first_of(&["model"], &name, translated.as_deref().unwrap_or(&inbound.body))
             .ok_or_else(|| Invalid::new("", "The request body is not valid JSON."))?;
         prepared.body = body;
         prepare::configure(&mut prepared, deployment);
@@ -159,10 +200,21 @@ impl Driver {
     ) -> Result<Option<Whole>, Ended> {
         self.afford().await.map_err(Ended::Final)?;
         let deployment = &live.config.deployments[index];
-        let mut prepared = asked.prepare(&self.inbound, deployment, upstream_model).map_err(Ended::Final)?;
+        let label = format!("{}/{upstream_model}", deployment.provider);
+        let task = asked.task(deployment, upstream_model, &label);
+        let prepared = asked.prepare(&self.inbound, deployment, task.as_ref(), upstream_model);
+        let mut prepared = prepared.map_err(Ended::Final)?;
         let body = std::mem::take(&mut prepared.body);
+        let work = match task {
+            Some(task) => task.work(asked.text(&body)).map_err(|error| Ended::Final(error.into()))?,
+            None => None,
+        };
+        prepared.changes.extend(work.iter().flat_map(|work| work.changes.clone()));
         self.note(live, index, &prepared, &[], upstream_model, body.len());
-        let tried = self.ask_operation(live, index, upstream_model, asked, body).await;
+        let tried = match work {
+            Some(work) => self.translate(live, index, upstream_model, asked, work).await,
+            None => self.ask_operation(live, index, upstream_model, asked, body).await,
+        };
         self.recorder.attempt_ended(tried.as_ref().err().map(|ended| self.failure_for_record(live, ended)));
         tried
     }
@@ -194,18 +246,24 @@ impl Driver {
         }
         let answer = self.answer_to(live, index, deployment.dialect, request, self.inbound.stream, true).await?;
         let passing = Passing {
-            operation: asked.operation,
-            input_tokens: asked.input_tokens(&self.inbound.body),
-            took: Took::asked(asked.operation, asked.text(&self.inbound.body)),
-            spent_before: self.recorder.cost_nanos,
-            text_bytes: 0,
+            fare: self.fare(asked, known.price),
             line: &mut self.line,
             record: &mut self.recorder,
             deployment,
-            price: known.price,
             stream: self.inbound.stream,
         };
         live.abilities[index].health().answering(self.app.now_ms(), began.elapsed());
         passing.run(answer).await.map_err(Ended::from)
+    }
+
+    pub(super) fn fare(&self, asked: &Asked, price: Option<Price>) -> Fare {
+        Fare {
+            operation: asked.operation,
+            input_tokens: asked.input_tokens(&self.inbound.body),
+            took: Took::asked(asked.operation, asked.text(&self.inbound.body)),
+            text_bytes: 0,
+            spent_before: self.recorder.cost_nanos,
+            price,
+        }
     }
 }
