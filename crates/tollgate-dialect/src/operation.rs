@@ -6,6 +6,8 @@
 mod amount;
 mod embeddings;
 mod form;
+mod images;
+mod rerank;
 mod took;
 mod work;
 
@@ -61,6 +63,8 @@ impl Operation {
     pub fn others(self) -> &'static str {
         match self {
             Embeddings => ", a model of Gemini or Vertex AI, or Titan Text or Cohere Embed on Bedrock",
+            ImageGenerations => ", or a model of Gemini or Vertex AI that draws",
+            Rerank => ", or a reranker of Amazon's or Cohere's on Bedrock",
             _ => "",
         }
     }

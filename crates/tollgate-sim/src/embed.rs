@@ -6,17 +6,39 @@
 use http::Uri;
 use serde_json::{Value, json};
 
+use crate::draw::Drawing;
+use crate::rank::Ranking;
 use crate::refusal::{Check, Refusal};
 use crate::{converse, gemini, invoke};
 
-/// A call of one model.
-pub(crate) struct Embedding {
-    pub form: Form,
-    pub model: String,
+/// A call of one model in a form of its provider's own.
+pub(crate) trait OwnForm {
+    fn on_aws(&self) -> bool;
+    /// `words` in the provider's shape.
+    fn refusal(&self, status: u16, words: &str) -> Refusal;
+    /// What is asked for, with the `model`.
+    fn read(&self, bytes: &[u8]) -> Check<Value>;
+    /// An answer to it, and what its headers tell.
+    fn answer(&self, asked: &Value) -> (Vec<(String, String)>, String);
+}
+
+pub(crate) fn own_form(uri: &Uri) -> Option<Box<dyn OwnForm>> {
+    if let Some(embedding) = Embedding::of(uri) {
+        return Some(Box::new(embedding));
+    }
+    if let Some(drawing) = Drawing::of(uri) {
+        return Some(Box::new(drawing));
+    }
+    Some(Box::new(Ranking::of(uri)?))
+}
+
+struct Embedding {
+    form: Form,
+    model: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+enum Form {
     One,
     Batch,
     VertexOne,
@@ -32,7 +54,7 @@ const CONFIG: &[&str] = &["taskType", "title", "outputDimensionality"];
 const VERTEX_CONFIG: &[&str] = &["taskType", "title", "outputDimensionality", "autoTruncate"];
 
 impl Embedding {
-    pub fn of(uri: &Uri) -> Option<Embedding> {
+    fn of(uri: &Uri) -> Option<Embedding> {
         if let Some(method) = invoke::Method::of(uri) {
             let model = method.model;
             let form = if model.contains("amazon.titan-embed-text") {
@@ -55,44 +77,6 @@ impl Embedding {
             _ => return None,
         };
         Some(Embedding { form, model: method.model })
-    }
-
-    pub fn on_aws(&self) -> bool {
-        matches!(self.form, Titan | Cohere)
-    }
-
-    pub fn refusal(&self, status: u16, words: &str) -> Refusal {
-        match self.on_aws() {
-            true => invoke::refusal(status, "ThrottlingException", words),
-            false => gemini::refusal(status, words),
-        }
-    }
-
-    /// The texts and how many numbers are wanted for each: `{"model", "texts", "dimensions"}`.
-    pub fn read(&self, bytes: &[u8]) -> Check<Value> {
-        let body = if self.on_aws() { converse::parse(bytes)? } else { plain(bytes)? };
-        let (texts, dimensions) = match self.form {
-            One => {
-                only(&body, &[CONFIG, &["model", "content", "embedContentConfig"]].concat())?;
-                (vec![content(&body)?], body["outputDimensionality"].clone())
-            }
-            VertexOne => self.of_vertex(&body)?,
-            Batch => self.batch(&body, |request| {
-                only(request, &[CONFIG, &["model", "content", "embedContentConfig"]].concat())?;
-                if request["model"] != format!("models/{}", self.model) {
-                    return Err(gemini::refusal(
-                        400,
-                        "* BatchEmbedContentsRequest.requests[0].model: model must match.",
-                    ));
-                }
-                Ok((vec![content(request)?], request["outputDimensionality"].clone()))
-            })?,
-            VertexBatch => self.batch(&body, |request| self.of_vertex(request))?,
-            Predict => self.instances(&body)?,
-            Titan => self.titan(&body)?,
-            Cohere => self.cohere(&body)?,
-        };
-        Ok(json!({"model": self.model, "texts": texts, "dimensions": dimensions}))
     }
 
     fn of_vertex(&self, request: &Value) -> Check<(Vec<String>, Value)> {
@@ -173,9 +157,49 @@ impl Embedding {
         let text = |text: &Value| text.as_str().map(str::to_owned).ok_or_else(|| malformed("#/texts: expected String"));
         Ok((texts.iter().map(text).collect::<Check<_>>()?, body["output_dimension"].clone()))
     }
+}
 
-    /// An answer, and what its headers tell. A word is a token.
-    pub fn answer(&self, asked: &Value) -> (Vec<(String, String)>, String) {
+impl OwnForm for Embedding {
+    fn on_aws(&self) -> bool {
+        matches!(self.form, Titan | Cohere)
+    }
+
+    fn refusal(&self, status: u16, words: &str) -> Refusal {
+        match self.on_aws() {
+            true => invoke::refusal(status, "ThrottlingException", words),
+            false => gemini::refusal(status, words),
+        }
+    }
+
+    /// The texts and how many numbers are wanted for each: `{"model", "texts", "dimensions"}`.
+    fn read(&self, bytes: &[u8]) -> Check<Value> {
+        let body = if self.on_aws() { converse::parse(bytes)? } else { plain(bytes)? };
+        let (texts, dimensions) = match self.form {
+            One => {
+                only(&body, &[CONFIG, &["model", "content", "embedContentConfig"]].concat())?;
+                (vec![content(&body)?], body["outputDimensionality"].clone())
+            }
+            VertexOne => self.of_vertex(&body)?,
+            Batch => self.batch(&body, |request| {
+                only(request, &[CONFIG, &["model", "content", "embedContentConfig"]].concat())?;
+                if request["model"] != format!("models/{}", self.model) {
+                    return Err(gemini::refusal(
+                        400,
+                        "* BatchEmbedContentsRequest.requests[0].model: model must match.",
+                    ));
+                }
+                Ok((vec![content(request)?], request["outputDimensionality"].clone()))
+            })?,
+            VertexBatch => self.batch(&body, |request| self.of_vertex(request))?,
+            Predict => self.instances(&body)?,
+            Titan => self.titan(&body)?,
+            Cohere => self.cohere(&body)?,
+        };
+        Ok(json!({"model": self.model, "texts": texts, "dimensions": dimensions}))
+    }
+
+    /// A word is a token.
+    fn answer(&self, asked: &Value) -> (Vec<(String, String)>, String) {
         let texts: Vec<&str> = asked["texts"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let dimensions = asked["dimensions"].as_u64().unwrap_or(2) as usize;
         let vectors: Vec<Value> = texts.iter().map(|text| vector(text, dimensions)).collect();
@@ -229,14 +253,14 @@ fn content(request: &Value) -> Check<String> {
     parts.iter().map(text).collect()
 }
 
-fn plain(bytes: &[u8]) -> Check<Value> {
+pub(crate) fn plain(bytes: &[u8]) -> Check<Value> {
     match serde_json::from_slice(bytes) {
         Ok(body @ Value::Object(_)) => Ok(body),
         _ => Err(gemini::refusal(400, "Invalid JSON payload received. Expected an object.")),
     }
 }
 
-fn only(object: &Value, takes: &[&str]) -> Check {
+pub(crate) fn only(object: &Value, takes: &[&str]) -> Check {
     let fields = object.as_object().ok_or_else(|| gemini::refusal(400, "Invalid value: expected an object."))?;
     match fields.keys().find(|name| !takes.contains(&name.as_str())) {
         Some(name) => {
@@ -247,12 +271,12 @@ fn only(object: &Value, takes: &[&str]) -> Check {
     }
 }
 
-fn malformed(what: &str) -> Refusal {
+pub(crate) fn malformed(what: &str) -> Refusal {
     let words = format!("Malformed input request: {what}, please reformat your input and try again.");
     invoke::refusal(400, "ValidationException", words)
 }
 
-fn only_on_aws(body: &Value, takes: &[&str], needs: &[&str]) -> Check {
+pub(crate) fn only_on_aws(body: &Value, takes: &[&str], needs: &[&str]) -> Check {
     let fields = body.as_object().expect("only objects are parsed");
     if let Some(name) = fields.keys().find(|name| !takes.contains(&name.as_str())) {
         return Err(malformed(&format!("#: extraneous key [{name}] is not permitted")));

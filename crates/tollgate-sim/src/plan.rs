@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::embed::Embedding;
+use crate::embed::{OwnForm, own_form};
 use crate::faults::{Content, Faults, Frame, Piece, Shape};
 use crate::operations::Operation;
 use crate::places::Place;
@@ -140,8 +140,8 @@ impl Call<'_> {
                 return self.play_step(&body, Provider::Messages, refusal);
             }
         }
-        if let Some(embedding) = Embedding::of(&self.head.uri).filter(|_| self.head.method == Method::POST) {
-            return self.embed(&embedding);
+        if let Some(form) = own_form(&self.head.uri).filter(|_| self.head.method == Method::POST) {
+            return self.in_own_form(&*form);
         }
         if let Some(method) = gemini::Method::of(&self.head.uri)
             && self.head.method == Method::POST
@@ -196,18 +196,18 @@ impl Call<'_> {
         Ok(if method.streams() && !method.events { plan.into_array() } else { plan })
     }
 
-    fn embed(&self, embedding: &Embedding) -> Result<Plan, Refusal> {
+    fn in_own_form(&self, form: &dyn OwnForm) -> Result<Plan, Refusal> {
         let config = &self.state.config;
-        match embedding.on_aws() {
+        match form.on_aws() {
             true if config.aws.is_none() => converse::check_key(&self.head.headers, config.key.as_deref())?,
             false if config.google.is_none() => {
                 gemini::check_key(&self.head.headers, self.head.uri.query(), config.key.as_deref())?;
             }
             _ => {}
         }
-        let body = embedding.read(self.bytes)?;
-        let provider = if embedding.on_aws() { Provider::Invoke } else { Provider::Gemini };
-        self.play_step(&body, provider, |status, words| embedding.refusal(status, words))
+        let body = form.read(self.bytes)?;
+        let provider = if form.on_aws() { Provider::Invoke } else { Provider::Gemini };
+        self.play_step(&body, provider, |status, words| form.refusal(status, words))
     }
 
     fn invoke(&self, method: &invoke::Method) -> Result<Plan, Refusal> {
@@ -288,8 +288,8 @@ impl Call<'_> {
             plan.set_body(bytes);
             return plan;
         }
-        if let Some(embedding) = Embedding::of(&self.head.uri) {
-            let (headers, text) = embedding.answer(body);
+        if let Some(form) = own_form(&self.head.uri) {
+            let (headers, text) = form.answer(body);
             let mut plan = Plan::text(200, "application/json; charset=UTF-8", text);
             plan.headers.extend(headers);
             return plan;

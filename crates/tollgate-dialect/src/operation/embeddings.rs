@@ -13,7 +13,7 @@ mod vector;
 use super::work::{AnswerFacts, Answered, Call, Host, Speaks, Task, Way};
 use super::{Took, amount};
 use crate::ForwardError;
-use crate::error::{Change, Unsupported};
+use crate::error::{AnswerError, Change, Unsupported};
 use crate::json::{Json, Text, members};
 use crate::scan::items;
 
@@ -121,21 +121,21 @@ struct Asked<'a> {
 }
 
 impl Answers {
-    fn vectors<'a>(&self, nth: usize, answered: &'a Answered) -> Result<Vectors<'a>, String> {
-        let read = (self.embedder.read)(&answered.body).ok_or("the upstream's answer has no embeddings")?;
+    fn vectors<'a>(&self, nth: usize, answered: &'a Answered) -> Result<Vectors<'a>, AnswerError> {
+        let read = (self.embedder.read)(&answered.body).ok_or_else(|| malformed("it has no embeddings"))?;
         let due = self.sizes.get(nth).copied().unwrap_or(0);
         match read.vectors.len() {
             given if given == due => Ok(read),
-            given => Err(format!("the upstream gave {given} embeddings for {due} texts")),
+            given => Err(malformed(format!("it has {given} embeddings for {due} texts"))),
         }
     }
 
-    pub(super) fn took(&self, nth: usize, answered: &Answered) -> Result<Took, String> {
+    pub(super) fn took(&self, nth: usize, answered: &Answered) -> Result<Took, AnswerError> {
         let tokens = self.vectors(nth, answered)?.tokens.or(answered.input_tokens);
         Ok(Took::tokens(tokens))
     }
 
-    pub(super) fn write(&self, all: &[Answered], facts: &AnswerFacts<'_>) -> Result<Vec<u8>, String> {
+    pub(super) fn write(&self, all: &[Answered], facts: &AnswerFacts<'_>) -> Result<Vec<u8>, AnswerError> {
         let mut vectors = Vec::new();
         for (nth, answered) in all.iter().enumerate() {
             vectors.extend(self.vectors(nth, answered)?.vectors);
@@ -145,6 +145,15 @@ impl Answers {
             Speaks::EmbedContent | Speaks::BatchEmbedContents => gemini::answer(self.speaks, &vectors, facts),
         }
     }
+}
+
+fn malformed(why: impl Into<String>) -> AnswerError {
+    AnswerError::Malformed(why.into())
+}
+
+/// The input's whole tokens.
+fn tokens(facts: &AnswerFacts<'_>) -> u64 {
+    super::whole(facts.took.input.unwrap_or(0))
 }
 
 /// The member of this name, which no other has but by its spelling.

@@ -30,7 +30,7 @@ pub struct Took {
     pub estimated: bool,
 }
 
-const ONE: u64 = 1_000_000_000;
+pub(super) const ONE: u64 = 1_000_000_000;
 
 impl Took {
     /// What is known from the request alone: the characters to be spoken, and the query.
@@ -90,6 +90,10 @@ impl Took {
             let whole = member(answer, "data").and_then(items).map_or(0, |images| images.len() as u64);
             let streamed = member(answer, "type").is_some_and(|kind| kind.ends_with(".completed\""));
             self.images = self.images.saturating_add((whole + u64::from(streamed)).saturating_mul(ONE));
+            // Where nothing is said of kinds, an image is all there is.
+            if self.output_image == 0 {
+                self.output_image = self.output.unwrap_or(0);
+            }
         }
     }
 
@@ -176,7 +180,7 @@ fn fractions(object: &str, edits: &mut Vec<(Range<usize>, u64)>) {
 }
 
 /// The last of a name counts, as for most readers of JSON.
-fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     let members = members(object).ok()?;
     members.into_iter().rev().find(|(own, _)| *own == name).map(|(_, value)| value)
 }

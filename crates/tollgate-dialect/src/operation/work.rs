@@ -1,9 +1,11 @@
 //! A request in a vendor's own form: the calls that it takes, and one answer made of theirs.
 
 use super::embeddings::{Answers, Embedder};
-use super::{Operation, Took, embeddings};
+use super::images::Painter;
+use super::rerank::{Ranker, Ranking};
+use super::{Operation, Took, embeddings, images, rerank};
 use crate::ForwardError;
-use crate::error::Change;
+use crate::error::{AnswerError, Change};
 
 /// Whose API a deployment has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub enum Way {
     /// Gemini's on both sides: the same, with another model's name in the body.
     Forwards,
     Embeds(&'static Embedder),
+    Draws(&'static Painter),
+    Ranks(Ranker),
 }
 
 /// One call of a provider.
@@ -71,8 +75,12 @@ pub struct Answered {
 pub struct AnswerFacts<'f> {
     /// The name the client asked for.
     pub model: &'f str,
-    /// Whole tokens, told or counted.
-    pub input_tokens: u64,
+    /// Of the request.
+    pub id: &'f str,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// Told or counted.
+    pub took: Took,
 }
 
 /// The calls of a task, in their order.
@@ -87,6 +95,8 @@ pub struct Work {
 enum Reading {
     AsIs,
     Embeddings(Answers),
+    Images(&'static Painter),
+    Rerank(Ranking),
 }
 
 impl Task<'_> {
@@ -97,6 +107,8 @@ impl Task<'_> {
         }
         match self.operation {
             Operation::Embeddings => embeddings::way(self),
+            Operation::ImageGenerations => images::way(self),
+            Operation::Rerank => rerank::way(self),
             _ => None,
         }
     }
@@ -123,6 +135,14 @@ impl Task<'_> {
                 let (calls, changes, answers) = embedder.calls(self, body)?;
                 Some(Work { calls, changes, reading: Reading::Embeddings(answers) })
             }
+            Some(Way::Draws(painter)) => {
+                let (calls, changes) = painter.calls(self, body)?;
+                Some(Work { calls, changes, reading: Reading::Images(painter) })
+            }
+            Some(Way::Ranks(ranker)) => {
+                let (call, changes, ranking) = ranker.call(self, body)?;
+                Some(Work { calls: vec![call], changes, reading: Reading::Rerank(ranking) })
+            }
         })
     }
 }
@@ -134,18 +154,23 @@ impl Work {
     }
 
     /// What one call took. `Err`: its answer is none.
-    pub fn took(&self, nth: usize, answered: &Answered) -> Result<Took, String> {
+    pub fn took(&self, nth: usize, answered: &Answered) -> Result<Took, AnswerError> {
         match &self.reading {
             Reading::AsIs => Ok(embeddings::took_of_gemini(&answered.body)),
             Reading::Embeddings(answers) => answers.took(nth, answered),
+            Reading::Images(painter) => painter.took(&answered.body),
+            Reading::Rerank(ranking) => ranking.took(&answered.body),
         }
     }
 
     /// The client's answer, of one for each call.
-    pub fn answer(&self, all: &[Answered], facts: &AnswerFacts<'_>) -> Result<Vec<u8>, String> {
+    pub fn answer(&self, all: &[Answered], facts: &AnswerFacts<'_>) -> Result<Vec<u8>, AnswerError> {
+        let bodies = || all.iter().map(|one| one.body.as_str());
         match &self.reading {
-            Reading::AsIs => Ok(all.iter().flat_map(|one| one.body.bytes()).collect()),
+            Reading::AsIs => Ok(bodies().flat_map(str::bytes).collect()),
             Reading::Embeddings(answers) => answers.write(all, facts),
+            Reading::Images(painter) => painter.write(&bodies().collect::<Vec<_>>(), facts),
+            Reading::Rerank(ranking) => ranking.write(bodies().next().unwrap_or(""), facts),
         }
     }
 }

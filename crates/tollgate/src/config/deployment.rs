@@ -181,7 +181,7 @@ fn one(
     let known = of_model(&target.row.name, facts_of, &overlay);
     let price = price.or(known.price);
     // A check asks as a chat client would, whatever `mode` says or does not say.
-    check.possible &= catalogue::find(&target.row.name, facts_of).is_none_or(|listed| listed.mode != "embedding");
+    check.possible &= catalogue::find(&target.row.name, facts_of).is_none_or(|listed| listed.converses());
     // Behind a wildcard each model has a price of its own.
     if bounds.budget.is_some() && price.is_none() && !target.model.contains('*') {
         let at = params.entry("max_budget").map_or(params.at, |entry| entry.at);

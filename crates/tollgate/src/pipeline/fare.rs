@@ -1,7 +1,7 @@
 //! What a request that is no conversation has taken so far, and what that costs.
 
 use tollgate_dialect::error::{Change, ChangeKind};
-use tollgate_dialect::operation::{Operation, Took, whole};
+use tollgate_dialect::operation::{Operation, Took};
 use tollgate_policy::price::Price;
 
 use super::recorder::Recorder;
@@ -36,12 +36,8 @@ impl Fare {
         }
     }
 
-    /// In whole tokens.
-    pub fn input(&self) -> u64 {
-        whole(self.so_far().input.unwrap_or(0))
-    }
-
-    fn so_far(&self) -> Took {
+    /// With our own counts of what is not told.
+    pub fn so_far(&self) -> Took {
         let mut took = self.took;
         let counts = matches!(self.operation, Operation::Completions | Operation::Embeddings);
         if counts && took.input.is_none() {

@@ -13,10 +13,11 @@ use super::attempt::{Driver, Whole};
 use super::exchange::{Address, Ended, upstream_request};
 use super::operation::Asked;
 use super::passing::{add, hand_over};
-use super::relay::next_data;
+use super::relay::{failure, next_data};
 use super::{reply, upstream_limits};
 use crate::app::Live;
 use crate::failure::Failure;
+use crate::unix_time::unix_ms;
 
 /// What InvokeModel tells of the tokens of a prompt, for models whose own answer does not (read by LiteLLM 1.109.1).
 const INPUT_TOKENS: &str = "x-amzn-bedrock-input-token-count";
@@ -47,15 +48,20 @@ impl Driver {
         for (nth, call) in calls.into_iter().enumerate() {
             let (upstream, answered) = self.call(&asking, call, work.forwards()).await?;
             headers = upstream;
-            let took = work.took(nth, &answered).map_err(AttemptFailure::Broken)?;
+            let took = work.took(nth, &answered).map_err(failure)?;
             fare.took = if nth == 0 { took } else { fare.took.and(&took) };
             // Whatever becomes of the others, this one is paid for.
             fare.settle(&mut self.recorder, nth == last);
             all.push(answered);
         }
         live.abilities[index].health().answering(self.app.now_ms(), began.elapsed());
-        let facts = AnswerFacts { model: &self.inbound.model, input_tokens: fare.input() };
-        let body = work.answer(&all, &facts).map_err(AttemptFailure::Broken)?;
+        let facts = AnswerFacts {
+            model: &self.inbound.model,
+            id: &self.recorder.id,
+            created: unix_ms() / 1000,
+            took: fare.so_far(),
+        };
+        let body = work.answer(&all, &facts).map_err(failure)?;
         let mut answer = reply::headers(&self.recorder);
         upstream_limits::pass_on(&headers, &mut answer, self.recorder.admission.is_limited());
         answer.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -17,17 +17,17 @@ const COHERE: &str = "bedrock/cohere.embed-multilingual-v3";
 const VERTEX: &str = "vertex_ai/text-embedding-005";
 
 /// A gateway with the route `m` to one model, or to many behind a wildcard.
-struct Stage {
-    sim: Sim,
-    gateway: Gateway,
+pub struct Stage {
+    pub sim: Sim,
+    pub gateway: Gateway,
 }
 
 impl Stage {
-    async fn start(model: &str, more: Value) -> Stage {
+    pub async fn start(model: &str, more: Value) -> Stage {
         Stage::scripted(model, SimConfig::default(), more).await
     }
 
-    async fn scripted(model: &str, sim: SimConfig, more: Value) -> Stage {
+    pub async fn scripted(model: &str, sim: SimConfig, more: Value) -> Stage {
         Stage::named(if model.contains('*') { model } else { "m" }, model, sim, more).await
     }
 
@@ -77,12 +77,12 @@ impl Stage {
     }
 
     /// The calls of models.
-    fn sent(&self) -> Vec<Recorded> {
+    pub fn sent(&self) -> Vec<Recorded> {
         self.sim.requests().into_iter().filter(|call| call.path != "/token").collect()
     }
 
     #[track_caller]
-    fn nothing_was_refused(&self) {
+    pub fn nothing_was_refused(&self) {
         let refused: Vec<String> = self.sim.requests().into_iter().filter_map(|request| request.refused).collect();
         assert_eq!(refused, Vec::<String>::new());
     }

@@ -11,6 +11,7 @@ mod calls;
 mod cli;
 mod converse;
 mod deployments;
+mod drawing;
 mod embeddings;
 mod endpoints;
 mod explain;

@@ -5,9 +5,11 @@
 //! API's own refusal says.
 
 use super::vector::compact;
-use super::{AnswerFacts, Call, Embedder, Host, Speaks, Task, Took, Vectors, Wanted, count, each, member, openai};
+use super::{
+    AnswerFacts, Call, Embedder, Host, Speaks, Task, Took, Vectors, Wanted, count, each, member, openai, tokens,
+};
 use crate::ForwardError;
-use crate::error::{Invalid, Unsupported};
+use crate::error::{AnswerError, Invalid, Unsupported};
 use crate::json::{Json, Text, Writer, members};
 use crate::scan::items;
 
@@ -181,7 +183,7 @@ fn renamed(w: &mut Writer, task: &Task<'_>, request: &str) -> Result<(), Invalid
 }
 
 /// The answer for a client of Gemini's API.
-pub fn answer(speaks: Speaks, vectors: &[&str], facts: &AnswerFacts<'_>) -> Result<Vec<u8>, String> {
+pub fn answer(speaks: Speaks, vectors: &[&str], facts: &AnswerFacts<'_>) -> Result<Vec<u8>, AnswerError> {
     let mut w = Writer::default();
     w.open_object();
     if speaks == Speaks::BatchEmbedContents {
@@ -195,7 +197,7 @@ pub fn answer(speaks: Speaks, vectors: &[&str], facts: &AnswerFacts<'_>) -> Resu
     if speaks == Speaks::BatchEmbedContents {
         w.close_array();
     }
-    w.key("usageMetadata").open_object().key("promptTokenCount").number(facts.input_tokens).close_object();
+    w.key("usageMetadata").open_object().key("promptTokenCount").number(tokens(facts)).close_object();
     w.close_object();
     Ok(w.out)
 }

@@ -1,9 +1,9 @@
 //! OpenAI's own form.
 
 use super::vector::{base64, compact};
-use super::{AnswerFacts, Asked, Call, Embedder, Vectors, Wanted, count, each, member};
+use super::{AnswerFacts, Asked, Call, Embedder, Vectors, Wanted, count, each, member, tokens};
 use crate::ForwardError;
-use crate::error::{Invalid, Unsupported};
+use crate::error::{AnswerError, Invalid, Unsupported};
 use crate::json::{Json, Text, Writer, members};
 use crate::scan::items;
 
@@ -68,12 +68,12 @@ fn read(answer: &str) -> Option<Vectors<'_>> {
         places.unwrap_or_else(|| (0..).take(vectors.len()).collect()).into_iter().zip(vectors).collect();
     placed.sort_by_key(|(place, _)| *place);
     let usage = member(answer, &["usage"]);
-    let tokens = usage.and_then(|usage| member(usage, &["prompt_tokens", "input_tokens", "total_tokens"]));
-    Some(Vectors { vectors: placed.into_iter().map(|(_, vector)| vector).collect(), tokens: tokens.and_then(count) })
+    let told = usage.and_then(|usage| member(usage, &["prompt_tokens", "input_tokens", "total_tokens"]));
+    Some(Vectors { vectors: placed.into_iter().map(|(_, vector)| vector).collect(), tokens: told.and_then(count) })
 }
 
 /// The answer for a client of OpenAI's API.
-pub fn answer(vectors: &[&str], as_base64: bool, facts: &AnswerFacts<'_>) -> Result<Vec<u8>, String> {
+pub fn answer(vectors: &[&str], as_base64: bool, facts: &AnswerFacts<'_>) -> Result<Vec<u8>, AnswerError> {
     let mut w = Writer::default();
     w.open_object().key("object").str("list").key("data").open_array();
     for (nth, vector) in vectors.iter().enumerate() {
@@ -85,7 +85,7 @@ pub fn answer(vectors: &[&str], as_base64: bool, facts: &AnswerFacts<'_>) -> Res
         w.close_object();
     }
     w.close_array().key("model").str(facts.model).key("usage").open_object();
-    w.key("prompt_tokens").number(facts.input_tokens).key("total_tokens").number(facts.input_tokens);
+    w.key("prompt_tokens").number(tokens(facts)).key("total_tokens").number(tokens(facts));
     w.close_object().close_object();
     Ok(w.out)
 }

@@ -2,7 +2,9 @@ use serde_json::{Value, json};
 
 use super::super::{AnswerFacts, Answered, Host, Operation, Speaks, Task, Took, Way, Work};
 
-const FACTS: AnswerFacts<'_> = AnswerFacts { model: "m", input_tokens: 7 };
+fn facts() -> AnswerFacts<'static> {
+    AnswerFacts { model: "m", id: "req_1", created: 1, took: Took::tokens(Some(7)) }
+}
 
 fn task(speaks: Speaks, host: Host, model: &str) -> Task<'_> {
     Task { operation: Operation::Embeddings, speaks, host, model, label: "p/x", drop_params: false }
@@ -21,7 +23,7 @@ fn answered(body: &Value) -> Answered {
 }
 
 fn answer(work: &Work, body: &Value) -> Value {
-    serde_json::from_slice(&work.answer(&[answered(body)], &FACTS).unwrap()).unwrap()
+    serde_json::from_slice(&work.answer(&[answered(body)], &facts()).unwrap()).unwrap()
 }
 
 /// The answers as the vendors' pages show them, with numbers in the places of `float`.
@@ -102,7 +104,7 @@ fn an_answer_that_has_not_one_vector_for_each_text_is_none() {
     }
     for vector in [json!(["a", "b"]), json!("ab"), json!([null])] {
         let body = json!({"embeddings": [{"values": vector}, {"values": [1]}]});
-        assert!(work.answer(&[answered(&body)], &FACTS).is_err(), "{body}");
+        assert!(work.answer(&[answered(&body)], &facts()).is_err(), "{body}");
     }
 }
 
