@@ -39,7 +39,7 @@ impl Fare {
     /// With our own counts of what is not told.
     pub fn so_far(&self) -> Took {
         let mut took = self.took;
-        let counts = matches!(self.operation, Operation::Completions | Operation::Embeddings);
+        let counts = matches!(self.operation, Operation::Completions | Operation::Embeddings | Operation::Compact);
         if counts && took.input.is_none() {
             took.input = Some(self.input_tokens.saturating_mul(ONE));
             took.estimated = true;
