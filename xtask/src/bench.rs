@@ -9,6 +9,7 @@ mod count;
 mod cpu;
 mod load;
 mod mock;
+mod pairs;
 mod process;
 
 use std::fs;
@@ -22,6 +23,8 @@ use load::{Load, Outcome};
 use process::Process;
 
 const CONNECTIONS: usize = 16;
+/// Built in a fraction of a release's time.
+const EXAMPLES: &str = "release-fast";
 
 struct Scenario {
     name: &'static str,
@@ -52,21 +55,25 @@ pub enum What {
     Cpu,
     /// Time of many token counts at once
     Count,
-    /// CPU of the codecs alone, for every pair of dialects
+    /// CPU of the codecs alone, for every pair of dialects, and their instructions
     Pairs,
     /// Time until a known key may call
     Key,
 }
 
-/// What needs no HTTP. `release-fast` is built in a fraction of a release's time.
+/// What needs no HTTP.
 fn measure_example(package: &str, example: &str) -> Result<(), String> {
-    const ARGS: [&str; 4] = ["run", "--quiet", "--profile", "release-fast"];
-    run::show(run::cargo().args(ARGS).args(["--package", package, "--example", example]))
+    run::show(run::cargo().args(["run", "--quiet", "--profile", EXAMPLES]).args([
+        "--package",
+        package,
+        "--example",
+        example,
+    ]))
 }
 
 pub fn run(what: What, seconds: u64, rounds: usize, binary: Option<PathBuf>) -> Result<(), String> {
     match what {
-        What::Pairs => measure_example("tollgate-dialect", "pairs"),
+        What::Pairs => pairs::run(),
         What::Key => measure_example("tollgate-store", "key"),
         What::Requests => with_mock(binary, |binary, work, upstream| measure_requests(seconds, binary, work, upstream)),
         What::Cpu => with_mock(binary, |binary, work, upstream| cpu::run(seconds, binary, work, upstream)),
