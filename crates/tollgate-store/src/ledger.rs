@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_policy::budget::PotKey;
 
 pub mod apply;
+mod many;
 pub(crate) mod opening;
 mod party;
 pub mod retention;
