@@ -138,7 +138,7 @@ impl From<Whole> for Reply {
 }
 
 /// Runs the driver until the answer is whole or committed.
-pub async fn from_driver(driver: Driver) -> Reply {
+pub async fn from_driver(driver: Box<Driver>) -> Reply {
     let outlet = driver.outlet();
     let kind = driver.stream_type();
     let mut driving: Driving = Box::pin(driver.run());
