@@ -178,7 +178,7 @@ async fn call(
     let asking = admit::Admitting { app: &app, live, caller: &caller, end_user, request_id: &record.id };
     record.admission = asking.admit(&mut inbound, &route).await?;
     record.changes = inbound.changes.clone();
-    let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
+    let driver = Box::new(attempt::Driver::new(app, live.clone(), inbound, route, record.take()));
     let reply = kept::watched(reply::from_driver(driver).await, keeping);
     Ok(retried::taken_down(reply, ticket))
 }
