@@ -23,7 +23,8 @@ use super::model::{CheckRules, Deployment, ForceStream, Paths, Timeouts};
 use super::section::Section;
 use super::target::{self, Target};
 use super::vertex;
-use super::yaml::{Map, Node, Value};
+use super::yaml::{Entry, Map, Node, Value};
+use crate::registry::catalogue;
 
 /// What holds for every deployment that does not say otherwise.
 #[derive(Debug, Default)]
@@ -56,7 +57,12 @@ pub fn read(cx: &Context<'_>, node: &Node, index: usize, defaults: &Defaults) ->
             "write `model_name: NAME`",
         );
     }
-    let Some(mut params) = entry.section("litellm_params") else {
+    let params = entry.section("litellm_params");
+    let info = entry.section("model_info");
+    for stray in entry.rest() {
+        stray_key(cx, &stray, &entry.path_of(&stray.key));
+    }
+    let Some(mut params) = params else {
         if entry.map.get("litellm_params").is_none_or(|n| n.value == Value::Null) {
             let hint = "write `litellm_params:` with `model: PROVIDER/NAME` below it";
             cx.error(node.at, &entry.path_of("litellm_params"), "is missing", hint);
@@ -66,15 +72,20 @@ pub fn read(cx: &Context<'_>, node: &Node, index: usize, defaults: &Defaults) ->
     params.at = node.at;
     fill_from_credential(&mut params, defaults);
     params.map.fill_from(&defaults.params);
-    let info = entry.section("model_info");
-    for stray in entry.rest() {
-        cx.unknown_key(&LITELLM_PARAMS, &stray, &entry.path_of(&stray.key));
-    }
     let organizations = organizations(&params);
     organizations
         .iter()
         .filter_map(|organization| one(&params, info.as_ref(), group.clone()?, organization.as_deref(), defaults))
         .collect()
+}
+
+/// A key beside `litellm_params` that does not belong there.
+fn stray_key(cx: &Context<'_>, stray: &Entry, path: &str) {
+    if LITELLM_PARAMS.contains(&stray.key) || OPENAI_PARAMS.contains(&stray.key) {
+        cx.warning(stray.at, path, "has no effect here", "move it below `litellm_params:`");
+    } else {
+        cx.unknown_part(&["model_name", "litellm_params", "model_info"], stray, path);
+    }
 }
 
 fn fill_from_credential(params: &mut Section<'_, '_>, defaults: &Defaults) {
@@ -180,6 +191,8 @@ fn one(
     let overlay = overlay(params, info, &target.row.name, facts_of);
     let known = of_model(&target.row.name, facts_of, &overlay);
     let price = price.or(known.price);
+    // A check asks as a chat client would, whatever `mode` says or does not say.
+    check.possible &= catalogue::find(&target.row.name, facts_of).is_none_or(|listed| listed.converses());
     // Behind a wildcard each model has a price of its own.
     if bounds.budget.is_some() && price.is_none() && !target.model.contains('*') {
         let at = params.entry("max_budget").map_or(params.at, |entry| entry.at);

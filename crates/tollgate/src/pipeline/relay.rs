@@ -175,7 +175,7 @@ impl Relay<'_> {
                 collector.check().map_err(failure)?;
                 collector.finish()
             }
-            Sink::Bytes => forward_response(self.prepared.dialect, &whole).unwrap_or(whole),
+            Sink::Bytes => forward_response(self.prepared.dialect, &whole, &usage).unwrap_or(whole),
         };
         Ok(Some(self.whole(headers, body)))
     }
@@ -215,7 +215,7 @@ impl Relay<'_> {
                 match piece.map_err(failure)? {
                     Piece::Frame(frame) => {
                         ended |= is_end(&frame);
-                        self.frame(&frame, &mut sink, &mut decoder, &mut tally.shaper, &mut flow).map_err(failure)?;
+                        self.frame(&frame, &mut sink, &mut decoder, &mut tally, &mut flow).map_err(failure)?;
                         ended |= decoder.is_over();
                     }
                     Piece::KeepAlive(_) => {}
@@ -262,16 +262,16 @@ impl Relay<'_> {
         frame: &Frame<'_>,
         sink: &mut Sink,
         decoder: &mut StreamDecoder,
-        shaper: &mut Shaper,
+        tally: &mut Tally,
         flow: &mut Flow,
     ) -> Result<(), AnswerError> {
         let mut broken = Ok(());
         decoder.push(frame, &mut |event| {
-            broken = std::mem::replace(&mut broken, Ok(())).and(self.pass(event, sink, shaper, flow));
+            broken = std::mem::replace(&mut broken, Ok(())).and(self.pass(event, sink, &mut tally.shaper, flow));
         })?;
         broken?;
         if let Sink::Bytes = sink {
-            match forward_frame(self.prepared.dialect, frame, self.inbound.stream_usage) {
+            match forward_frame(self.prepared.dialect, frame, self.inbound.stream_usage, &|| tally.so_far()) {
                 Forwarded::AsIs => {
                     flow.held_bytes.extend_from_slice(frame.raw);
                     flow.unended = !BLANK_LINES.iter().any(|blank| frame.raw.ends_with(blank));
@@ -472,7 +472,7 @@ fn is_end(frame: &Frame<'_>) -> bool {
         || matches!(frame.event, "message_stop" | "response.completed" | "response.incomplete" | "response.failed")
 }
 
-fn failure(error: AnswerError) -> Failed {
+pub(super) fn failure(error: AnswerError) -> Failed {
     match error {
         AnswerError::Upstream(error) => Failure::Refused(*error).into(),
         other => Failure::Broken(other.to_string()).into(),
