@@ -29,7 +29,7 @@ fn packed(encoding: &str, plain: &str) -> Vec<u8> {
 
 fn step(status: u16, encoding: &str, kind: &str, plain: &str) -> Step {
     let tiny = Faults { split_bytes: Some(3), ..Faults::default() };
-    Step::http(status, kind, packed(encoding, plain)).header("content-encoding", encoding).faults(tiny)
+    Step::http(status, kind, packed(encoding, plain)).faults(tiny).header("content-encoding", encoding)
 }
 
 fn chat(choice: Value) -> Value {
