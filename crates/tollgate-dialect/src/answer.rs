@@ -2,6 +2,7 @@
 
 mod calls;
 mod ids;
+mod loss;
 mod sample;
 mod stop;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 use std::collections::HashSet;
 
 pub use calls::MAX_BUFFERED_BYTES;
+pub use loss::Losses;
 pub use sample::{OutputSample, SAMPLE_BYTES};
 
 use crate::error::{AnswerError, ErrorKind, Scope, UpstreamError};

@@ -461,7 +461,7 @@ const HINTS: &[&str] = &[
     "prediction",
 ];
 
-/// Sampling that is none: a parameter at this value changes nothing.
+/// A parameter at this value changes nothing.
 const IDLE: &[(&str, &[&str])] = &[
     ("n", &["1"]),
     ("temperature", &["1", "1.0"]),
@@ -471,9 +471,15 @@ const IDLE: &[(&str, &[&str])] = &[
     ("logprobs", &["false"]),
     ("top_logprobs", &["0"]),
     ("logit_bias", &["{}"]),
+    ("verbosity", &["\"medium\""]),
 ];
+
+/// True if a parameter says what is so without it.
+pub fn is_idle(param: &str, value: &str) -> bool {
+    IDLE.iter().any(|(name, values)| *name == param && values.contains(&value))
+}
 
 /// True if a refused parameter may go although the caller sent it. `value` is its JSON.
 pub fn may_go(param: &str, value: &str) -> bool {
-    HINTS.contains(&param) || IDLE.iter().any(|(name, values)| *name == param && values.contains(&value))
+    HINTS.contains(&param) || is_idle(param, value)
 }

@@ -20,7 +20,7 @@ pub use web_search::is_wish as is_search_wish;
 pub use super::wire::ATTRIBUTION;
 pub use blocks::{arguments_of, input_of, is_input};
 pub(super) use control::budget_for;
-pub(crate) use control::{Form, choose, nearest};
+pub(crate) use control::{Form, choose, nearest, told};
 pub(super) use turns::is_spoilt;
 
 #[cfg(test)]

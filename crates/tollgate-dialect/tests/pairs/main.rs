@@ -2,6 +2,7 @@
 
 mod answer;
 mod facts;
+mod fields;
 mod request;
 
 use tollgate_dialect::Dialect;

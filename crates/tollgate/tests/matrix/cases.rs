@@ -77,7 +77,10 @@ impl Cell {
                 self.one(stage, Ask::Image, |words| Got { items: items(words), ..Got::default() }).await;
             }
             Case::Document => {
-                let items = |words: &str| vec![user(words), Item::Document(PDF.to_owned())];
+                let items = |words: &str| {
+                    let title = self.loses(Lost::Title).then(|| user("Document: report.pdf"));
+                    [user(words)].into_iter().chain(title).chain([Item::Document(PDF.to_owned())]).collect()
+                };
                 self.one(stage, Ask::Document, |words| Got { items: items(words), ..Got::default() }).await;
             }
             Case::ResultImage => {
@@ -93,7 +96,7 @@ impl Cell {
             Case::Error => self.errors(stage).await,
             Case::Cut => self.cut(stage).await,
         }
-        self.check_losses();
+        self.check_losses(stage).await;
     }
 
     /// The last request was this, and the answer is what the model says at the end.

@@ -8,7 +8,7 @@ use tollgate_sim::Sim;
 
 use crate::client::{Ask, Client, Form, Seen, look};
 use crate::converse::{self, Talk};
-use crate::loss::{Case, LOSSES, Loss, Lost};
+use crate::loss::{Case, LOSSES, Loss, Lost, Told};
 use crate::support::Gateway;
 use crate::support::http::Answer;
 use crate::upstream::{Got, Upstream};
@@ -22,6 +22,8 @@ pub struct Cell {
     looked: RefCell<Vec<Lost>>,
     /// What `x-tollgate-changes` said over all turns.
     changes: RefCell<BTreeSet<String>>,
+    /// The ids of its requests.
+    ids: RefCell<Vec<String>>,
 }
 
 /// Where a cell is played.
@@ -32,7 +34,7 @@ pub struct Stage {
 
 impl Cell {
     pub fn new(client: Client, upstream: Upstream, case: Case, form: Form) -> Cell {
-        Cell { client, upstream, case, form, looked: RefCell::default(), changes: RefCell::default() }
+        Cell { client, upstream, case, form, looked: RefCell::default(), changes: RefCell::default(), ids: RefCell::default() }
     }
 
     pub fn name(&self) -> String {
@@ -85,7 +87,7 @@ impl Cell {
 
     pub async fn send(&self, stage: &Stage, body: &Value) -> Answer {
         let answer = self.talk(stage).send(&self.route(), body).await;
-        self.changes.borrow_mut().extend(converse::changes(&answer));
+        self.note(&answer);
         answer
     }
 
@@ -95,9 +97,13 @@ impl Cell {
 
     /// A turn that is answered.
     pub async fn turn(&self, stage: &Stage, body: &Value) -> Seen {
-        let (seen, changes) = self.talk(stage).turn(self.upstream, &self.route(), body).await;
-        self.changes.borrow_mut().extend(changes);
-        seen
+        let answer = self.send(stage, body).await;
+        self.talk(stage).seen(self.upstream, &self.route(), &answer)
+    }
+
+    fn note(&self, answer: &Answer) {
+        self.changes.borrow_mut().extend(converse::changes(answer));
+        self.ids.borrow_mut().extend(answer.header("request-id").map(str::to_owned));
     }
 
     pub fn got(&self, stage: &Stage, words: &str) -> Got {
@@ -106,14 +112,28 @@ impl Cell {
     }
 
     /// After all: every loss was looked at, and the client was told what the table says.
-    pub fn check_losses(&self) {
-        let looked = self.looked.borrow();
+    pub async fn check_losses(&self, stage: &Stage) {
         let mut told = BTreeSet::new();
         for loss in self.losses() {
-            assert!(looked.contains(&loss.lost), "{}: nothing looks at {:?}", self.name(), loss.lost);
-            told.extend(loss.told.map(str::to_owned));
+            assert!(self.looked.borrow().contains(&loss.lost), "{}: nothing looks at {:?}", self.name(), loss.lost);
+            match (loss.told, self.form) {
+                (Told::Ahead(change), _) | (Told::After(change), Form::Piece) => _ = told.insert(change.to_owned()),
+                (Told::After(change), Form::Stream) => self.check_record(stage, change).await,
+                (Told::Never, _) => {}
+            }
         }
         assert_eq!(*self.changes.borrow(), told, "{}: x-tollgate-changes", self.name());
+    }
+
+    /// The header of a stream is gone before its end: one of the requests has the change in its record.
+    async fn check_record(&self, stage: &Stage, change: &str) {
+        let mut recorded = Vec::new();
+        for id in self.ids.borrow().clone() {
+            let over = format!("\"request_id\":\"{id}\",\"status\":");
+            let log = stage.gateway.logged(&over).await;
+            recorded.extend(log.lines().find(|line| line.contains(&over)).map(str::to_owned));
+        }
+        assert!(recorded.iter().any(|line| line.contains(change)), "{}: {change} in {recorded:?}", self.name());
     }
 }
 

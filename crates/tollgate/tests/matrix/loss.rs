@@ -4,7 +4,7 @@
 //! no longer true fails, and `x-tollgate-changes` has what the rows say and nothing else.
 
 use crate::client::Client::{self, Chat, Gemini, Messages, Responses};
-use crate::upstream::Upstream;
+use crate::upstream::{UPSTREAMS, Upstream};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
@@ -62,6 +62,8 @@ impl Case {
 /// What is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
+    /// The name of a file has no field.
+    Title,
     /// A picture of a result stands behind the result.
     ResultPlace,
     /// The words of a thought do not go back, its signature does.
@@ -78,6 +80,17 @@ pub enum Lost {
     ThoughtCount,
 }
 
+/// Where a client is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The header has it before the answer.
+    Ahead(&'static str),
+    /// It shows in the answer: the header of one in one piece has it, and the record of every one.
+    After(&'static str),
+    /// Nothing of it ever reached the gateway.
+    Never,
+}
+
 pub struct Loss {
     pub case: Case,
     pub lost: Lost,
@@ -86,29 +99,38 @@ pub struct Loss {
     pub what: &'static str,
     pub why: &'static str,
     /// What `x-tollgate-changes` says of it.
-    pub told: Option<&'static str>,
+    pub told: Told,
 }
 
 const ALL: &[Client] = &[Messages, Chat, Responses, Gemini];
 
 pub const LOSSES: &[Loss] = &[
     Loss {
+        case: Case::Document,
+        lost: Lost::Title,
+        clients: &[Messages, Chat, Responses],
+        upstreams: &[Upstream::Gemini],
+        what: "the name of the file stands in words before it",
+        why: "Google's `inlineData` has no name",
+        told: Told::Ahead("textualised:title"),
+    },
+    Loss {
         case: Case::ResultImage,
         lost: Lost::ResultPlace,
-        clients: ALL,
+        clients: &[Messages, Responses, Gemini],
         upstreams: &[Upstream::Chat],
         what: "the image stands in a user message behind the results, named by the call's id",
         why: "a `tool` message of chat holds text only",
-        told: None,
+        told: Told::Ahead("moved:image"),
     },
     Loss {
         case: Case::ResultImage,
         lost: Lost::ResultPlace,
         clients: &[Chat],
-        upstreams: &[Upstream::Responses, Upstream::Messages, Upstream::Gemini, Upstream::Converse, Upstream::Invoke],
+        upstreams: &UPSTREAMS,
         what: "the image stays where the client put it, in a user message behind the results",
         why: "a `tool` message of chat holds text only",
-        told: None,
+        told: Told::Never,
     },
     Loss {
         case: Case::Thinking,
@@ -117,7 +139,7 @@ pub const LOSSES: &[Loss] = &[
         upstreams: &[Upstream::Gemini],
         what: "the words of earlier thoughts; the signatures go back with their calls",
         why: "Google takes back signatures, and what it shows of thoughts is a summary for people",
-        told: None,
+        told: Told::Ahead("dropped:thinking.text"),
     },
     Loss {
         case: Case::Thinking,
@@ -126,7 +148,7 @@ pub const LOSSES: &[Loss] = &[
         upstreams: &[Upstream::Responses, Upstream::Messages, Upstream::Converse, Upstream::Invoke],
         what: "earlier thoughts",
         why: "chat has no field for OpenAI's encrypted content or Anthropic's signature, and without it neither takes thoughts back",
-        told: Some("dropped:thinking"),
+        told: Told::Ahead("dropped:thinking"),
     },
     Loss {
         case: Case::Stops,
@@ -135,7 +157,7 @@ pub const LOSSES: &[Loss] = &[
         upstreams: &[Upstream::Messages, Upstream::Converse, Upstream::Invoke],
         what: "that a stop sequence ended the answer, and which",
         why: "the formats have one word for this and for an ordinary end",
-        told: None,
+        told: Told::After("dropped:stop_sequence"),
     },
     Loss {
         case: Case::Stops,
@@ -144,7 +166,7 @@ pub const LOSSES: &[Loss] = &[
         upstreams: &[Upstream::Converse],
         what: "which stop sequence ended the answer",
         why: "Converse's `stopReason` says that one did, and nothing says which",
-        told: None,
+        told: Told::Never,
     },
     Loss {
         case: Case::Usage,
@@ -153,7 +175,7 @@ pub const LOSSES: &[Loss] = &[
         upstreams: &[Upstream::Chat, Upstream::Responses, Upstream::Messages, Upstream::Converse, Upstream::Invoke],
         what: "how many tokens were written to a cache; the prompt's total has them",
         why: "`usageMetadata` has no such count",
-        told: None,
+        told: Told::After("dropped:usage.cache_write"),
     },
     Loss {
         case: Case::Usage,
@@ -162,6 +184,6 @@ pub const LOSSES: &[Loss] = &[
         upstreams: &[Upstream::Converse],
         what: "how many tokens of the output were thoughts; the output's total has them",
         why: "Converse's `usage` has no such count",
-        told: None,
+        told: Told::Never,
     },
 ];

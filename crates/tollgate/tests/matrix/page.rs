@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::client::{CLIENTS, Client};
-use crate::loss::{CASES, Case, LOSSES};
+use crate::loss::{CASES, Case, LOSSES, Told};
 use crate::upstream::{UPSTREAMS, Upstream};
 
 const BEGIN: &str = "<!-- Made of crates/tollgate/tests/matrix/loss.rs by `cargo xtask docs`; edit it there. -->\n";
@@ -18,7 +18,11 @@ fn page() -> String {
     }
     page += "\n| | what is lost | why | `x-tollgate-changes` |\n|---|---|---|---|\n";
     for (n, loss) in LOSSES.iter().enumerate() {
-        let told = loss.told.map_or("–".to_owned(), |told| format!("`{told}`"));
+        let told = match loss.told {
+            Told::Ahead(change) => format!("`{change}`"),
+            Told::After(change) => format!("`{change}`, after the answer"),
+            Told::Never => "–".to_owned(),
+        };
         page += &format!("| {} | {} | {} | {told} |\n", n + 1, loss.what, loss.why);
     }
     page

@@ -7,16 +7,16 @@ use crate::anthropic_messages::wire::{ATTRIBUTION, is_client_tool, write_cache};
 use crate::error::{Change, ChangeKind, Unsupported};
 use crate::json::{Json, Text, Writer};
 use crate::names::safe_tool_name;
-use crate::quirks::{IdForm, Replay, ResponseFormat};
+use crate::quirks::{IdForm, Replay, ResponseFormat, is_idle};
 use crate::request::{CacheMark, OutputFormat, Part, Reasoning, Request, Role, TextPart, Tool, ToolChoice, ToolKind};
-use crate::schema::{EMPTY, clean};
+use crate::schema::{EMPTY, clean, keeps};
 use crate::{Encoded, Target};
 
 use super::blocks::{Blocks, blank};
 use super::carried;
-use super::control::{Control, Form, choose};
+use super::control::{Control, Form, choose, told};
 use super::schema::output_schema;
-use super::turns::{Item, Rules, Thoughts, Turn, leading_system, turns};
+use super::turns::{Item, Rules, Thoughts, Turn, leading_system, note_once, turns};
 use super::web_search;
 
 /// Anthropic insists on `max_tokens`; this is for a client that names none and a model of which none is known.
@@ -39,8 +39,7 @@ const UNSUPPORTED: [(&str, &[&str]); 12] = [
 ];
 
 /// Parameters that only give hints, or that concern the gateway: their loss changes no answer.
-const HINTS: [&str; 12] = [
-    "verbosity",
+const HINTS: [&str; 11] = [
     "store",
     "metadata",
     "prompt_cache_key",
@@ -82,6 +81,7 @@ pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Uns
     let messages = &*messages;
     let wanted = request.reasoning.filter(|_| takes(target, "thinking"));
     let mut control = wanted.map_or_else(Control::default, |r| choose(&r, target.quirks, max_tokens));
+    changes.extend(request.reasoning.and_then(|asked| told(&asked, &control, quirks)));
     let thinks = control.form.is_some_and(Form::is_on);
     let rules = Rules {
         thoughts: match quirks.genuine {
@@ -243,6 +243,7 @@ fn extra(
                 return Err(Unsupported::content(key, format!("not supported by {}", target.label)));
             }
             None if NATIVE.contains(&key) && takes(target, key) => _ = w.key(key).json(value),
+            None if is_idle(key, value.get()) => {}
             None => changes.push(Change::dropped(key)),
         }
     }
@@ -265,12 +266,19 @@ fn output_config(
     let effort = control.effort.filter(|_| can);
     let mut instruction = None;
     let format = match &request.output_format {
-        Some(OutputFormat::JsonSchema { schema, .. })
+        Some(OutputFormat::JsonSchema { schema, description, .. })
             if can
                 && takes(target, "output_config.format")
                 && target.quirks.response_format == ResponseFormat::JsonSchema =>
         {
-            Some(output_schema(schema))
+            let closed = output_schema(schema);
+            if !keeps(schema, &closed) {
+                changes.push(Change::new(ChangeKind::Rewritten, "response_format"));
+            }
+            if description.is_some() {
+                changes.push(Change::dropped("response_format.description"));
+            }
+            Some(closed)
         }
         Some(OutputFormat::JsonSchema { schema, .. }) => {
             let text = format!(
@@ -315,6 +323,12 @@ fn tools(w: &mut Writer, request: &Request<'_>, target: &Target<'_>, changes: &m
     let cache_allowed = allowed("cache_control");
     w.key("tools").open_array();
     for tool in &kept {
+        if tool.has_grammar() {
+            note_once(changes, Change::dropped("grammar"));
+        }
+        if tool.strict == Some(true) {
+            note_once(changes, Change::dropped("strict"));
+        }
         if let ToolKind::Client { fields, .. } | ToolKind::Server { fields, .. } = &tool.kind {
             w.json(fields);
             continue;

@@ -2,7 +2,7 @@
 
 use crate::error::{ChangeKind, Unsupported};
 use crate::json::{Json, Text};
-use crate::quirks::Maker;
+use crate::quirks::{Maker, is_idle};
 use crate::request::Request;
 
 use super::encode::Out;
@@ -34,7 +34,6 @@ const HINTS: [&str; 17] = [
     "billing_policy",
     "cache_control",
     "diagnostics",
-    "inference_geo",
     "moderation",
     "parallel_tool_calls",
     "prompt_cache_key",
@@ -43,6 +42,7 @@ const HINTS: [&str; 17] = [
     "reasoning",
     "reasoning_effort",
     "safeguards",
+    "safety_identifier",
     "speed",
     "store",
     "stream_options",
@@ -74,7 +74,7 @@ fn one(out: &mut Out<'_>, name: &str, value: &Json<'_>, native: &mut Native) -> 
                 false => out.change(ChangeKind::Dropped, "anthropic-beta"),
             }
         }
-        "anthropic_beta" | "betas" | "metadata" | "requestMetadata" | "verbosity" => {}
+        "anthropic_beta" | "betas" | "metadata" | "requestMetadata" => {}
         "service_tier" => tier(out, value),
         _ if HINTS.contains(&name) => {}
         _ if ESSENTIAL.contains(&name) => {
@@ -86,6 +86,7 @@ fn one(out: &mut Out<'_>, name: &str, value: &Json<'_>, native: &mut Native) -> 
                 out.writer.key(name).json(value);
             }
         }
+        _ if is_idle(name, value.get()) => {}
         _ if out.quirks().accepts.iter().any(|accepted| accepted == name) => native.add(name, value.get()),
         _ => out.change(ChangeKind::Dropped, name),
     }

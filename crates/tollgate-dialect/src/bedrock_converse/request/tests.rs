@@ -218,7 +218,7 @@ fn other_makers_are_told_in_their_own_words_how_much_to_think() {
         asked("xhigh", Maker::Amazon),
         (
             json!({"inferenceConfig": topk, "reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}}),
-            vec![]
+            vec!["clamped:effort".to_string()]
         )
     );
     assert_eq!(

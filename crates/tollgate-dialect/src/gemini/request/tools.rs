@@ -48,6 +48,12 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Un
     }
     out.writer.key("tools").open_array().open_object().key("functionDeclarations").open_array();
     for tool in &kept {
+        if tool.has_grammar() {
+            out.change(ChangeKind::Dropped, "grammar");
+        }
+        if tool.strict == Some(true) {
+            out.change(ChangeKind::Dropped, "strict");
+        }
         declaration(out, tool);
     }
     out.writer.close_array().close_object().close_array();

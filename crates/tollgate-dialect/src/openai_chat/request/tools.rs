@@ -61,6 +61,9 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Un
     let Some((kept, mut notes)) = available(out, request, |_| false)? else { return Ok(Vec::new()) };
     out.writer.key("tools").open_array();
     for tool in &kept {
+        if tool.has_grammar() {
+            out.change(ChangeKind::Dropped, "grammar");
+        }
         write_tool(out, tool);
     }
     out.writer.close_array();
@@ -179,6 +182,8 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
                 && (!strict || schema::is_strict(&cleaned))
             {
                 writer.key("strict").bool(strict);
+            } else if tool.strict == Some(true) {
+                out.change(ChangeKind::Dropped, "strict");
             }
         }
         ToolKind::Custom { .. } => {
@@ -192,7 +197,7 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
             writer.key("parameters").raw(known.schema);
         }
     }
-    writer.close_object().close_object();
+    out.writer.close_object().close_object();
 }
 
 /// The choice as the target takes it, and the sentence that stands in for a forced one that it refuses. `None`: none is

@@ -125,6 +125,8 @@ fn thinking(out: &mut Out<'_>, asked: Option<Reasoning>) {
     let thinks = thinks(out);
     if !reasoning::is_off(asked) && (!thinks || (wanted.is_some() && effort.is_none())) {
         out.change(ChangeKind::Dropped, "thinking");
+    } else if let Some((what, field)) = reasoning::difference(asked, effort).filter(|_| thinks) {
+        out.change(what, field);
     }
     if !thinks {
         return;
@@ -200,6 +202,9 @@ fn format(
             }
             // A strict format whose schema leaves anything open is refused.
             let strict = strict.unwrap_or(true) && schema::is_strict(&cleaned);
+            if !schema::keeps(schema, cleaned.get()) {
+                out.change(ChangeKind::Rewritten, "response_format");
+            }
             writer.key("schema").json(&cleaned).key("strict").bool(strict).close_object();
             Ok((String::from_utf8(writer.out).ok(), None))
         }

@@ -2,7 +2,7 @@
 //!
 //! Namespaces are flattened: every server of this API takes functions, and the answer finds its way back by the name.
 
-use crate::error::Unsupported;
+use crate::error::{ChangeKind, Unsupported};
 use crate::json::{Json, Text, Writer};
 use crate::names::safe_tool_name;
 use crate::openai_chat::request::Out;
@@ -18,6 +18,9 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Un
     let Some((kept, mut notes)) = available(out, request, own)? else { return Ok(Vec::new()) };
     out.writer.key("tools").open_array();
     for tool in &kept {
+        if out.quirks().plain_tools && tool.has_grammar() {
+            out.change(ChangeKind::Dropped, "grammar");
+        }
         write_tool(out, tool);
     }
     out.writer.close_array();
@@ -48,6 +51,9 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
             // Unless it is said, a tool is strict here.
             let strict = tool.strict == Some(true) && quirks.strict_tools && schema::is_strict(&cleaned);
             writer.key("parameters").json(&cleaned).key("strict").bool(strict).close_object();
+            if tool.strict == Some(true) && !strict {
+                out.change(ChangeKind::Dropped, "strict");
+            }
         }
         ToolKind::Custom { .. } if quirks.plain_tools => {
             begin(writer, "function", &tool.name, tool.description.as_ref());
