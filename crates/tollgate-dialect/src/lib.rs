@@ -7,6 +7,7 @@
 pub mod answer;
 mod anthropic_messages;
 mod bedrock_converse;
+pub mod citation;
 pub mod error;
 pub mod event;
 pub mod frame;
@@ -22,6 +23,7 @@ pub mod request;
 mod scan;
 pub mod schema;
 mod scope;
+mod search;
 pub mod sealed;
 pub mod usage;
 

@@ -74,6 +74,8 @@ pub struct Quirks {
     pub tools: bool,
     /// Of the kinds of tools that the Responses API has, only functions are taken.
     pub plain_tools: bool,
+    /// Searches the web for any model (OpenRouter's plugin).
+    pub web_plugin: bool,
     pub tool_choice: ToolChoiceForms,
     /// False: a forced choice is refused while the model thinks, and only then.
     pub forced_tool_while_thinking: bool,
@@ -231,6 +233,7 @@ impl Default for Quirks {
             prompt_cache_key: false,
             tools: true,
             plain_tools: false,
+            web_plugin: false,
             tool_choice: ToolChoiceForms::All,
             forced_tool_while_thinking: true,
             parallel_tool_calls: true,

@@ -26,7 +26,7 @@ impl Losses {
             Event::Start { usage, .. } | Event::Usage(usage) => self.usage.update(usage),
             Event::Redacted(_) if self.client == Dialect::Chat => self.dropped("redacted_thinking"),
             Event::Server(block) if !messages => self.dropped(&kind(block)),
-            Event::Citation(_) if !messages => self.dropped("citations"),
+            Event::Citation(citation) if !messages && citation.url.is_none() => self.dropped("citations"),
             Event::Finish { reason: StopReason::StopSequence, .. } if !messages => self.dropped("stop_sequence"),
             Event::Finish { reason: StopReason::PauseTurn, .. } if !messages => self.dropped("pause_turn"),
             // Every client's dialect has a place for these. State of thoughts goes where thoughts are kept.

@@ -9,6 +9,7 @@ pub use errors::{decode_error, encode_error, is_plain_error};
 pub(super) use collect::{message_id, plain_signature, signature_of, stop_reason_name};
 pub(super) use errors::{error_in_answer, write_error};
 
+use crate::citation::Citation;
 use crate::error::AnswerError;
 use crate::event::{Event, StopReason, ThinkingState};
 use crate::json::Text;
@@ -64,7 +65,7 @@ fn block_events<'a>(slot: u32, block: &WireBlock<'a>, emit: &mut dyn FnMut(Event
                 emit(Event::Text(text));
             }
             let citations = block.citations.and_then(|c| items(c.get())).unwrap_or_default();
-            citations.into_iter().for_each(|c| emit(Event::Citation(c.json())));
+            citations.into_iter().for_each(|c| emit(Event::Citation(Citation::of_anthropic(c))));
         }
         "thinking" => {
             if let Some(text) = text_of(block.thinking).filter(|t| !t.is_empty()) {

@@ -3,7 +3,9 @@
 mod answer;
 mod facts;
 mod fields;
+mod losses;
 mod request;
+mod search;
 
 use tollgate_dialect::Dialect;
 use tollgate_dialect::sealed::Seal;

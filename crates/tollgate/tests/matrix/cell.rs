@@ -48,7 +48,9 @@ impl Cell {
 
     pub fn entry(&self, sim: &Sim) -> Value {
         let mut params = self.upstream.plays().params(&sim.base_url());
-        params["api_key"] = json!(self.route());
+        if !self.upstream.plays().signs_in() {
+            params["api_key"] = json!(self.route());
+        }
         json!({"model_name": self.route(), "litellm_params": params})
     }
 

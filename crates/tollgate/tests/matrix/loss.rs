@@ -4,7 +4,7 @@
 //! no longer true fails, and `x-tollgate-changes` has what the rows say and nothing else.
 
 use crate::client::Client::{self, Chat, Gemini, Messages, Responses};
-use crate::upstream::{UPSTREAMS, Upstream};
+use crate::upstream::Upstream;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
@@ -102,6 +102,21 @@ pub struct Loss {
     pub told: Told,
 }
 
+const EVERYWHERE: &[Upstream] = &[
+    Upstream::Chat,
+    Upstream::Responses,
+    Upstream::Messages,
+    Upstream::Gemini,
+    Upstream::Converse,
+    Upstream::Invoke,
+    Upstream::Budget,
+    Upstream::VertexGemini,
+    Upstream::VertexClaude,
+    Upstream::Azure,
+    Upstream::Foundry,
+    Upstream::Signed,
+];
+
 const ALL: &[Client] = &[Messages, Chat, Responses, Gemini];
 
 pub const LOSSES: &[Loss] = &[
@@ -118,7 +133,7 @@ pub const LOSSES: &[Loss] = &[
         case: Case::ResultImage,
         lost: Lost::ResultPlace,
         clients: &[Messages, Responses, Gemini],
-        upstreams: &[Upstream::Chat],
+        upstreams: &[Upstream::Chat, Upstream::Azure],
         what: "the image stands in a user message behind the results, named by the call's id",
         why: "a `tool` message of chat holds text only",
         told: Told::Ahead("moved:image"),
@@ -127,7 +142,7 @@ pub const LOSSES: &[Loss] = &[
         case: Case::ResultImage,
         lost: Lost::ResultPlace,
         clients: &[Chat],
-        upstreams: &UPSTREAMS,
+        upstreams: EVERYWHERE,
         what: "the image stays where the client put it, in a user message behind the results",
         why: "a `tool` message of chat holds text only",
         told: Told::Never,
@@ -136,7 +151,7 @@ pub const LOSSES: &[Loss] = &[
         case: Case::Thinking,
         lost: Lost::ThoughtWords,
         clients: &[Messages, Chat, Responses],
-        upstreams: &[Upstream::Gemini],
+        upstreams: &[Upstream::Gemini, Upstream::VertexGemini],
         what: "the words of earlier thoughts; the signatures go back with their calls",
         why: "Google takes back signatures, and what it shows of thoughts is a summary for people",
         told: Told::Ahead("dropped:thinking.text"),

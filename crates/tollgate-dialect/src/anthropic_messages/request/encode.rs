@@ -10,6 +10,7 @@ use crate::names::safe_tool_name;
 use crate::quirks::{IdForm, Replay, ResponseFormat, is_idle};
 use crate::request::{CacheMark, OutputFormat, Part, Reasoning, Request, Role, TextPart, Tool, ToolChoice, ToolKind};
 use crate::schema::{EMPTY, clean, keeps};
+use crate::search::{self, Wish};
 use crate::{Encoded, Target};
 
 use super::blocks::{Blocks, blank};
@@ -17,7 +18,6 @@ use super::carried;
 use super::control::{Control, Form, choose, told};
 use super::schema::output_schema;
 use super::turns::{Item, Rules, Thoughts, Turn, leading_system, note_once, turns};
-use super::web_search;
 
 /// Anthropic insists on `max_tokens`; this is for a client that names none and a model of which none is known.
 const DEFAULT_MAX_TOKENS: u64 = 8192;
@@ -230,7 +230,7 @@ fn extra(
         match unsupported {
             _ if value.is_null() || HINTS.contains(&key) => {}
             Some((_, idle)) if idle.contains(&value.get()) => {}
-            Some(_) if key == web_search::OPTIONS && target.quirks.messages.genuine => {}
+            Some(_) if key == search::OPTIONS && target.quirks.messages.genuine => {}
             Some(_) if target.drop_params => changes.push(Change::dropped(key)),
             Some(_) => return Err(Unsupported::param(key, target.label)),
             None if key == "service_tier" => match value.get() {
@@ -315,7 +315,7 @@ fn tools(w: &mut Writer, request: &Request<'_>, target: &Target<'_>, changes: &m
     let quirks = &target.quirks.messages;
     let kept: Vec<&Tool<'_>> =
         request.tools.iter().filter(|tool| is_expressible(tool, quirks.genuine, changes)).collect();
-    let search = web_search::tool(request).filter(|_| quirks.genuine);
+    let search = Wish::of(request, search::is_openais).filter(|_| quirks.genuine).map(|wish| wish.for_anthropic());
     if kept.is_empty() && search.is_none() {
         return 0;
     }
@@ -369,7 +369,7 @@ fn is_expressible(tool: &Tool<'_>, genuine: bool, changes: &mut Vec<Change>) -> 
             || kind.rsplit('_').next().is_some_and(|d| d.len() == 8 && d.parse::<u32>().is_ok())
     };
     match &tool.kind {
-        ToolKind::Server { .. } if genuine && web_search::is_wish(tool) => false,
+        ToolKind::Server { .. } if genuine && search::is_openais(tool) => false,
         ToolKind::Client { kind, .. } | ToolKind::Server { kind, .. } if !genuine || !dated(kind) => {
             changes.push(Change::dropped(format!("tools.{}", kind.decode())));
             false

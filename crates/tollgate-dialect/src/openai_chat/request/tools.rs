@@ -7,6 +7,7 @@ use crate::openai_responses::wire::is_hosted_tool;
 use crate::quirks::ToolChoiceForms;
 use crate::request::{Request, Tool, ToolChoice, ToolKind};
 use crate::schema;
+use crate::search::{self, Wish};
 
 use super::encode::Out;
 use super::params;
@@ -58,7 +59,17 @@ const CLIENT_TOOLS: [ClientTool; 4] = [
 /// Writes tools and choice. Gives sentences for the system prompt: about tools that do not exist here, and about a choice that
 /// the target refuses.
 pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Unsupported> {
-    let Some((kept, mut notes)) = available(out, request, |_| false)? else { return Ok(Vec::new()) };
+    let plugin = out.quirks().web_plugin;
+    let own = if plugin { |kind: &str| kind.starts_with("web_search") } else { |_: &str| false };
+    let Some((mut kept, mut notes)) = available(out, request, own)? else { return Ok(Vec::new()) };
+    let offered = kept.len();
+    kept.retain(|tool| !search::is_search(tool));
+    if plugin && kept.len() < offered {
+        search_plugin(out, request);
+    }
+    if kept.is_empty() {
+        return Ok(notes);
+    }
     out.writer.key("tools").open_array();
     for tool in &kept {
         if tool.has_grammar() {
@@ -74,6 +85,14 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Un
     parallel(out, request)?;
     notes.extend(note);
     Ok(notes)
+}
+
+/// OpenRouter's (openrouter.ai/docs, web search, 2026-11): it searches for any model, and cites what it found.
+fn search_plugin(out: &mut Out<'_>, request: &Request<'_>) {
+    out.writer.key("plugins").raw(r#"[{"id":"web"}]"#);
+    let wish = Wish::of(request, search::is_search);
+    let limits: Vec<&str> = wish.iter().flat_map(Wish::limits).collect();
+    limits.into_iter().for_each(|limit| out.change(ChangeKind::Dropped, limit));
 }
 
 /// The tools that are sent, and sentences for the system prompt.
