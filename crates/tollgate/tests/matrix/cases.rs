@@ -162,6 +162,8 @@ impl Cell {
     }
 
     async fn thinking(&self, stage: &Stage) {
+        // The upstream's reader says which effort its budget means.
+        self.loses(Lost::Effort);
         let words = self.words("");
         let mut body = self.body(Ask::Think, &words);
         let mut items = vec![user(&words)];

@@ -66,6 +66,8 @@ pub enum Lost {
     Title,
     /// A picture of a result stands behind the result.
     ResultPlace,
+    /// The effort is a budget.
+    Effort,
     /// The words of a thought do not go back, its signature does.
     ThoughtWords,
     /// Neither the words of a thought nor its signature go back.
@@ -83,7 +85,7 @@ pub enum Lost {
 /// Where a client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// The header has it before the answer.
+    /// The header has it before the answer; several with a space between them.
     Ahead(&'static str),
     /// It shows in the answer: the header of one in one piece has it, and the record of every one.
     After(&'static str),
@@ -146,6 +148,15 @@ pub const LOSSES: &[Loss] = &[
         what: "the image stays where the client put it, in a user message behind the results",
         why: "a `tool` message of chat holds text only",
         told: Told::Never,
+    },
+    Loss {
+        case: Case::Thinking,
+        lost: Lost::Effort,
+        clients: &[Messages],
+        upstreams: &[Upstream::Budget],
+        what: "the effort; a budget that means as much stands for it",
+        why: "Claude up to 4.5, but for Opus 4.5, knows budgets alone",
+        told: Told::Ahead("rewritten:thinking dropped:output_config.effort"),
     },
     Loss {
         case: Case::Thinking,

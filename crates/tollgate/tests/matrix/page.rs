@@ -16,7 +16,7 @@ fn page() -> String {
     page += "\n| | what is lost | why | `x-tollgate-changes` |\n|---|---|---|---|\n";
     for (n, loss) in LOSSES.iter().enumerate() {
         let told = match loss.told {
-            Told::Ahead(change) => format!("`{change}`"),
+            Told::Ahead(changes) => format!("`{}`", changes.replace(' ', "`, `")),
             Told::After(change) => format!("`{change}`, after the answer"),
             Told::Never => "–".to_owned(),
         };
