@@ -34,6 +34,8 @@ impl Default for KeptRules {
 enum Change {
     Keep(Arc<KeptResponse>),
     Forget(String),
+    /// Nothing comes after it.
+    Finish,
 }
 
 pub struct Kept {
@@ -57,6 +59,11 @@ impl Kept {
         if self.unwritten.try_send(Change::Keep(kept)).is_err() {
             tracing::warn!("too many answers wait for the database: one is kept in memory alone");
         }
+    }
+
+    /// Lets the writing end when everything that waits is in the database.
+    pub async fn finish(&self) {
+        let _ = self.unwritten.send(Change::Finish).await;
     }
 }
 
@@ -91,7 +98,7 @@ impl App {
     }
 }
 
-/// Brings what is kept to the database, and keeps that within its limits.
+/// Brings what is kept to the database, and keeps that within its limits, until [`Kept::finish`].
 pub async fn write(app: Arc<App>) {
     let taken = app.kept.written.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (Some(mut written), Some(store)) = (taken, app.store()) else { return };
@@ -104,6 +111,7 @@ pub async fn write(app: Arc<App>) {
                 let done = match &change {
                     Change::Keep(kept) => store.database.keep_response(kept, store.vault.as_ref()).await,
                     Change::Forget(id) => store.database.forget_response(id).await.map(|_| ()),
+                    Change::Finish => return,
                 };
                 if let Err(error) = done {
                     tracing::warn!(%error, "an answer is kept in memory alone");

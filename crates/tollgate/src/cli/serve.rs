@@ -20,6 +20,8 @@ use crate::telemetry::{self, Level};
 use crate::{health, kept, rests};
 
 const DEFAULT_PORT: u16 = 4000;
+/// How long the end of the process waits for answers that are still to be written to the database.
+const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(5);
 
 pub fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
     let level = if args.detailed_debug { Level::Detailed } else { Level::Normal };
@@ -131,12 +133,19 @@ async fn serve(
     tokio::spawn(store::upkeep::keep_uses(app.clone()));
     tokio::spawn(store::upkeep::shorten_ledger(app.clone()));
     tokio::spawn(store::upkeep::tell_alerts(app.clone()));
-    tokio::spawn(kept::write(app.clone()));
+    let keeping = tokio::spawn(kept::write(app.clone()));
     tokio::spawn(admit::share_limits(app.clone()));
     let stop = stop_signal().map_err(|error| CliError::failure(format!("signals cannot be caught: {error}")))?;
     tracing::info!(url = %format!("http://{bound}"), routes, "listening");
     server::serve(app.clone(), listener, stop).await;
     if let Some(store) = app.store() {
+        let last_answers = async {
+            app.kept.finish().await;
+            let _ = keeping.await;
+        };
+        if tokio::time::timeout(LAST_ANSWERS, last_answers).await.is_err() {
+            tracing::warn!("stopping: some answers that clients had kept did not reach the database");
+        }
         store.close().await;
     }
     Ok(ExitCode::SUCCESS)
