@@ -254,7 +254,6 @@ impl Cell {
             let seen = self.turn(stage, &body).await;
             let word = match stop {
                 Stop::Sequence if self.loses(Lost::StopSequence) => self.stop_word(Stop::End),
-                Stop::Sequence if self.loses(Lost::WhichSequence) => "stop_sequence",
                 stop => self.stop_word(stop),
             };
             let note =

@@ -74,8 +74,6 @@ pub enum Lost {
     Thoughts,
     /// Which of the client's stop sequences ended the answer, and that one did.
     StopSequence,
-    /// Which of the client's stop sequences ended the answer.
-    WhichSequence,
     /// How much of the prompt was written to a cache.
     CacheWrites,
     /// How much of the output were thoughts.
@@ -184,15 +182,6 @@ pub const LOSSES: &[Loss] = &[
         what: "that a stop sequence ended the answer, and which",
         why: "the formats have one word for this and for an ordinary end",
         told: Told::After("dropped:stop_sequence"),
-    },
-    Loss {
-        case: Case::Stops,
-        lost: Lost::WhichSequence,
-        clients: &[Messages],
-        upstreams: &[Upstream::Converse],
-        what: "which stop sequence ended the answer",
-        why: "Converse's `stopReason` says that one did, and nothing says which",
-        told: Told::Never,
     },
     Loss {
         case: Case::Usage,

@@ -51,7 +51,10 @@ const HINTS: [&str; 17] = [
 
 /// Converse's own, as it writes them.
 const NATIVE: [&str; 5] =
-    ["guardrailConfig", "performanceConfig", "promptVariables", "additionalModelResponseFieldPaths", "serviceTier"];
+    ["guardrailConfig", "performanceConfig", "promptVariables", RESPONSE_FIELDS, "serviceTier"];
+
+/// Which fields of the model's own answer shall come along.
+const RESPONSE_FIELDS: &str = "additionalModelResponseFieldPaths";
 
 /// botocore 1.44.8, `RequestMetadata`.
 const MOST_METADATA: usize = 16;
@@ -62,7 +65,18 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>, native: &mut Native) -> R
         one(out, &name.decode(), value, native)?;
     }
     metadata(out, request);
+    which_stop(out, request);
     Ok(())
+}
+
+/// Converse says that a stop sequence ended the answer; which one is in Claude's own answer (docs.aws.amazon.com, Converse API,
+/// 2026-11).
+fn which_stop(out: &mut Out<'_>, request: &Request<'_>) {
+    let given = request.extra.iter().any(|(name, _)| name.escaped() == RESPONSE_FIELDS);
+    let sent = request.stop.len() - super::config::excess_stops(&request.stop, out.target).len();
+    if out.quirks().converse.maker == Maker::Anthropic && sent > 0 && !given {
+        out.writer.key(RESPONSE_FIELDS).raw(r#"["/stop_sequence"]"#);
+    }
 }
 
 fn one(out: &mut Out<'_>, name: &str, value: &Json<'_>, native: &mut Native) -> Result<(), Unsupported> {

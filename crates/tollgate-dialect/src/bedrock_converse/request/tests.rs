@@ -53,6 +53,7 @@ fn an_ordinary_request_has_the_form_of_the_api_reference() {
         body,
         json!({
             "inferenceConfig": {"maxTokens": 100, "temperature": 0.7, "stopSequences": ["END"]},
+            "additionalModelResponseFieldPaths": ["/stop_sequence"],
             "toolConfig": {
                 "tools": [{"toolSpec": {"name": "f", "description": "d",
                     "inputSchema": {"json": {"type": "object", "properties": {"x": {"type": "integer"}}}}}}],

@@ -73,7 +73,7 @@ pub static SIGNED: Behind = Behind {
 /// Azure's newer models have another name for the limit of an answer.
 pub static AZURE_OPENAI: Behind = Behind {
     home: &Chat,
-    params: |base| json!({"model": "azure/my-gpt", "api_base": base, "api_version": API_VERSION, "api_key": KEY}),
+    params: |base| json!({"model": "azure/my-gpt", "api_base": base, "api_version": API_VERSION, "api_key": KEY, "api_mode": "chat"}),
     door: |sim| sim.azure(&AZURE),
     model: "my-gpt",
     read: |request, got| {
