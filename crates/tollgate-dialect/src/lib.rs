@@ -23,8 +23,8 @@ pub mod request;
 mod scan;
 pub mod schema;
 mod scope;
-mod search;
 pub mod sealed;
+mod search;
 pub mod usage;
 
 pub use anthropic_messages::hosted;

@@ -1,7 +1,7 @@
 //! Answers in one piece.
 
 use crate::error::AnswerError;
-use crate::event::{Event, StopReason};
+use crate::event::Event;
 use crate::json::Text;
 use crate::quirks::Maker;
 use crate::scan::Raw;

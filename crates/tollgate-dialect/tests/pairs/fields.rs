@@ -154,7 +154,8 @@ fn called(request: &mut Request<'static>, change: impl FnOnce(&mut ToolCall<'sta
 }
 
 fn tool(request: &mut Request<'static>, change: impl FnOnce(&mut Tool<'static>)) {
-    let schema = r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}"#;
+    let schema =
+        r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}"#;
     let mut tool = Tool {
         name: Text::plain("look"),
         description: None,
@@ -169,7 +170,9 @@ fn tool(request: &mut Request<'static>, change: impl FnOnce(&mut Tool<'static>))
 }
 
 fn format(request: &mut Request<'static>, named: Option<&'static str>, described: Option<&'static str>) {
-    let schema = Json::literal(r#"{"type":"object","properties":{"canary":{"type":"string"}},"required":["canary"],"additionalProperties":false}"#);
+    let schema = Json::literal(
+        r#"{"type":"object","properties":{"canary":{"type":"string"}},"required":["canary"],"additionalProperties":false}"#,
+    );
     let (name, description) = (named.map(Text::literal), described.map(Text::literal));
     request.output_format = Some(OutputFormat::JsonSchema { name, description, schema, strict: Some(false) });
 }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use tollgate_dialect::json::{Json, Text};
 use tollgate_dialect::quirks::{Quirks, ReasoningControl};
 use tollgate_dialect::request::{
-    CacheMark, Effort, Media, MediaKind, Message, OutputFormat, Part, Reasoning, Request, Role, Source, TextPart, Thinking,
-    Tool, ToolCall, ToolChoice, ToolInput, ToolKind, ToolResult,
+    CacheMark, Effort, Media, MediaKind, Message, OutputFormat, Part, Reasoning, Request, Role, Source, TextPart,
+    Thinking, Tool, ToolCall, ToolChoice, ToolInput, ToolKind, ToolResult,
 };
 use tollgate_dialect::{Dialect, Encoded, Target, decode_request, encode_request};
 
@@ -107,7 +107,8 @@ fn image() -> Media<'static> {
 }
 
 fn document() -> Media<'static> {
-    let source = Source::Base64 { media_type: Text::literal("application/pdf"), data: Text::literal("JVBERi0xLjcKJcfs") };
+    let source =
+        Source::Base64 { media_type: Text::literal("application/pdf"), data: Text::literal("JVBERi0xLjcKJcfs") };
     Media { kind: MediaKind::Document, source, ..image() }
 }
 
@@ -286,7 +287,12 @@ fn any_format() -> impl Strategy<Value = Option<OutputFormat<'static>>> {
         let schema = serde_json::json!({"type": "object", "properties": {"n": number}, "required": ["n"],
             "additionalProperties": false});
         let description = description.map(Text::literal);
-        OutputFormat::JsonSchema { name: Some(Text::literal("place")), description, schema: Json::of(&schema), strict: Some(true) }
+        OutputFormat::JsonSchema {
+            name: Some(Text::literal("place")),
+            description,
+            schema: Json::of(&schema),
+            strict: Some(true),
+        }
     };
     let described = prop::option::of(Just("A number."));
     prop_oneof![

@@ -23,7 +23,9 @@ fn wish(client: Dialect) -> Value {
             "web_search_options": {"user_location": {"type": "approximate", "approximate": {"city": "Rome"}}}}),
         Dialect::Responses => json!({"model": "m", "input": "hi",
             "tools": [{"type": "web_search", "filters": {"allowed_domains": ["x.test"]}, "user_location": place}]}),
-        Dialect::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "tools": [{"googleSearch": {}}]}),
+        Dialect::Gemini => {
+            json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "tools": [{"googleSearch": {}}]})
+        }
         Dialect::Converse => Value::Null,
     }
 }
@@ -72,10 +74,18 @@ fn a_responses_target_searches_with_openais_own_tool() {
     for client in BOTH {
         let (body, changes) = asked(client, Dialect::Responses, false).expect("a body");
         let tool = &body["tools"][0];
-        assert_eq!((&tool["type"], body["tools"].as_array().map(Vec::len)), (&json!("web_search"), Some(1)), "{client:?}");
+        assert_eq!(
+            (&tool["type"], body["tools"].as_array().map(Vec::len)),
+            (&json!("web_search"), Some(1)),
+            "{client:?}"
+        );
         let (domains, place) = says(client);
         assert_eq!(tool["filters"]["allowed_domains"] == json!(["x.test"]), domains, "{client:?}: {tool}");
-        assert_eq!(tool["user_location"] == json!({"type": "approximate", "city": "Rome"}), place, "{client:?}: {tool}");
+        assert_eq!(
+            tool["user_location"] == json!({"type": "approximate", "city": "Rome"}),
+            place,
+            "{client:?}: {tool}"
+        );
         assert_eq!(body["max_tool_calls"] == 8, client == Dialect::Messages, "{client:?}: {body}");
         assert_eq!(changes, Vec::<String>::new(), "{client:?}");
     }
@@ -119,27 +129,39 @@ const URL: &str = "https://x.test/rome";
 /// An answer that stands on a page, in the upstream's own form.
 fn answer(upstream: Dialect) -> Value {
     match upstream {
-        Dialect::Messages => json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "up", "stop_reason": "end_turn",
+        Dialect::Messages => {
+            json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "up", "stop_reason": "end_turn",
             "content": [{"type": "text", "text": TEXT, "citations": [{"type": "web_search_result_location", "url": URL,
                 "title": "Rome", "encrypted_index": "Eo8B", "cited_text": "rain"}]}],
-            "usage": {"input_tokens": 1, "output_tokens": 1, "server_tool_use": {"web_search_requests": 2}}}),
-        Dialect::Chat => json!({"id": "1", "object": "chat.completion", "choices": [{"index": 0, "finish_reason": "stop",
+            "usage": {"input_tokens": 1, "output_tokens": 1, "server_tool_use": {"web_search_requests": 2}}})
+        }
+        Dialect::Chat => {
+            json!({"id": "1", "object": "chat.completion", "choices": [{"index": 0, "finish_reason": "stop",
             "message": {"role": "assistant", "content": TEXT, "annotations": [{"type": "url_citation",
-                "url_citation": {"url": URL, "title": "Rome", "start_index": 3, "end_index": 8}}]}}]}),
+                "url_citation": {"url": URL, "title": "Rome", "start_index": 3, "end_index": 8}}]}}]})
+        }
         Dialect::Responses => json!({"id": "resp_1", "object": "response", "status": "completed", "output": [
             {"id": "ws_1", "type": "web_search_call", "status": "completed"},
             {"id": "ws_2", "type": "web_search_call", "status": "completed"},
             {"id": "msg_1", "type": "message", "role": "assistant", "content": [{"type": "output_text", "text": TEXT, "annotations": [
                 {"type": "url_citation", "url": URL, "title": "Rome", "start_index": 3, "end_index": 8}]}]}]}),
-        Dialect::Gemini => json!({"candidates": [{"content": {"role": "model", "parts": [{"text": TEXT}]}, "finishReason": "STOP",
+        Dialect::Gemini => {
+            json!({"candidates": [{"content": {"role": "model", "parts": [{"text": TEXT}]}, "finishReason": "STOP",
             "groundingMetadata": {"webSearchQueries": ["a", "b"], "groundingChunks": [{"web": {"uri": URL, "title": "Rome"}}],
-                "groundingSupports": [{"segment": {"endIndex": 17, "text": TEXT}, "groundingChunkIndices": [0]}]}}]}),
+                "groundingSupports": [{"segment": {"endIndex": 17, "text": TEXT}, "groundingChunkIndices": [0]}]}}]})
+        }
         Dialect::Converse => Value::Null,
     }
 }
 
 fn head() -> AnswerHead {
-    AnswerHead { id: "ours".into(), model: "asked".into(), stream_usage: true, family: "acme".into(), ..AnswerHead::default() }
+    AnswerHead {
+        id: "ours".into(),
+        model: "asked".into(),
+        stream_usage: true,
+        family: "acme".into(),
+        ..AnswerHead::default()
+    }
 }
 
 fn events(upstream: Dialect, answer: &Value) -> Vec<Event<'static>> {
@@ -203,11 +225,15 @@ fn expected(client: Dialect, upstream: Dialect) -> Value {
     let (from, to) = if openai { (3, 8) } else { (0, 17) };
     match client {
         Dialect::Messages if upstream == Dialect::Messages => answer(upstream)["content"][0]["citations"][0].clone(),
-        Dialect::Messages => json!({"type": "web_search_result_location", "url": URL, "title": "Rome", "encrypted_index": "",
-            "cited_text": if upstream == Dialect::Gemini { TEXT } else { "" }}),
+        Dialect::Messages => {
+            json!({"type": "web_search_result_location", "url": URL, "title": "Rome", "encrypted_index": "",
+            "cited_text": if upstream == Dialect::Gemini { TEXT } else { "" }})
+        }
         Dialect::Chat => json!({"type": "url_citation",
             "url_citation": {"url": URL, "title": "Rome", "start_index": from, "end_index": to}}),
-        Dialect::Responses => json!({"type": "url_citation", "url": URL, "title": "Rome", "start_index": from, "end_index": to}),
+        Dialect::Responses => {
+            json!({"type": "url_citation", "url": URL, "title": "Rome", "start_index": from, "end_index": to})
+        }
         Dialect::Gemini => json!({"web": {"uri": URL, "title": "Rome"}}),
         Dialect::Converse => Value::Null,
     }
@@ -221,7 +247,11 @@ fn a_page_that_an_answer_stands_on_reaches_every_client_from_every_upstream() {
             let whole = whole(client, &events);
             assert_eq!(cited(client, &whole), expected(client, upstream), "{upstream:?} to {client:?}: {whole}");
             let frames = streamed(client, &events);
-            assert_eq!(cited_in_stream(client, &frames), expected(client, upstream), "{upstream:?} to {client:?}, streamed");
+            assert_eq!(
+                cited_in_stream(client, &frames),
+                expected(client, upstream),
+                "{upstream:?} to {client:?}, streamed"
+            );
             let mut losses = Losses::new(client);
             events.iter().for_each(|event| losses.note(event));
             assert_eq!(losses.take(), [], "{upstream:?} to {client:?}");

@@ -62,7 +62,9 @@ fn stop_reason(answer: &Answer) -> Option<Value> {
 
 /// Of the model's own answer comes what was asked for.
 fn ended(out: &mut Value, body: &Value, reason: Value) {
-    let asked = body["additionalModelResponseFieldPaths"].as_array().is_some_and(|paths| paths.contains(&json!("/stop_sequence")));
+    let asked = body["additionalModelResponseFieldPaths"]
+        .as_array()
+        .is_some_and(|paths| paths.contains(&json!("/stop_sequence")));
     if asked && reason == "stop_sequence" {
         out["additionalModelResponseFields"] = json!({"stop_sequence": body["inferenceConfig"]["stopSequences"][0]});
     }

@@ -34,7 +34,15 @@ pub struct Stage {
 
 impl Cell {
     pub fn new(client: Client, upstream: Upstream, case: Case, form: Form) -> Cell {
-        Cell { client, upstream, case, form, looked: RefCell::default(), changes: RefCell::default(), ids: RefCell::default() }
+        Cell {
+            client,
+            upstream,
+            case,
+            form,
+            looked: RefCell::default(),
+            changes: RefCell::default(),
+            ids: RefCell::default(),
+        }
     }
 
     pub fn name(&self) -> String {

@@ -11,7 +11,8 @@ const END: &str = "<!-- end of the matrix -->\n";
 
 fn page() -> String {
     let mut page = table(&UPSTREAMS);
-    page += "\nThe same dialects at other places, and a model that thinks on a budget; `–`: it is not played there.\n\n";
+    page +=
+        "\nThe same dialects at other places, and a model that thinks on a budget; `–`: it is not played there.\n\n";
     page += &table(&FURTHER);
     page += "\n| | what is lost | why | `x-tollgate-changes` |\n|---|---|---|---|\n";
     for (n, loss) in LOSSES.iter().enumerate() {
@@ -42,7 +43,9 @@ fn cell(case: Case, upstream: Upstream) -> String {
         return "–".to_owned();
     }
     let here = LOSSES.iter().enumerate().filter(|(_, loss)| loss.case == case && loss.upstreams.contains(&upstream));
-    let cells: Vec<String> = here.map(|(n, loss)| format!("{}: {}", clients(loss.clients), n + 1)).collect();
+    let mut cells: Vec<String> = here.map(|(n, loss)| format!("{}: {}", clients(loss.clients), n + 1)).collect();
+    let unplayed = CLIENTS.into_iter().filter(|client| !upstream.is_played(*client, case));
+    cells.extend(unplayed.map(|client| format!("{}: –", client.name())));
     if cells.is_empty() { "whole".to_owned() } else { cells.join("; ") }
 }
 

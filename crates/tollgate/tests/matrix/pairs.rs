@@ -9,17 +9,14 @@ use serde_json::{Value, json};
 use tollgate_sim::Sim;
 
 use crate::cell::{Cell, Stage};
-use crate::client::{CLIENTS, Client, FORMS};
-use crate::loss::Case;
+use crate::client::{CLIENTS, FORMS};
 use crate::support::stage::config;
 use crate::support::{Gateway, isolated};
 use crate::upstream::{FURTHER, UPSTREAMS, Upstream};
 
 fn cells(upstream: Upstream) -> Vec<Cell> {
     let cells = CLIENTS.into_iter().flat_map(|client| upstream.cases().iter().map(move |case| (client, *case)));
-    // That a chat client gets Claude's thoughts back is played where Claude is at home.
-    let elsewhere = FURTHER.contains(&upstream) && upstream.is_claude();
-    let cells = cells.filter(|cell| !elsewhere || *cell != (Client::Chat, Case::Thinking));
+    let cells = cells.filter(|(client, case)| upstream.is_played(*client, *case));
     cells.flat_map(|(client, case)| FORMS.map(|form| Cell::new(client, upstream, case, form))).collect()
 }
 

@@ -182,11 +182,9 @@ impl Upstream {
         match self {
             Upstream::Chat | Upstream::Azure => Some(Client::Chat),
             Upstream::Responses => Some(Client::Responses),
-            Upstream::Messages
-            | Upstream::Invoke
-            | Upstream::Budget
-            | Upstream::VertexClaude
-            | Upstream::Foundry => Some(Client::Messages),
+            Upstream::Messages | Upstream::Invoke | Upstream::Budget | Upstream::VertexClaude | Upstream::Foundry => {
+                Some(Client::Messages)
+            }
             Upstream::Gemini | Upstream::VertexGemini => Some(Client::Gemini),
             Upstream::Converse | Upstream::Signed => None,
         }
@@ -194,20 +192,21 @@ impl Upstream {
 
     /// The cases that are played here.
     pub fn cases(self) -> &'static [Case] {
-        const FURTHER_CASES: &[Case] = &[
-            Case::Text,
-            Case::ToolCall,
-            Case::ParallelCalls,
-            Case::ResultImage,
-            Case::Thinking,
-            Case::Structured,
-        ];
+        const FURTHER_CASES: &[Case] =
+            &[Case::Text, Case::ToolCall, Case::ParallelCalls, Case::ResultImage, Case::Thinking, Case::Structured];
         match self {
             further if !FURTHER.contains(&further) => &CASES,
             // Its chat API tells no thoughts.
             Upstream::Azure => &[Case::Text, Case::ToolCall, Case::ParallelCalls, Case::ResultImage, Case::Structured],
             _ => FURTHER_CASES,
         }
+    }
+
+    /// Whether one of the cases is played for a client. What a chat client gives back of Claude's thoughts is played where Claude is at
+    /// home.
+    pub fn is_played(self, client: Client, case: Case) -> bool {
+        let elsewhere = FURTHER.contains(&self) && self.is_claude();
+        self.cases().contains(&case) && !(elsewhere && (client, case) == (Client::Chat, Case::Thinking))
     }
 
     /// Its thoughts are signed by Anthropic.

@@ -50,8 +50,7 @@ const HINTS: [&str; 17] = [
 ];
 
 /// Converse's own, as it writes them.
-const NATIVE: [&str; 5] =
-    ["guardrailConfig", "performanceConfig", "promptVariables", RESPONSE_FIELDS, "serviceTier"];
+const NATIVE: [&str; 5] = ["guardrailConfig", "performanceConfig", "promptVariables", RESPONSE_FIELDS, "serviceTier"];
 
 /// Which fields of the model's own answer shall come along.
 const RESPONSE_FIELDS: &str = "additionalModelResponseFieldPaths";

@@ -36,7 +36,9 @@ fn told(quirks: &Quirks, asked: Reasoning) -> Option<(ChangeKind, &'static str)>
         ReasoningControl::None => None,
         ReasoningControl::ReasoningSplit if !on => Some((ChangeKind::Softened, "thinking")),
         _ if !on && quirks.thinking_always => Some((ChangeKind::Softened, "thinking")),
-        ReasoningControl::Effort => difference(asked, effort(asked).and_then(|wanted| nearest(wanted, &quirks.efforts))),
+        ReasoningControl::Effort => {
+            difference(asked, effort(asked).and_then(|wanted| nearest(wanted, &quirks.efforts)))
+        }
         _ if !on => None,
         ReasoningControl::Reasoning if budget => None,
         ReasoningControl::Reasoning | ReasoningControl::ThinkingEffort => {

@@ -128,7 +128,9 @@ fn write_choice(out: &mut Out<'_>, choice: &ToolChoice<'_>, kept: &[&Tool<'_>]) 
             let kind = kept.iter().find(|tool| tool.name == *name).map(|tool| &tool.kind);
             writer.open_object().key("type");
             match kind {
-                Some(ToolKind::Server { kind, .. }) if search::is_anthropics(kind.escaped()) => writer.str("web_search"),
+                Some(ToolKind::Server { kind, .. }) if search::is_anthropics(kind.escaped()) => {
+                    writer.str("web_search")
+                }
                 Some(ToolKind::Server { kind, .. }) => writer.text(kind),
                 Some(ToolKind::Custom { .. }) if !plain => {
                     writer.str("custom").key("name").text(&safe_tool_name(name, limit))

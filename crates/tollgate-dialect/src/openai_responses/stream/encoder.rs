@@ -196,6 +196,15 @@ impl Encoder {
         if text.is_empty() {
             return;
         }
+        self.ready(kind, out);
+        if let Open::Message { text: told, .. } = &mut self.open {
+            told.push(text);
+        }
+        self.append(text, out);
+    }
+
+    /// A part of this kind is under way.
+    fn ready(&mut self, kind: PartKind, out: &mut Vec<u8>) {
         match &self.open {
             Open::Message { part, .. } if *part == kind => {}
             Open::Message { .. } => {
@@ -218,10 +227,6 @@ impl Encoder {
                 self.begin_part(kind, out);
             }
         }
-        if let Open::Message { text: told, .. } = &mut self.open {
-            told.push(text);
-        }
-        self.append(text, out);
     }
 
     fn begin_part(&mut self, kind: PartKind, out: &mut Vec<u8>) {
@@ -261,6 +266,10 @@ impl Encoder {
 
     /// Of the text that is under way.
     fn citation(&mut self, citation: &Citation<'_>, out: &mut Vec<u8>) {
+        if citation.url.is_none() {
+            return;
+        }
+        self.ready(PartKind::Text, out);
         let Open::Message { count, part: PartKind::Text, text, annotations, .. } = &mut self.open else { return };
         let mut said = Counted::default();
         said.add(text);

@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
-use tollgate_sim::{API_VERSION, Aws, Azure, Google, Grants, Identity, Recorded, SimConfig, Step, vertex_call_signature};
+use tollgate_sim::{
+    API_VERSION, Aws, Azure, Google, Grants, Identity, Recorded, SimConfig, Step, vertex_call_signature,
+};
 
 use super::chat::Chat;
 use super::converse::Converse;
