@@ -32,6 +32,10 @@ fn wish(client: Dialect) -> Value {
 
 /// The body and the changes, or why it is refused.
 fn asked(client: Dialect, upstream: Dialect, plugin: bool) -> Result<(Value, Vec<String>), String> {
+    written(client, &wish(client), upstream, plugin)
+}
+
+fn written(client: Dialect, wish: &Value, upstream: Dialect, plugin: bool) -> Result<(Value, Vec<String>), String> {
     let mut quirks = Quirks { web_plugin: plugin, ..Quirks::default() };
     quirks.messages.genuine = true;
     let seal = seal();
@@ -44,7 +48,7 @@ fn asked(client: Dialect, upstream: Dialect, plugin: bool) -> Result<(Value, Vec
         stream: false,
         seal: &seal,
     };
-    let body = wish(client).to_string();
+    let body = wish.to_string();
     let request = decode_request(client, body.as_bytes()).expect("a request");
     let encoded = encode_request(upstream, &request, &target).map_err(|error| error.to_string())?;
     let body = serde_json::from_slice(&encoded.body).expect("JSON");
@@ -113,6 +117,16 @@ fn openrouter_searches_with_its_plugin_and_other_chat_servers_refuse() {
     }
     let (body, _) = asked(Dialect::Chat, Dialect::Chat, false).expect("a body");
     assert_eq!(body["web_search_options"], wish(Dialect::Chat)["web_search_options"]);
+}
+
+#[test]
+fn a_search_that_would_run_in_every_request_is_left_out_beside_other_tools() {
+    let mut body = wish(Dialect::Messages);
+    let look = json!({"name": "look", "input_schema": {"type": "object", "properties": {}}});
+    body["tools"].as_array_mut().expect("tools").push(look);
+    let (sent, changes) = written(Dialect::Messages, &body, Dialect::Chat, true).expect("a body");
+    assert_eq!((sent.get("plugins"), &sent["tools"][0]["function"]["name"]), (None, &json!("look")));
+    assert_eq!(changes, ["dropped:web_search"]);
 }
 
 #[test]

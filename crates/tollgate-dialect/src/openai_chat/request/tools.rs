@@ -59,15 +59,12 @@ const CLIENT_TOOLS: [ClientTool; 4] = [
 /// Writes tools and choice. Gives sentences for the system prompt: about tools that do not exist here, and about a choice that
 /// the target refuses.
 pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Unsupported> {
-    let plugin = out.quirks().web_plugin;
+    // It searches in every request, whether or not the model would: not beside tools that the model chooses among.
+    let plugin = out.quirks().web_plugin && request.tools.iter().all(search::is_search);
     let own = if plugin { |kind: &str| kind.starts_with("web_search") } else { |_: &str| false };
-    let Some((mut kept, mut notes)) = available(out, request, own)? else { return Ok(Vec::new()) };
-    let offered = kept.len();
-    kept.retain(|tool| !search::is_search(tool));
-    if plugin && kept.len() < offered {
+    let Some((kept, mut notes)) = available(out, request, own)? else { return Ok(Vec::new()) };
+    if plugin {
         search_plugin(out, request);
-    }
-    if kept.is_empty() {
         return Ok(notes);
     }
     out.writer.key("tools").open_array();

@@ -17,7 +17,8 @@ use crate::search::{self, Wish};
 pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Unsupported> {
     let plain = out.quirks().plain_tools;
     let own = if plain { |_: &str| false } else { |kind: &str| is_hosted_tool(kind) || search::is_anthropics(kind) };
-    let wish = Wish::of(request, |tool| search::is_search(tool) && !search::is_openais(tool)).filter(|_| !plain);
+    let searches = !plain && out.quirks().tools;
+    let wish = Wish::of(request, |tool| search::is_search(tool) && !search::is_openais(tool)).filter(|_| searches);
     let (mut kept, mut notes) = match (available(out, request, own)?, &wish) {
         (Some(available), _) => available,
         (None, Some(_)) => (Vec::new(), Vec::new()),
