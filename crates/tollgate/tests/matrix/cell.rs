@@ -144,7 +144,8 @@ impl Cell {
     /// The header of a stream is gone before its end: one of the requests has the change in its record.
     async fn check_record(&self, stage: &Stage, change: &str) {
         let mut recorded = Vec::new();
-        for id in self.ids.borrow().clone() {
+        let ids = self.ids.borrow().clone();
+        for id in ids {
             let over = format!("\"request_id\":\"{id}\",\"status\":");
             let log = stage.gateway.logged(&over).await;
             recorded.extend(log.lines().find(|line| line.contains(&over)).map(str::to_owned));
