@@ -25,6 +25,7 @@ pub mod schema;
 mod scope;
 pub mod sealed;
 mod search;
+pub mod thoughts;
 pub mod usage;
 
 pub use anthropic_messages::hosted;
@@ -181,7 +182,7 @@ pub fn decode_count_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>
     match dialect {
         Dialect::Messages => anthropic_messages::request::decode_count(body),
         Dialect::Chat => openai_chat::request::decode(body),
-        Dialect::Responses => openai_responses::request::decode(body),
+        Dialect::Responses => openai_responses::request::decode_count(body),
         Dialect::Gemini => gemini::request::decode_count(body),
         Dialect::Converse => Err(no_client()),
     }
@@ -190,9 +191,8 @@ pub fn decode_count_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>
 /// The answer to it.
 pub fn encode_count(dialect: Dialect, tokens: u64) -> Vec<u8> {
     match dialect {
-        Dialect::Messages | Dialect::Chat | Dialect::Responses | Dialect::Converse => {
-            format!(r#"{{"input_tokens":{tokens}}}"#).into_bytes()
-        }
+        Dialect::Messages | Dialect::Chat | Dialect::Converse => format!(r#"{{"input_tokens":{tokens}}}"#).into_bytes(),
+        Dialect::Responses => openai_responses::response::encode_count(tokens),
         Dialect::Gemini => gemini::response::encode_count(tokens),
     }
 }
@@ -511,6 +511,6 @@ pub fn answer_context(dialect: Dialect, request: &Request<'_>, target: &Target<'
         names: names::NameMap::of(request, target.quirks.tool_names),
         freeform: freeform.map(|tool| tool.name.decode().into_owned()).collect(),
         stop: stop.iter().map(|stop| stop.decode().into_owned()).collect(),
-        keep_thinking: target.quirks.replay != quirks::Replay::Never,
+        keep_thoughts: false,
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Sources: OpenAI's API reference and SDK 3.52.0; Cohere's and Jina's for `/rerank` (2026-11).
 
+use crate::Dialect;
+
 mod amount;
 mod form;
 mod took;
@@ -23,13 +25,15 @@ pub enum Operation {
     Rerank,
     Transcriptions,
     Speech,
+    /// Of a conversation of the Responses API a shorter one.
+    Compact,
 }
 
 use Operation::*;
 
 impl Operation {
-    pub const ALL: [Operation; 8] =
-        [Completions, Embeddings, ImageGenerations, ImageEdits, Moderations, Rerank, Transcriptions, Speech];
+    pub const ALL: [Operation; 9] =
+        [Completions, Embeddings, ImageGenerations, ImageEdits, Moderations, Rerank, Transcriptions, Speech, Compact];
 
     /// The path of clients after `/v1`, and of providers under their base URL.
     pub fn path(self) -> &'static str {
@@ -42,7 +46,13 @@ impl Operation {
             Rerank => "/rerank",
             Transcriptions => "/audio/transcriptions",
             Speech => "/audio/speech",
+            Compact => "/responses/compact",
         }
+    }
+
+    /// Of which API it is a part, as far as bodies and errors tell.
+    pub fn dialect(self) -> Dialect {
+        if self == Compact { Dialect::Responses } else { Dialect::Chat }
     }
 
     pub fn at(path: &str) -> Option<Operation> {

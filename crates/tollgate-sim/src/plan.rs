@@ -118,6 +118,16 @@ impl Call<'_> {
             responses::check(&body)?;
             return self.play_step(&body, Provider::Responses, refusal);
         }
+        if let Some(beside) = responses::Beside::at(path)
+            && self.head.method == Method::POST
+            && plays(Provider::Responses)
+        {
+            chat::check_key(&self.head.headers, config.key.as_deref())?;
+            let body = chat::parse(self.bytes)?;
+            beside.check(&body)?;
+            return self
+                .play_step(&body, Provider::Responses, |status, words| Refusal::chat(status, words, None, None));
+        }
         let operation = Operation::at(path).filter(|_| self.head.method == Method::POST && plays(Provider::Chat));
         if let Some(operation) = operation {
             chat::check_key(&self.head.headers, config.key.as_deref())?;
@@ -272,6 +282,13 @@ impl Call<'_> {
         }
         let prompts = &self.state.prompts;
         let gemini = &self.state.config.gemini;
+        let answer = match provider {
+            Provider::Messages | Provider::Invoke => messages::signed(body, answer, &self.state.config.messages),
+            _ => answer,
+        };
+        if let Some(beside) = responses::Beside::at(self.head.uri.path()) {
+            return Plan::json(200, &beside.answer(body, &answer, prompts));
+        }
         match (provider, stream) {
             (Provider::Gemini, true) => stream_plan(Box::new(gemini::frames(body, &answer, prompts, gemini))),
             (Provider::Gemini, false) => Plan::json(200, &gemini::whole(body, &answer, prompts, gemini)),

@@ -54,8 +54,6 @@ pub enum Endpoint {
         index: usize,
         rest: String,
     },
-    /// A path of the product that this version does not serve.
-    NotServed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +84,7 @@ pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         "/messages/count_tokens" => (Method::POST, Endpoint::CountTokens { dialect: Dialect::Messages, model: None }),
         "/chat/completions" => (Method::POST, Endpoint::Generate { dialect: Dialect::Chat, model: None }),
         "/responses" => (Method::POST, Endpoint::Generate { dialect: Dialect::Responses, model: None }),
+        "/responses/input_tokens" => (Method::POST, Endpoint::CountTokens { dialect: Dialect::Responses, model: None }),
         "/models" => (Method::GET, Endpoint::Models),
         "/health/liveliness" | "/health/liveness" => (Method::GET, Endpoint::Alive),
         "/health/readiness" => (Method::GET, Endpoint::Ready),
@@ -145,8 +144,6 @@ fn kept(method: &Method, rest: &str) -> Result<Endpoint, NoEndpoint> {
     let found = |path, id: &str| Endpoint::Kept { path, id: percent_decode(id) };
     match rest.split_once('/') {
         None if *method == Method::DELETE => Ok(found(KeptPath::Delete, rest)),
-        // Requests of their own, which need what only OpenAI has.
-        None if matches!(rest, "compact" | "input_tokens") => Ok(Endpoint::NotServed),
         None => only(Method::GET, method, found(KeptPath::Get, rest)),
         Some((id, "cancel")) => only(Method::POST, method, found(KeptPath::Cancel, id)),
         Some((id, "input_items")) => only(Method::GET, method, found(KeptPath::InputItems, id)),
@@ -240,7 +237,14 @@ mod tests {
         assert_eq!(at(Method::POST, "/v1/responses/resp_1/cancel"), kept(KeptPath::Cancel));
         assert_eq!(at(Method::GET, "/v1/responses/resp_1/input_items"), kept(KeptPath::InputItems));
         assert_eq!(at(Method::POST, "/v1/responses/resp_1"), Err(NoEndpoint::WrongMethod { allowed: Method::GET }));
-        assert_eq!(at(Method::POST, "/v1/responses/compact"), Ok(Endpoint::NotServed));
+        for path in ["/v1/responses/input_tokens", "/responses/input_tokens"] {
+            let count = Endpoint::CountTokens { dialect: Dialect::Responses, model: None };
+            assert_eq!(at(Method::POST, path), Ok(count));
+        }
+        for path in ["/v1/responses/input_tokens", "/v1/responses/compact"] {
+            assert_eq!(at(Method::GET, path), Err(NoEndpoint::WrongMethod { allowed: Method::POST }));
+            assert_eq!(at(Method::DELETE, path), Err(NoEndpoint::WrongMethod { allowed: Method::POST }));
+        }
         assert_eq!(
             at(Method::POST, "/v1/messages/count_tokens"),
             Ok(Endpoint::CountTokens { dialect: Dialect::Messages, model: None })

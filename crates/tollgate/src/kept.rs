@@ -1,5 +1,6 @@
 //! Answers that Responses clients refer to later: kept in memory at once, and soon after in the database.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -86,6 +87,17 @@ impl App {
         };
         let since = unix_ms().saturating_sub(u64::try_from(rules.time.as_millis()).unwrap_or(u64::MAX));
         Ok(found.filter(|found| found.created_at_ms >= since))
+    }
+
+    /// In which of the owner's answers these items are, by item.
+    pub async fn places_of_items(&self, owner: &str, items: &[&str]) -> Result<HashMap<String, String>, StoreError> {
+        let in_memory = |item: &&str| Some((item.to_string(), self.kept.latest.place(owner, item)?));
+        let mut places: HashMap<String, String> = items.iter().filter_map(in_memory).collect();
+        let others: Vec<&str> = items.iter().copied().filter(|item| !places.contains_key(*item)).collect();
+        if let Some(store) = self.store().filter(|_| !others.is_empty()) {
+            places.extend(store.database.places_of_items(owner, &others).await?);
+        }
+        Ok(places)
     }
 
     pub async fn forget_response(&self, id: &str) -> Result<(), StoreError> {

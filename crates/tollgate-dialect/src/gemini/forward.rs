@@ -34,7 +34,9 @@ pub fn request(body: &[u8], target: &Target<'_>) -> Result<Encoded, ForwardError
     let looks_inside = quirks.thought_signatures
         || !quirks.gemini.ids
         || quirks.gemini.foreign_signatures
-        || memchr::memmem::find(body.as_bytes(), CARRIED.as_bytes()).is_some();
+        || [CARRIED, "\"functionResponse\""]
+            .iter()
+            .any(|part| memchr::memmem::find(body.as_bytes(), part.as_bytes()).is_some());
     if let Some(contents) = find(&members, "contents").filter(|_| looks_inside) {
         contents::edit(contents, target, &mut lane.edits, &mut lane.changes);
     }

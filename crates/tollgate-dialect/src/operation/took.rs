@@ -13,8 +13,9 @@ use crate::usage::Usage;
 pub struct Took {
     /// Input tokens of all kinds.
     pub input: Option<u64>,
-    /// The parts of it that come from a cache, are of images, are of sound.
+    /// The parts of it that come from a cache, go into one, are of images, are of sound.
     pub cached: u64,
+    pub cache_written: u64,
     pub input_image: u64,
     pub input_audio: u64,
     /// Output tokens of all kinds.
@@ -78,6 +79,7 @@ impl Took {
         let part = |details: &str, name: &str| number(details, &[name]).unwrap_or(0);
         let of_input = details(["input_tokens_details", "prompt_tokens_details"]);
         self.cached = part(of_input, "cached_tokens");
+        self.cache_written = part(of_input, "cache_write_tokens");
         self.input_image = part(of_input, "image_tokens");
         self.input_audio = part(of_input, "audio_tokens");
         let of_output = details(["output_tokens_details", "completion_tokens_details"]);
@@ -88,8 +90,9 @@ impl Took {
 
     /// In whole tokens.
     pub fn rounded(&self) -> Usage {
-        let cached = Some(whole(self.cached)).filter(|cached| *cached > 0);
-        let usage = Usage::from_totals(self.input.map(whole), cached, None, self.output.map(whole));
+        let some = |part: u64| Some(whole(part)).filter(|part| *part > 0);
+        let (cached, written) = (some(self.cached), some(self.cache_written));
+        let usage = Usage::from_totals(self.input.map(whole), cached, written, self.output.map(whole));
         Usage { estimated: self.estimated, ..usage }
     }
 }

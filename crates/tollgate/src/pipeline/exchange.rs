@@ -315,12 +315,17 @@ impl Driver {
     }
 }
 
-/// The other of OpenAI's two APIs, where the one that was asked is not there. It is not asked for where nothing is known of it.
-fn other_api(deployment: &Deployment, asked: Dialect, error: &UpstreamError, cures: &[Fact]) -> Option<Fact> {
+/// The path is not there, rather than the model or what the request refers to.
+pub(super) fn lacks_path(error: &UpstreamError) -> bool {
     // OpenAI's and Azure's word for a model that is not there: the API is.
     let no_model = matches!(error.code.as_deref(), Some("model_not_found" | "DeploymentNotFound"));
+    error.status == 405 || (error.status == 404 && error.kind == ErrorKind::NotFound && !no_model)
+}
+
+/// The other of OpenAI's two APIs, where the one that was asked is not there. It is not asked for where nothing is known of it.
+fn other_api(deployment: &Deployment, asked: Dialect, error: &UpstreamError, cures: &[Fact]) -> Option<Fact> {
     let tried = cures.iter().any(|cure| matches!(cure, Fact::Api(_)));
-    if !deployment.either_api || !matches!(error.status, 404 | 405) || no_model || tried {
+    if !deployment.either_api || !lacks_path(error) || tried {
         return None;
     }
     match asked {

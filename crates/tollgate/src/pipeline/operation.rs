@@ -5,20 +5,23 @@ use std::sync::Arc;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Uri};
 use hyper::body::Incoming;
-use tollgate_dialect::error::{Invalid, Unsupported};
+use tollgate_dialect::error::{ErrorKind, Invalid, Unsupported, UpstreamError};
 use tollgate_dialect::json::{Json, members};
 use tollgate_dialect::operation::{Form, Operation, Took};
-use tollgate_dialect::{Dialect, answer};
-use tollgate_policy::budget::{CacheWrites, Estimate};
+use tollgate_dialect::sealed::Seal;
+use tollgate_dialect::{Dialect, answer, decode_count_request};
+use tollgate_policy::budget::Estimate;
+use tollgate_policy::failover::Failure as AttemptFailure;
 use tollgate_policy::price::Price;
 
 use super::attempt::{Driver, Whole};
-use super::exchange::{Address, Ended, upstream_request};
+use super::exchange::{Address, Ended, Failed, lacks_path, upstream_request};
 use super::inbound::{self, Inbound};
 use super::passing::Passing;
 use super::prepare::{self, Prepared};
 use super::route::Route;
-use crate::app::Live;
+use super::spend::{USUAL_OUTPUT, cache_writes};
+use crate::app::{App, Known, Live};
 use crate::config::model::Deployment;
 use crate::config::rewrite;
 use crate::failure::Failure;
@@ -42,11 +45,12 @@ pub async fn read(
     let (parts, body) = inbound::receive(live, request).await?;
     let form = parts.headers.get(CONTENT_TYPE).filter(|value| Form::is_meant(value.to_str().unwrap_or(""))).cloned();
     let asked = Asked { operation, form };
+    let dialect = operation.dialect();
     let mut inbound = match &asked.form {
         // What decides is read as from JSON; the configuration's rules are for JSON and leave forms alone.
         Some(kind) => {
             let head = parsed(kind, &body)?.as_json().into();
-            let mut inbound = inbound::understand(live, Dialect::Chat, path_model, &parts, head)?;
+            let mut inbound = inbound::understand(live, dialect, path_model, &parts, head)?;
             inbound.body = body;
             inbound.changes.retain(|change| change.field == "model");
             inbound
@@ -55,11 +59,15 @@ pub async fn read(
             let named = std::str::from_utf8(&body).ok().and_then(|text| members(text).ok());
             let names_one = named.is_none_or(|members| members.iter().any(|(name, _)| *name == "model"));
             let usual = operation.usual_model().filter(|_| !names_one).map(str::to_string);
-            inbound::understand(live, Dialect::Chat, path_model.or(usual), &parts, body)?
+            inbound::understand(live, dialect, path_model.or(usual), &parts, body)?
         }
     };
     // Sound is no stream of events, in which signs of life could stand.
     inbound.stream &= operation != Operation::Speech;
+    // What is made shorter is no answer that could be gone on from.
+    if let Some(wish) = &mut inbound.kept {
+        wish.keep = false;
+    }
     // Captures and their replay know conversations only.
     inbound.capture = None;
     inbound.operation = Some(asked);
@@ -72,15 +80,30 @@ fn parsed<'b>(kind: &HeaderValue, body: &'b [u8]) -> Result<Form<'b>, Invalid> {
 
 impl Asked {
     /// The deployments of a route that serve it.
-    pub fn able(&self, live: &Live, route: &Route) -> Result<Vec<usize>, Failure> {
+    pub fn able(&self, app: &App, live: &Live, route: &Route) -> Result<Vec<usize>, Failure> {
         let deployment = |index: &usize| &live.config.deployments[*index];
-        // Whoever has OpenAI's Responses has its other endpoints.
-        let is_openais = |index: &usize| matches!(deployment(index).dialect, Dialect::Chat | Dialect::Responses);
-        let able: Vec<usize> = route.deployments.iter().copied().filter(is_openais).collect();
+        let is_able = |index: &usize| match self.operation.dialect() {
+            Dialect::Responses => route.speaks(app, live, *index) == Dialect::Responses,
+            // Whoever has OpenAI's Responses has its other endpoints.
+            _ => matches!(deployment(index).dialect, Dialect::Chat | Dialect::Responses),
+        };
+        let able: Vec<usize> = route.deployments.iter().copied().filter(is_able).collect();
         if !able.is_empty() {
             return Ok(able);
         }
         let all: Vec<&str> = route.deployments.iter().map(|index| deployment(index).provider.as_str()).collect();
+        if self.operation == Operation::Compact {
+            return Err(Failure::Unsupported(Unsupported {
+                param: "model".into(),
+                message: format!(
+                    "/v1/responses/compact needs a provider that is asked by OpenAI's Responses API; the deployments of {}, of {}, are asked by \
+                     another (litellm_params.api_mode decides, where a provider has both). Let the client make its conversation shorter itself: \
+                     Codex does with any provider that is not named OpenAI, as `tollgate run codex` sets it up.",
+                    route.group,
+                    all.join(", ")
+                ),
+            }));
+        }
         Err(Failure::Unsupported(Unsupported {
             param: "model".into(),
             message: format!(
@@ -100,7 +123,11 @@ impl Asked {
 
     /// The input's tokens by our own count, a little more rather than less: names of fields are counted too.
     pub fn input_tokens(&self, body: &[u8]) -> u64 {
-        tokens::count_json_quickly(self.text(body))
+        let of_responses = self.operation.dialect() == Dialect::Responses;
+        match of_responses.then(|| decode_count_request(Dialect::Responses, body)) {
+            Some(Ok(request)) => tokens::count_quickly(&request).tokens,
+            _ => tokens::count_json_quickly(self.text(body)),
+        }
     }
 
     /// The most that it can cost. `choices`: how many are asked for. Of a sound's length only its bytes tell.
@@ -117,14 +144,25 @@ impl Asked {
                 most.output = Some(one.saturating_mul(choices).saturating_mul(IMAGE_TOKENS));
                 most.output_image = most.output.unwrap_or(0);
             }
+            Operation::Compact => most.output = Some(one.saturating_mul(USUAL_OUTPUT)),
             Operation::Transcriptions => most.seconds = one.saturating_mul(body.len() as u64 / BYTES_PER_SECOND + 1),
             _ => {}
         }
         let input = (self.input_tokens(body) as f64 * super::spend::INPUT_MARGIN) as u64;
-        Estimate::new(price, input, CacheWrites::No, 0, 0).plus(price.cost_of(&most))
+        Estimate::new(price, input, cache_writes(body), 0, 0).plus(price.cost_of(&most))
     }
 
-    fn prepare(&self, inbound: &Inbound, deployment: &Deployment, model: &str) -> Result<Prepared, Failure> {
+    fn prepare(
+        &self,
+        inbound: &Inbound,
+        deployment: &Deployment,
+        known: &Known,
+        model: &str,
+        seal: &Seal,
+    ) -> Result<Prepared, Failure> {
+        if self.operation.dialect() == Dialect::Responses {
+            return prepare::as_it_is(inbound, deployment, known, model, seal);
+        }
         let mut prepared = Prepared {
             dialect: deployment.dialect,
             body: Vec::new(),
@@ -148,6 +186,26 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// A server that has no such path has the model all the same: it must not rest for it.
+    fn without_path(&self, ended: Ended) -> Ended {
+        match ended {
+            Ended::Failed(Failed { failure: AttemptFailure::Refused(error), upstream_id, .. })
+                if self.operation == Operation::Compact && lacks_path(&error) =>
+            {
+                let message = format!(
+                    "the provider's Responses API has no {}; let the client make its conversation shorter itself. The provider said: {}",
+                    self.operation.path(),
+                    error.message
+                );
+                let error = UpstreamError { kind: ErrorKind::InvalidRequest, message, ..error };
+                Ended::Failed(Failed { failure: AttemptFailure::Refused(error), raw: None, upstream_id })
+            }
+            ended => ended,
+        }
+    }
+}
+
 impl Driver {
     /// Tries one deployment. What is refused is not repaired: there is no table of cures for these endpoints.
     pub(super) async fn operate(
@@ -159,7 +217,9 @@ impl Driver {
     ) -> Result<Option<Whole>, Ended> {
         self.afford().await.map_err(Ended::Final)?;
         let deployment = &live.config.deployments[index];
-        let mut prepared = asked.prepare(&self.inbound, deployment, upstream_model).map_err(Ended::Final)?;
+        let known = self.app.known(live, index, upstream_model);
+        let prepared = asked.prepare(&self.inbound, deployment, &known, upstream_model, &live.seal);
+        let mut prepared = prepared.map_err(Ended::Final)?;
         let body = std::mem::take(&mut prepared.body);
         self.note(live, index, &prepared, &[], upstream_model, body.len());
         let tried = self.ask_operation(live, index, upstream_model, asked, body).await;
@@ -192,7 +252,8 @@ impl Driver {
             // Sound, subtitles and text come as such.
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
         }
-        let answer = self.answer_to(live, index, deployment.dialect, request, self.inbound.stream, true).await?;
+        let answer = self.answer_to(live, index, deployment.dialect, request, self.inbound.stream, true).await;
+        let answer = answer.map_err(|ended| asked.without_path(ended))?;
         let passing = Passing {
             operation: asked.operation,
             input_tokens: asked.input_tokens(&self.inbound.body),

@@ -202,7 +202,7 @@ impl Passing<'_> {
     /// counted: roughly those of a text that was written.
     fn settle(&mut self, at_end: bool) {
         let mut took = self.took;
-        let counts = matches!(self.operation, Operation::Completions | Operation::Embeddings);
+        let counts = matches!(self.operation, Operation::Completions | Operation::Embeddings | Operation::Compact);
         if counts && took.input.is_none() {
             took.input = Some(self.input_tokens.saturating_mul(ONE));
             took.estimated = true;

@@ -404,8 +404,9 @@ impl Relay<'_> {
 
     /// The client may drop these thoughts, and the model may want them back with the next turn.
     fn keep_thoughts(&self, shaper: &Shaper) {
-        if let (Some(conversation), Some(thoughts)) = (&self.prepared.conversation, shaper.thinking()) {
-            conversation.remember(&self.app.recall, shaper.tool_ids(), thoughts);
+        if let Some(conversation) = &self.prepared.conversation {
+            let (seal, family) = (self.line.seal(), &self.deployment.provider);
+            conversation.remember(&self.app.recall, shaper.led_calls(), &seal, family);
         }
     }
 }

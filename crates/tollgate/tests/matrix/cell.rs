@@ -11,6 +11,7 @@ use crate::converse::{self, Talk};
 use crate::loss::{Case, LOSSES, Loss, Lost, Told};
 use crate::support::Gateway;
 use crate::support::http::Answer;
+use crate::thoughts::is_restored;
 use crate::upstream::{Got, Upstream};
 
 pub struct Cell {
@@ -121,12 +122,15 @@ impl Cell {
         self.upstream.plays().read(sent.last().expect("a request reached the upstream"))
     }
 
-    /// After all: every loss was looked at, and the client was told what the table says.
+    /// After all: every loss was looked at, and the client was told what the table says, and what was put back.
     pub async fn check_losses(&self, stage: &Stage) {
         let mut told = BTreeSet::new();
         // Another name for the same limit is no loss.
         if (self.client, self.upstream) == (Client::Chat, Upstream::Azure) {
             told.insert("renamed:max_tokens".to_owned());
+        }
+        if self.case == Case::Thinking && is_restored(self.client, self.upstream, true) {
+            told.insert("restored:thinking".to_owned());
         }
         for loss in self.losses() {
             assert!(self.looked.borrow().contains(&loss.lost), "{}: nothing looks at {:?}", self.name(), loss.lost);

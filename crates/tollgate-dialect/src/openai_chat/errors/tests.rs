@@ -98,6 +98,13 @@ const CASES: &[Case] = &[
     ),
     case(
         404,
+        r#"{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.","type":"invalid_request_error","param":"input","code":null}}"#,
+        InvalidRequest,
+        false,
+        "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.",
+    ),
+    case(
+        404,
         r#"{"error":{"message":"No endpoints found for acme/x:free.","code":404}}"#,
         NotFound,
         false,

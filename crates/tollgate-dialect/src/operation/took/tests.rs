@@ -75,3 +75,14 @@ fn a_stream_is_complete_when_its_last_event_says_so() {
         assert!(!is_complete(event), "{event}");
     }
 }
+
+#[test]
+fn what_goes_into_a_cache_is_a_part_of_the_input() {
+    let answer = r#"{"object": "response.compaction", "output": [], "usage": {"input_tokens": 100, "output_tokens": 7, "total_tokens": 107,
+        "input_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 20}, "output_tokens_details": {"reasoning_tokens": 0}}}"#;
+    let mut took = Took::default();
+    took.read(Operation::Compact, answer);
+    let expected =
+        Usage { cache_read: Some(30), cache_write: Some(20), ..Usage::from_totals(Some(50), None, None, Some(7)) };
+    assert_eq!(took.rounded(), expected);
+}
