@@ -173,7 +173,7 @@ impl Shaper {
         }
         let (reason, stop_sequence) = match (self.stopped.take(), self.finish.take()) {
             (Some(sequence), _) => (StopReason::StopSequence, Some(sequence)),
-            (None, Some((StopReason::Failed, _))) => return Err(failed()),
+            (None, Some((StopReason::Failed, _))) => return Err(failed_without_words()),
             (None, Some(finish)) => finish,
             (None, None) if self.progress == Progress::Nothing => return Err(AnswerError::Empty),
             (None, None) => return Err(AnswerError::Cut),
@@ -254,7 +254,7 @@ impl Shaper {
     }
 }
 
-fn failed() -> AnswerError {
+pub(crate) fn failed_without_words() -> AnswerError {
     AnswerError::Upstream(Box::new(UpstreamError {
         status: 502,
         kind: ErrorKind::Api,

@@ -18,6 +18,7 @@ mod openai_chat;
 mod openai_responses;
 pub mod operation;
 mod overflow;
+mod page;
 pub mod quirks;
 pub mod request;
 mod scan;
@@ -206,20 +207,25 @@ pub enum Forwarded {
 }
 
 /// Looks at one frame of a stream that goes through unchanged but for what a client cannot take. `stream_usage`: a chat client
-/// asked for the usage chunk.
-pub fn forward_frame(dialect: Dialect, frame: &Frame<'_>, stream_usage: bool) -> Forwarded {
+/// asked for the usage chunk. `known`: the counts so far, which stand in for those that the frame lacks.
+pub fn forward_frame(
+    dialect: Dialect,
+    frame: &Frame<'_>,
+    stream_usage: bool,
+    known: &dyn Fn() -> usage::Usage,
+) -> Forwarded {
     match dialect {
-        Dialect::Messages => anthropic_messages::forward::frame(frame),
+        Dialect::Messages => anthropic_messages::forward::frame(frame, known),
         Dialect::Chat => openai_chat::forward::frame(frame, stream_usage),
         Dialect::Responses | Dialect::Converse => Forwarded::AsIs,
         Dialect::Gemini => gemini::forward::frame(frame),
     }
 }
 
-/// The one-piece answer in the same-dialect lane; `None`: as it is.
-pub fn forward_response(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
+/// The one-piece answer in the same-dialect lane; `None`: as it is. `known`: its counts, which stand in for those that it lacks.
+pub fn forward_response(dialect: Dialect, body: &[u8], known: &usage::Usage) -> Option<Vec<u8>> {
     match dialect {
-        Dialect::Messages => anthropic_messages::forward::response(body),
+        Dialect::Messages => anthropic_messages::forward::response(body, known),
         Dialect::Chat => openai_chat::forward::response(body),
         Dialect::Responses | Dialect::Converse => None,
         Dialect::Gemini => gemini::forward::response(body),
@@ -281,6 +287,11 @@ impl StreamDecoder {
         }
     }
 
+    /// The answer is whole, and what may follow is not looked at. Dialects whose end is a frame of its own need no asking.
+    pub fn is_over(&self) -> bool {
+        matches!(self, StreamDecoder::Converse(d) if d.is_over())
+    }
+
     /// The end marker that did not come, where the rest of the answer says that it is whole. Clients wait for it, or take the answer for cut.
     pub fn missing_end(&self) -> &'static [u8] {
         match self {
@@ -297,7 +308,7 @@ impl StreamDecoder {
             StreamDecoder::Chat(d) => d.finish(emit),
             StreamDecoder::Responses(d) => d.finish(emit),
             StreamDecoder::Gemini(d) => d.finish(emit),
-            StreamDecoder::Converse(d) => d.finish(),
+            StreamDecoder::Converse(d) => d.finish(emit),
         }
     }
 }

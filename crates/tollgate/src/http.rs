@@ -78,7 +78,9 @@ pub enum NoEndpoint {
 pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let after = |version| path.strip_prefix(version).filter(|rest: &&str| rest.starts_with('/'));
-    let unversioned = after("/v1").or_else(|| after("/v1beta")).unwrap_or(path);
+    // Cohere's second version has one path that is served.
+    let second = || after("/v2").filter(|rest| *rest == "/rerank");
+    let unversioned = after("/v1").or_else(|| after("/v1beta")).or_else(second).unwrap_or(path);
     let (allowed, found) = match unversioned {
         "/messages" => (Method::POST, Endpoint::Generate { dialect: Dialect::Messages, model: None }),
         "/messages/count_tokens" => (Method::POST, Endpoint::CountTokens { dialect: Dialect::Messages, model: None }),
@@ -195,6 +197,12 @@ pub fn in_query(query: Option<&str>, name: &str) -> Option<String> {
     Some(percent_decode(&value.replace('+', " ")))
 }
 
+/// For a part of an address.
+pub fn percent_encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 /// Model names may hold slashes and colons, which clients send encoded or not.
 pub fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
@@ -293,6 +301,14 @@ mod tests {
                 assert_eq!(found, Ok(Endpoint::Operate { operation, model: Some("a/b".into()) }));
             }
         }
+    }
+
+    #[test]
+    fn rerank_is_also_where_coheres_clients_look_for_it() {
+        let rerank = Ok(Endpoint::Operate { operation: Operation::Rerank, model: None });
+        assert_eq!(at(Method::POST, without_provider("/cohere/v2/rerank")), rerank);
+        assert_eq!(at(Method::POST, "/v2/rerank"), rerank);
+        assert_eq!(at(Method::POST, "/v2/embeddings"), Err(NoEndpoint::UnknownPath));
     }
 
     #[test]

@@ -50,6 +50,7 @@ mod tenant;
 mod toll;
 mod tries;
 mod turn;
+mod unpack;
 mod upstream_limits;
 mod wishes;
 

@@ -118,6 +118,9 @@ pub struct Deployment {
     pub check: CheckRules,
 }
 
+/// In bytes.
+const SHORTEST_SECRET: usize = 8;
+
 impl Deployment {
     /// What is spoken to it for a client of this dialect, by what is known of it.
     pub fn dialect_for(&self, client: Dialect, quirks: &Quirks) -> Dialect {
@@ -163,15 +166,18 @@ impl Deployment {
     }
 
     /// What must not be shown although an upstream quotes it: the key, and what the configuration puts into headers and into
-    /// the address. Shorter texts than these are no secrets, and taking them out would spoil messages.
+    /// the address. Texts shorter than [`SHORTEST_SECRET`], such as the `none` that local servers take for a key, are no secrets, and taking them
+    /// out would spoil messages.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let key = self.credential.as_ref().map(|(_, secret)| secret.expose()).filter(|key| key.len() >= 4);
+        let key = self.credential.as_ref().map(|(_, secret)| secret.expose());
         let headers = self.headers.iter().filter(|(_, value)| value.is_sensitive());
         let headers = headers.filter_map(|(_, value)| value.to_str().ok());
         let query = self.base_url.query().unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
-        let others = headers.chain(query.map(|(_, value)| value)).filter(|value| value.len() >= 8);
-        let identity = self.identity.iter().flat_map(Identity::secrets).filter(|secret| secret.len() >= 4);
-        key.into_iter().chain(identity).chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text))
+        let others = headers.chain(query.map(|(_, value)| value));
+        let identity = self.identity.iter().flat_map(Identity::secrets);
+        let bare =
+            key.into_iter().chain(identity).chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text));
+        bare.filter(|secret| secret.len() >= SHORTEST_SECRET)
     }
 
     /// For messages to people: the address without user names, passwords and queries.
@@ -221,12 +227,12 @@ pub enum ForceStream {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until the first byte of the answer: `timeout`, or `stream_timeout` for a stream.
+    /// Until the first byte of the answer: `timeout`, or `stream_timeout` for a stream. A one-piece answer has to end within it.
     pub first_byte: Duration,
     pub first_byte_stream: Duration,
     /// `stream_timeout` is given.
     pub of_streams: bool,
-    /// Between two pieces of a stream: `stream_timeout`, where it is given. A one-piece answer has `first_byte` for each piece.
+    /// Between two pieces of a stream: `stream_timeout`, else `timeout` where that is shorter than the standard.
     pub idle: Duration,
 }
 

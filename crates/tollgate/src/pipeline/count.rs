@@ -13,7 +13,6 @@ use super::attempt::Driver;
 use super::authenticate::Caller;
 use super::recorder::Recorder;
 use super::reply::{self, Reply};
-use super::route::Route;
 use super::{access, counter, inbound, kept};
 use crate::app::{App, Live};
 use crate::failure::Failure;
@@ -55,8 +54,7 @@ pub async fn answer(
         record.change(Change::new(ChangeKind::Estimated, "input_tokens"));
         return Ok(reply::json(encode_count(dialect, tokens), record));
     };
-    let to = Route::to_one(&route.group, first.unwrap_or_default());
-    let mut driver = Driver::new(app.clone(), live.clone(), inbound, to, record.take());
+    let mut driver = Driver::new(app.clone(), live.clone(), inbound, route.clone(), record.take());
     let counted = match driver.counted_upstream(live, &route, counter).await {
         Some(counted) => Ok(counted),
         None => {

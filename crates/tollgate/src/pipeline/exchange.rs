@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
 use tollgate_dialect::answer::Losses;
@@ -268,7 +268,9 @@ impl Driver {
         let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
         let remaining = upstream_limits::remaining(answer.headers(), SystemTime::now());
         live.abilities[index].health().remains(self.app.now_ms(), self.nth, &remaining);
-        let answer = self.recorder.tapped(answer);
+        let answer = self.recorder.tapped(answer).map_err(|encoding| {
+            AttemptFailure::Broken(format!("the upstream's answer is compressed ({encoding}), which was not asked for"))
+        })?;
         if !answer.status().is_success() {
             return Err(self.refusal(deployment, dialect, answer, passthrough).await.into());
         }
@@ -364,6 +366,8 @@ pub fn upstream_request(
         false => "application/json",
     };
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    // Without a word a server may compress as it likes (RFC 9110, 12.5.3).
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
     if to.dialect == Dialect::Messages {
         messages_headers(headers, deployment, known, client);

@@ -265,6 +265,7 @@ impl Driver {
             deployment,
             price: known.price,
             stream: self.inbound.stream,
+            began,
         };
         live.abilities[index].health().answering(self.app.now_ms(), began.elapsed());
         passing.run(answer).await.map_err(Ended::from)

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
 use tollgate_dialect::error::{Change, ChangeKind};
 use tollgate_dialect::frame::sse::{Frame, Piece, SseReader};
 use tollgate_dialect::json::members;
@@ -14,7 +15,7 @@ use super::attempt::Whole;
 use super::exchange::Failed;
 use super::line::Line;
 use super::recorder::Recorder;
-use super::relay::{MAX_PIECE, may_be_events, next_data};
+use super::relay::{MAX_PIECE, Patience, may_be_events, next_data};
 use super::tap::Tapped;
 use super::{reply, upstream_limits};
 use tollgate_policy::price::Price;
@@ -37,6 +38,8 @@ pub struct Passing<'p> {
     pub deployment: &'p Deployment,
     pub price: Option<Price>,
     pub stream: bool,
+    /// When the request went up.
+    pub began: Instant,
 }
 
 impl Passing<'_> {
@@ -70,9 +73,8 @@ impl Passing<'_> {
     }
 
     async fn next(&mut self, body: &mut Tapped) -> Result<Option<Bytes>, Failure> {
-        let timeouts = &self.deployment.timeouts;
-        let idle = if self.stream { timeouts.idle } else { timeouts.first_byte };
-        next_data(self.line, idle, true, body).await
+        let patience = Patience::between_pieces(&self.deployment.timeouts, self.stream, self.began);
+        next_data(self.line, patience, true, body).await
     }
 
     /// JSON in one piece.
@@ -167,7 +169,9 @@ impl Passing<'_> {
         while let Some(chunk) = next {
             self.line.write(|out| out.extend_from_slice(&chunk));
             self.line.drained().await;
-            next = self.next(&mut body).await?;
+            // Sound goes on to the client as it comes, at the pace of the client.
+            let patience = Patience::idle(self.deployment.timeouts.idle);
+            next = next_data(self.line, patience, true, &mut body).await?;
         }
         self.line.is_whole();
         Ok(None)

@@ -19,6 +19,7 @@ use super::pass_through::Through;
 use super::pieces::Pieces;
 use super::rate_headers;
 use super::recorder::Recorder;
+use crate::capture::redact::is_secret;
 use crate::config::model::{Config, Deployment};
 use crate::config::pass_through::PassThrough;
 use crate::failure::Failure;
@@ -175,7 +176,7 @@ pub fn without_secrets(mut text: String, config: &Config) -> String {
 
 fn credentials(config: &Config) -> impl Iterator<Item = &str> {
     let passing = config.settings.pass_through.iter().flat_map(PassThrough::secrets);
-    config.deployments.iter().flat_map(Deployment::secrets).chain(passing)
+    config.deployments.iter().flat_map(Deployment::secrets).chain(passing).filter(|secret| is_secret(secret))
 }
 
 /// An error as a whole answer.
@@ -255,7 +256,7 @@ pub fn headers(record: &Recorder) -> HeaderMap {
         let ms = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
         headers.insert("x-tollgate-queued-ms", HeaderValue::from(ms));
     }
-    record.admission.put_headers(&mut headers);
+    record.admission.put_headers(record.cost_nanos, &mut headers);
     if record.deployment.is_some() {
         headers.insert("x-tollgate-attempts", HeaderValue::from(record.attempts));
     }

@@ -13,6 +13,7 @@ use crate::config::model::Deployment;
 use crate::failure::Failure;
 
 /// One route that is asked for an answer.
+#[derive(Clone)]
 pub struct Route {
     /// The name by which it was asked for.
     pub name: String,

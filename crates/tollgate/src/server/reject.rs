@@ -54,7 +54,7 @@ impl Guarded {
             ),
             _ => (ErrorKind::InvalidRequest, "Bad Request", "The request is not valid HTTP."),
         };
-        tracing::warn!(request_id = %id, status = code, message, "request rejected before it could be read");
+        tracing::warn!(request_id = %id, status = code, error = message, "request rejected before it could be read");
         let error = PublicError { should_retry: Some(false), ..PublicError::new(code, kind, message) };
         let body = encode_error(dialect, &error, &id);
         let mut answer = format!(

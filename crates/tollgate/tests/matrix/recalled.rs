@@ -2,7 +2,7 @@
 //! place, or nothing.
 
 use serde_json::{Value, json};
-use tollgate_sim::{Answer, MessagesStrictness, Part, Sim, Step, signature};
+use tollgate_sim::{Answer, ChatStrictness, MessagesStrictness, Part, Sim, Step, signature};
 
 use crate::client::{Ask, Client, FORMS, Form, Seen};
 use crate::converse::{Talk, sent, to};
@@ -266,7 +266,8 @@ fn s12_no_caller_is_given_the_thoughts_of_another() {
 #[test]
 fn s12_googles_chat_endpoint_gets_its_signatures_back_from_a_client_that_drops_them() {
     isolated(|| async {
-        let sim = Sim::start(Upstream::Chat.plays().sim()).await;
+        let takes = ChatStrictness::default().accepting(&["extra_content"]);
+        let sim = Sim::start(Upstream::Chat.plays().sim().chat(takes)).await;
         let base = format!("{}/v1", sim.base_url());
         let params = json!({"model": "gemini/gemini-3-pro", "endpoint": "chat", "api_base": base, "api_key": "key"});
         let gateway =

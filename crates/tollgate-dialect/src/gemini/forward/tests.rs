@@ -117,6 +117,25 @@ fn each_kind_of_tools_gets_an_entry_of_its_own_where_only_one_is_taken() {
 }
 
 #[test]
+fn arguments_of_calls_are_not_asked_for_in_pieces() {
+    let body =
+        r#"{"contents":[],"toolConfig":{"functionCallingConfig":{"mode":"AUTO","streamFunctionCallArguments":true}}}"#;
+    let whole = r#"{"contents":[],"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}}}"#;
+    let changes = vec!["dropped:streamFunctionCallArguments".to_string()];
+    assert_eq!(forwarded(&Quirks::default(), body), (whole.to_string(), changes.clone()));
+    let snake = body.replace("toolConfig", "tool_config").replace("functionCallingConfig", "function_calling_config");
+    let snake = snake.replace("streamFunctionCallArguments", "stream_function_call_arguments");
+    assert_eq!(forwarded(&Quirks::default(), &snake).1, changes);
+}
+
+#[test]
+fn an_end_mark_of_other_dialects_stays_here() {
+    let of = |data: &str| frame(&Frame { event: "", data: data.as_bytes(), raw: data.as_bytes() });
+    assert!(matches!(of("[DONE]"), Forwarded::Drop));
+    assert!(matches!(of(r#"{"candidates":[]}"#), Forwarded::AsIs));
+}
+
+#[test]
 fn older_models_get_no_ids_and_no_levels() {
     let gemini = GeminiQuirks { ids: false, thinking: GeminiThinking::Budget, ..GeminiQuirks::default() };
     let quirks = Quirks { gemini, ..Quirks::default() };

@@ -228,6 +228,16 @@ fn errors_of_every_shape_and_vendor_are_understood() {
 }
 
 #[test]
+fn azures_reason_stands_behind_the_code_under_either_name() {
+    for inner in ["innererror", "inner_error"] {
+        let body = format!(
+            r#"{{"error":{{"message":"blocked","type":null,"code":null,"{inner}":{{"code":"ResponsibleAIPolicyViolation"}}}}}}"#
+        );
+        assert_eq!(decode(400, body.as_bytes()).kind, ErrorKind::ContentPolicy, "{inner}");
+    }
+}
+
+#[test]
 fn code_and_parameter_are_kept() {
     let error = decode(400, CASES[0].body.as_bytes());
     assert_eq!((error.code.as_deref(), error.param.as_deref()), (Some("unsupported_parameter"), Some("max_tokens")));

@@ -217,7 +217,7 @@ fn push_media<'r>(
             text.push(&Text::plain(&String::from_utf8_lossy(&decoded)));
             pieces.push(Piece::Text { text, cache });
         }
-        (MediaKind::Document, url) if out.quirks().pdf => {
+        (MediaKind::Document, url) if out.files => {
             if let Some(text) = about(media) {
                 out.change(ChangeKind::Textualised, "context");
                 pieces.push(Piece::text(text));

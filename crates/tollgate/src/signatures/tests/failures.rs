@@ -124,7 +124,7 @@ fn failures() -> Vec<(Failure, &'static str)> {
         (attempt(AttemptFailure::TimedOut(Phase::FirstByte), true), "tollgate-timeout"),
         (attempt(AttemptFailure::TimedOut(Phase::FirstByte), false), "tollgate-timeout"),
         (attempt(AttemptFailure::TimedOut(Phase::Idle), true), "tollgate-timeout"),
-        (attempt(AttemptFailure::TimedOut(Phase::Idle), false), "tollgate-timeout"),
+        (attempt(AttemptFailure::TimedOut(Phase::Total), false), "tollgate-timeout"),
         (attempt(AttemptFailure::Broken("the upstream sent an empty answer".into()), true), "tollgate-broken-answer"),
         (
             attempt(AttemptFailure::Broken("the upstream's answer cannot be read: no choices".into()), true),
