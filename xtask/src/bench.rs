@@ -6,8 +6,10 @@
 
 mod bodies;
 mod count;
+mod cpu;
 mod load;
 mod mock;
+mod pairs;
 mod process;
 
 use std::fs;
@@ -21,6 +23,8 @@ use load::{Load, Outcome};
 use process::Process;
 
 const CONNECTIONS: usize = 16;
+/// Built in a fraction of a release's time.
+const EXAMPLES: &str = "release-fast";
 
 struct Scenario {
     name: &'static str,
@@ -47,25 +51,32 @@ const SCENARIOS: [Scenario; 4] = [
 pub enum What {
     /// CPU per request
     Requests,
+    /// What a request takes of the gateway: CPU inside and outside the kernel, by thread, switches of threads, instructions
+    Cpu,
     /// Time of many token counts at once
     Count,
-    /// CPU of the codecs alone, for every pair of dialects
+    /// CPU of the codecs alone, for every pair of dialects, and their instructions
     Pairs,
     /// Time until a known key may call
     Key,
 }
 
-/// What needs no HTTP. `release-fast` is built in a fraction of a release's time.
+/// What needs no HTTP.
 fn measure_example(package: &str, example: &str) -> Result<(), String> {
-    const ARGS: [&str; 4] = ["run", "--quiet", "--profile", "release-fast"];
-    run::show(run::cargo().args(ARGS).args(["--package", package, "--example", example]))
+    run::show(run::cargo().args(["run", "--quiet", "--profile", EXAMPLES]).args([
+        "--package",
+        package,
+        "--example",
+        example,
+    ]))
 }
 
 pub fn run(what: What, seconds: u64, rounds: usize, binary: Option<PathBuf>) -> Result<(), String> {
     match what {
-        What::Pairs => measure_example("tollgate-dialect", "pairs"),
+        What::Pairs => pairs::run(),
         What::Key => measure_example("tollgate-store", "key"),
         What::Requests => with_mock(binary, |binary, work, upstream| measure_requests(seconds, binary, work, upstream)),
+        What::Cpu => with_mock(binary, |binary, work, upstream| cpu::run(seconds, binary, work, upstream)),
         What::Count => with_mock(binary, |binary, work, upstream| {
             let addr = free_address()?;
             let command = tollgate(binary, work, addr, upstream)?;
@@ -151,9 +162,14 @@ fn tollgate(binary: &Path, work: &Path, addr: SocketAddr, upstream: SocketAddr) 
         load::KEY
     );
     fs::write(&config, yaml).map_err(|error| format!("cannot write {}: {error}", config.display()))?;
+    // A ledger of earlier runs would make this one dearer.
+    let data = work.join("data");
+    if data.exists() {
+        fs::remove_dir_all(&data).map_err(|error| format!("cannot empty {}: {error}", data.display()))?;
+    }
     let mut command = Command::new(binary);
     command.args(["serve", "--host", "127.0.0.1", "--port", &addr.port().to_string()]);
-    command.arg("--config").arg(&config).arg("--data-dir").arg(work.join("data"));
+    command.arg("--config").arg(&config).arg("--data-dir").arg(data);
     Ok(command)
 }
 

@@ -3,6 +3,9 @@
 //! A coding agent's request of about 120 KB is read and written for the upstream, and an answer of 100 pieces of text and a call
 //! with its arguments in 20 pieces is read from the upstream's stream and written for the client. Where both speak one dialect it
 //! is that lane. Time is that of the thread on a core, so it hardly depends on what else the machine does.
+//!
+//! With the names of client and upstream and a number it does one pair's work so often and prints nothing, for a program that counts
+//! instructions.
 
 use std::hint::black_box;
 
@@ -28,12 +31,21 @@ const BATCHES: u32 = 7;
 
 fn main() {
     let conversation = conversation().to_string();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [client, upstream, times] = &arguments[..] {
+        let named = |name: &str| DIALECTS.into_iter().find(|dialect| dialect.name() == name).expect("a dialect's name");
+        let (client, upstream) = (named(client), named(upstream));
+        let (body, stream) = (client_body(client, &conversation), upstream_stream(upstream));
+        for _ in 0..times.parse().expect("a number") {
+            black_box(request(client, upstream, &body) + answer(client, upstream, &stream));
+        }
+        return;
+    }
     println!("{} bytes of request", conversation.len());
     println!("| client | {} |", DIALECTS.map(Dialect::name).join(" | "));
     println!("|---|{}", "---:|".repeat(DIALECTS.len()));
     for client in DIALECTS {
-        let asked = decode_request(Dialect::Messages, conversation.as_bytes()).expect("a request");
-        let body = with_target(|target| encode_request(client, &asked, target).expect("a body").body);
+        let body = client_body(client, &conversation);
         let cells = DIALECTS.map(|upstream| {
             let stream = upstream_stream(upstream);
             let request = cheapest(|| request(client, upstream, &body));
@@ -42,6 +54,12 @@ fn main() {
         });
         println!("| {} | {} |", client.name(), cells.join(" | "));
     }
+}
+
+/// The conversation in the client's words.
+fn client_body(client: Dialect, conversation: &str) -> Vec<u8> {
+    let asked = decode_request(Dialect::Messages, conversation.as_bytes()).expect("a request");
+    with_target(|target| encode_request(client, &asked, target).expect("a body").body)
 }
 
 fn with_target<T>(work: impl FnOnce(&Target<'_>) -> T) -> T {

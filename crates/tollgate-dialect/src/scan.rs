@@ -328,15 +328,14 @@ fn number(bytes: &[u8]) -> Option<usize> {
 #[inline]
 pub fn plain_until(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = u64::MAX / 255;
-    // Sets the high bit of the lowest byte that is zero; above that one, bits may be wrong.
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    for _ in 0..3 {
+    for _ in 0..4 {
         let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
         let word = u64::from_le_bytes(*chunk);
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let quote = zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-        let found = (control | quote | backslash) & (ONES * 0x80);
+        // With one bit turned, the quote comes next after the control characters. A byte from which more is taken than it has gets
+        // its high bit; above the lowest one of these, bits may be wrong.
+        let below = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+        let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+        let found = (below | backslash) & !word & (ONES * 0x80);
         if found != 0 {
             return at + (found.trailing_zeros() / 8) as usize;
         }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::embed::{OwnForm, own_form};
 use crate::faults::{Content, Faults, Frame, Piece, Shape};
 use crate::operations::Operation;
 use crate::places::Place;
@@ -149,6 +150,9 @@ impl Call<'_> {
                 return self.play_step(&body, Provider::Messages, refusal);
             }
         }
+        if let Some(form) = own_form(&self.head.uri).filter(|_| self.head.method == Method::POST) {
+            return self.in_own_form(&*form);
+        }
         if let Some(method) = gemini::Method::of(&self.head.uri)
             && self.head.method == Method::POST
             && plays(Provider::Gemini)
@@ -200,6 +204,20 @@ impl Call<'_> {
         body["stream"] = json!(method.streams());
         let plan = self.play_step(&body, Provider::Gemini, refusal)?;
         Ok(if method.streams() && !method.events { plan.into_array() } else { plan })
+    }
+
+    fn in_own_form(&self, form: &dyn OwnForm) -> Result<Plan, Refusal> {
+        let config = &self.state.config;
+        match form.on_aws() {
+            true if config.aws.is_none() => converse::check_key(&self.head.headers, config.key.as_deref())?,
+            false if config.google.is_none() => {
+                gemini::check_key(&self.head.headers, self.head.uri.query(), config.key.as_deref())?;
+            }
+            _ => {}
+        }
+        let body = form.read(self.bytes)?;
+        let provider = if form.on_aws() { Provider::Invoke } else { Provider::Gemini };
+        self.play_step(&body, provider, |status, words| form.refusal(status, words))
     }
 
     fn invoke(&self, method: &invoke::Method) -> Result<Plan, Refusal> {
@@ -278,6 +296,12 @@ impl Call<'_> {
             let (kind, bytes) = operation.whole(body);
             let mut plan = Plan::new(200, kind, Content::Pieces(Vec::new()));
             plan.set_body(bytes);
+            return plan;
+        }
+        if let Some(form) = own_form(&self.head.uri) {
+            let (headers, text) = form.answer(body);
+            let mut plan = Plan::text(200, "application/json; charset=UTF-8", text);
+            plan.headers.extend(headers);
             return plan;
         }
         let prompts = &self.state.prompts;

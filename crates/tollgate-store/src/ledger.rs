@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_policy::budget::PotKey;
 
 pub mod apply;
+mod many;
 pub(crate) mod opening;
 mod party;
 pub mod retention;
@@ -21,11 +22,13 @@ pub struct Begun {
     pub request_id: String,
     /// The windows that the charge falls in are those of this moment, whenever it ends. Milliseconds since 1970.
     pub at_ms: u64,
+    #[serde(skip_serializing_if = "is_default")]
     pub payer: Payer,
     /// The route's name.
     pub model: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pots: Vec<Counted>,
 }
 
@@ -33,10 +36,15 @@ pub struct Begun {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Payer {
+    #[serde(skip_serializing_if = "is_default")]
     pub key_hash: Arc<str>,
+    #[serde(skip_serializing_if = "is_default")]
     pub team_id: Arc<str>,
+    #[serde(skip_serializing_if = "is_default")]
     pub user_id: Arc<str>,
+    #[serde(skip_serializing_if = "is_default")]
     pub organisation_id: Arc<str>,
+    #[serde(skip_serializing_if = "is_default")]
     pub end_user: Arc<str>,
 }
 
@@ -61,10 +69,14 @@ pub struct Charge {
     pub provider: String,
     /// The provider's name for the model.
     pub upstream_model: String,
+    #[serde(skip_serializing_if = "is_default")]
     pub tokens: Tokens,
+    #[serde(skip_serializing_if = "is_default")]
     pub cost_nanos: u64,
     /// At least one count is our own.
+    #[serde(skip_serializing_if = "is_default")]
     pub estimated: bool,
+    #[serde(skip_serializing_if = "is_default")]
     pub status: Status,
     pub duration_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,10 +88,15 @@ pub struct Charge {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tokens {
+    #[serde(skip_serializing_if = "is_default")]
     pub input: u64,
+    #[serde(skip_serializing_if = "is_default")]
     pub output: u64,
+    #[serde(skip_serializing_if = "is_default")]
     pub cache_read: u64,
+    #[serde(skip_serializing_if = "is_default")]
     pub cache_write: u64,
+    #[serde(skip_serializing_if = "is_default")]
     pub reasoning: u64,
 }
 
@@ -122,6 +139,11 @@ impl Status {
     pub fn from_word(word: &str) -> Option<Status> {
         Status::ALL.into_iter().find(|status| status.word() == word)
     }
+}
+
+/// Left out of the journal, of which every line is written and read once for each request.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A line of the ledger: a request from its beginning to its end.

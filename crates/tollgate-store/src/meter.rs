@@ -51,7 +51,7 @@ pub struct Settings {
     pub zone: TimeZone,
     /// How long requests are served from what the database last said.
     pub away: Duration,
-    /// How much spending is put down at most while the database is away; a request takes about 1 KB.
+    /// How much spending is put down at most while the database is away; a request takes up to 1 KB.
     pub journal_bytes: u64,
 }
 

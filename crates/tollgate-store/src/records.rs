@@ -83,8 +83,14 @@ impl Records {
     }
 
     /// The request is over: its record is kept.
-    pub fn end(&self, record: Record) {
-        self.shard(&record.id).remove(&record.id);
+    pub fn end(&self, record: Shared) {
+        let id = lock(&record).id.clone();
+        self.shard(&id).remove(&id);
+        // Copied only where somebody looks at it.
+        let record = match Arc::try_unwrap(record) {
+            Ok(record) => record.into_inner().unwrap_or_else(PoisonError::into_inner),
+            Err(shared) => lock(&shared).clone(),
+        };
         let record = Arc::new(record);
         lock(&self.latest).push(record.clone());
         if let Some(queue) = self.file.as_ref().and_then(|file| file.queue.as_ref()) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::Method;
 use tollgate_dialect::Dialect;
-use tollgate_dialect::operation::Operation;
+use tollgate_dialect::operation::{Operation, Speaks};
 
 use crate::admin::routes::{self, Found};
 
@@ -16,9 +16,10 @@ pub enum Endpoint {
         dialect: Dialect,
         model: Option<String>,
     },
-    /// Another endpoint of OpenAI's API, which passes as it is.
+    /// Another endpoint of OpenAI's API, or Gemini's of the same.
     Operate {
         operation: Operation,
+        speaks: Speaks,
         model: Option<String>,
     },
     /// The same for a count of tokens.
@@ -95,7 +96,7 @@ pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         "/tollgate/requests" => (Method::GET, Endpoint::Requests),
         "/api/hello" | "" => (Method::GET, Endpoint::Hello),
         other => match Operation::at(other) {
-            Some(operation) => (Method::POST, Endpoint::Operate { operation, model: None }),
+            Some(operation) => (Method::POST, Endpoint::Operate { operation, speaks: Speaks::OpenAi, model: None }),
             None => return nested(method, other),
         },
     };
@@ -130,7 +131,8 @@ fn nested(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         }
         for operation in Operation::ALL {
             if let Some(model) = rest.strip_suffix(operation.path()).filter(|model| !model.is_empty()) {
-                let found = Endpoint::Operate { operation, model: Some(percent_decode(model)) };
+                let model = Some(percent_decode(model));
+                let found = Endpoint::Operate { operation, speaks: Speaks::OpenAi, model };
                 return only(Method::POST, method, found);
             }
         }
@@ -186,8 +188,14 @@ fn gemini(path: &str) -> Option<Endpoint> {
     match method {
         "generateContent" | "streamGenerateContent" => Some(Endpoint::Generate { dialect, model }),
         "countTokens" => Some(Endpoint::CountTokens { dialect, model }),
+        "embedContent" => Some(embeds(Speaks::EmbedContent, model)),
+        "batchEmbedContents" => Some(embeds(Speaks::BatchEmbedContents, model)),
         _ => None,
     }
+}
+
+fn embeds(speaks: Speaks, model: Option<String>) -> Endpoint {
+    Endpoint::Operate { operation: Operation::Embeddings, speaks, model }
 }
 
 /// The value of a name in a query.
@@ -282,6 +290,12 @@ mod tests {
         assert_eq!(at(Method::POST, vertex), Ok(generate("m")));
         let count = Endpoint::CountTokens { dialect: Dialect::Gemini, model: Some("m".into()) };
         assert_eq!(at(Method::POST, "/v1beta/models/m:countTokens"), Ok(count));
+        for (method, speaks) in
+            [("embedContent", Speaks::EmbedContent), ("batchEmbedContents", Speaks::BatchEmbedContents)]
+        {
+            let found = at(Method::POST, &format!("/v1beta/models/a%2Fb:{method}"));
+            assert_eq!(found, Ok(embeds(speaks, Some("a/b".into()))));
+        }
         assert_eq!(
             at(Method::GET, "/v1beta/models/m:generateContent"),
             Err(NoEndpoint::WrongMethod { allowed: Method::POST })
@@ -294,18 +308,25 @@ mod tests {
     fn every_endpoint_of_openai_also_has_the_model_in_its_path() {
         for operation in Operation::ALL {
             for path in [format!("/v1{}", operation.path()), operation.path().to_string()] {
-                assert_eq!(at(Method::POST, &path), Ok(Endpoint::Operate { operation, model: None }), "{path}");
+                assert_eq!(
+                    at(Method::POST, &path),
+                    Ok(Endpoint::Operate { operation, speaks: Speaks::OpenAi, model: None }),
+                    "{path}"
+                );
             }
             for prefix in ["/openai/deployments", "/engines", "/v1/engines"] {
                 let found = at(Method::POST, &format!("{prefix}/a%2Fb{}", operation.path()));
-                assert_eq!(found, Ok(Endpoint::Operate { operation, model: Some("a/b".into()) }));
+                assert_eq!(
+                    found,
+                    Ok(Endpoint::Operate { operation, speaks: Speaks::OpenAi, model: Some("a/b".into()) })
+                );
             }
         }
     }
 
     #[test]
     fn rerank_is_also_where_coheres_clients_look_for_it() {
-        let rerank = Ok(Endpoint::Operate { operation: Operation::Rerank, model: None });
+        let rerank = Ok(Endpoint::Operate { operation: Operation::Rerank, speaks: Speaks::OpenAi, model: None });
         assert_eq!(at(Method::POST, without_provider("/cohere/v2/rerank")), rerank);
         assert_eq!(at(Method::POST, "/v2/rerank"), rerank);
         assert_eq!(at(Method::POST, "/v2/embeddings"), Err(NoEndpoint::UnknownPath));

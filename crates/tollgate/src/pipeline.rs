@@ -21,6 +21,7 @@ mod check;
 mod count;
 mod counter;
 pub(crate) mod exchange;
+mod fare;
 mod fit;
 mod flow;
 pub(crate) mod inbound;
@@ -48,6 +49,7 @@ mod spend;
 mod tap;
 mod tenant;
 mod toll;
+mod translating;
 mod tries;
 mod turn;
 mod unpack;
@@ -81,7 +83,7 @@ pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Reque
     };
     let dialect = match &found {
         Ok(Endpoint::Generate { dialect, .. }) => *dialect,
-        Ok(Endpoint::Operate { operation, .. }) => operation.dialect(),
+        Ok(Endpoint::Operate { operation, speaks, .. }) => operation::dialect_of(*operation, *speaks),
         Ok(Endpoint::Kept { .. }) => Dialect::Responses,
         Ok(Endpoint::CountTokens { dialect, .. }) => *dialect,
         _ => authenticate::dialect_of(request.headers(), request.uri().path()),
@@ -123,9 +125,9 @@ async fn answer(
             let inbound = inbound::read(live, dialect, model, request).await?;
             call(app, live, caller, (&path, marks), inbound, record).await
         }
-        Endpoint::Operate { operation, model } => {
+        Endpoint::Operate { operation, speaks, model } => {
             let marks = Marks::of(live, &request)?;
-            let inbound = operation::read(live, operation, model, request).await?;
+            let inbound = operation::read(live, (operation, speaks), model, request).await?;
             call(app, live, caller, (&path, marks), inbound, record).await
         }
         Endpoint::CountTokens { dialect, model } => {
@@ -176,7 +178,7 @@ async fn call(
     let asking = admit::Admitting { app: &app, live, caller: &caller, end_user, request_id: &record.id };
     record.admission = asking.admit(&mut inbound, &route).await?;
     record.changes = inbound.changes.clone();
-    let driver = attempt::Driver::new(app, live.clone(), inbound, route, record.take());
+    let driver = Box::new(attempt::Driver::new(app, live.clone(), inbound, route, record.take()));
     let reply = kept::watched(reply::from_driver(driver).await, keeping);
     Ok(retried::taken_down(reply, ticket))
 }

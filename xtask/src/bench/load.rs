@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,17 +43,27 @@ impl Load {
 
     pub fn run(&self, connections: usize, time: Duration) -> Outcome {
         let until = Instant::now() + time;
+        self.work_at(connections, || Instant::now() < until)
+    }
+
+    /// So many requests altogether, however long they take.
+    pub fn run_count(&self, connections: usize, requests: usize) -> Outcome {
+        let begun = AtomicUsize::new(0);
+        self.work_at(connections, || begun.fetch_add(1, Ordering::Relaxed) < requests)
+    }
+
+    fn work_at(&self, connections: usize, goes_on: impl Fn() -> bool + Sync) -> Outcome {
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..connections).map(|_| scope.spawn(|| self.work(until))).collect();
+            let workers: Vec<_> = (0..connections).map(|_| scope.spawn(|| self.work(&goes_on))).collect();
             let outcomes = workers.into_iter().filter_map(|worker| worker.join().ok());
             outcomes.fold(Outcome::default(), |sum, one| Outcome { good: sum.good + one.good, bad: sum.bad + one.bad })
         })
     }
 
-    fn work(&self, until: Instant) -> Outcome {
+    fn work(&self, goes_on: impl Fn() -> bool) -> Outcome {
         let (request, mut outcome) = (self.request(), Outcome::default());
         let mut connection = None;
-        while Instant::now() < until {
+        while goes_on() {
             let open = match connection.take() {
                 Some(open) => Ok(open),
                 None => Connection::open(self.to),

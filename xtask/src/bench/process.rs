@@ -1,5 +1,6 @@
 //! A gateway's process tree: start, CPU time, memory, end.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -12,6 +13,12 @@ const GATEWAY_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
 
 pub struct Process(Child);
+
+#[derive(Clone, Copy, Default)]
+pub struct Thread {
+    pub nanos: u64,
+    pub switches: u64,
+}
 
 /// Whether there are two cores and the program to choose one.
 fn can_pin() -> bool {
@@ -57,7 +64,7 @@ impl Process {
         let process = Self(child);
         let start = Instant::now();
         while TcpStream::connect(addr).is_err() {
-            if start.elapsed() > Duration::from_secs(20) {
+            if start.elapsed() > Duration::from_secs(60) {
                 return Err(format!("no answer on {addr}; see {}", log.display()));
             }
             pause();
@@ -65,14 +72,42 @@ impl Process {
         Ok(process)
     }
 
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// CPU time of the tree so far.
     pub fn cpu(&self) -> Duration {
+        let (user, kernel) = self.user_and_kernel();
+        user + kernel
+    }
+
+    /// The same in two parts.
+    pub fn user_and_kernel(&self) -> (Duration, Duration) {
         let ticks = |pid: u32| {
             let fields = stat(pid)?;
+            let ticks = |at: usize| fields.get(at)?.parse::<u32>().ok();
             // utime and stime, and those of children that have ended.
-            fields.get(11..15)?.iter().map(|field| field.parse::<u32>().ok()).sum::<Option<u32>>()
+            Some((ticks(11)? + ticks(13)?, ticks(12)? + ticks(14)?))
         };
-        tree(self.0.id()).into_iter().filter_map(ticks).sum::<u32>() * TICK
+        let all = tree(self.0.id()).into_iter().filter_map(ticks);
+        let (user, kernel) = all.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        (user * TICK, kernel * TICK)
+    }
+
+    /// What each kind of thread of the process has used so far, by its name.
+    pub fn threads(&self) -> BTreeMap<String, Thread> {
+        let mut threads: BTreeMap<String, Thread> = BTreeMap::new();
+        let folder = fs::read_dir(format!("/proc/{}/task", self.0.id()));
+        for task in folder.into_iter().flatten().flatten() {
+            let read = |file: &str| fs::read_to_string(task.path().join(file)).unwrap_or_default();
+            let thread = threads.entry(read("comm").trim_end().to_owned()).or_default();
+            // The first of three: nanoseconds on a core.
+            thread.nanos += read("schedstat").split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0);
+            let switches = |line: &str| line.split_once("ctxt_switches:")?.1.trim().parse::<u64>().ok();
+            thread.switches += read("status").lines().filter_map(switches).sum::<u64>();
+        }
+        threads
     }
 
     pub fn peak_memory_kib(&self) -> u64 {
@@ -118,6 +153,6 @@ fn tree(root: u32) -> Vec<u32> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "there is no runtime here whose thread this could block")]
-fn pause() {
+pub fn pause() {
     std::thread::sleep(Duration::from_millis(10));
 }

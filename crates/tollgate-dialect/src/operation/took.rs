@@ -31,7 +31,7 @@ pub struct Took {
     pub estimated: bool,
 }
 
-const ONE: u64 = 1_000_000_000;
+pub(super) const ONE: u64 = 1_000_000_000;
 
 impl Took {
     /// What is known from the request alone: the characters to be spoken, and the query.
@@ -46,6 +46,32 @@ impl Took {
             _ => {}
         }
         took
+    }
+
+    /// So many whole tokens of input, and nothing else.
+    pub fn tokens(input: Option<u64>) -> Took {
+        Took { input: input.map(|tokens| tokens.saturating_mul(ONE)), ..Took::default() }
+    }
+
+    /// What two calls of one request took together. Where one of them does not tell, nobody knows.
+    #[must_use]
+    pub fn and(self, other: &Took) -> Took {
+        let both = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
+        Took {
+            input: both(self.input, other.input),
+            cached: self.cached.saturating_add(other.cached),
+            cache_written: self.cache_written.saturating_add(other.cache_written),
+            input_image: self.input_image.saturating_add(other.input_image),
+            input_audio: self.input_audio.saturating_add(other.input_audio),
+            output: both(self.output, other.output),
+            output_image: self.output_image.saturating_add(other.output_image),
+            output_audio: self.output_audio.saturating_add(other.output_audio),
+            images: self.images.saturating_add(other.images),
+            queries: self.queries.saturating_add(other.queries),
+            seconds: self.seconds.saturating_add(other.seconds),
+            characters: self.characters.saturating_add(other.characters),
+            estimated: self.estimated || other.estimated,
+        }
     }
 
     /// Adds what an answer or an event of a stream says.
@@ -66,6 +92,10 @@ impl Took {
             let whole = member(answer, "data").and_then(items).map_or(0, |images| images.len() as u64);
             let streamed = member(answer, "type").is_some_and(|kind| kind.ends_with(".completed\""));
             self.images = self.images.saturating_add((whole + u64::from(streamed)).saturating_mul(ONE));
+            // Where nothing is said of kinds, an image is all there is.
+            if self.output_image == 0 {
+                self.output_image = self.output.unwrap_or(0);
+            }
         }
     }
 
@@ -154,7 +184,7 @@ fn fractions(object: &str, edits: &mut Vec<(Range<usize>, u64)>) {
 }
 
 /// The last of a name counts, as for most readers of JSON.
-fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     let members = members(object).ok()?;
     members.into_iter().rev().find(|(own, _)| *own == name).map(|(_, value)| value)
 }

@@ -168,3 +168,21 @@ proptest! {
         prop_assert_eq!(walked.is_ok(), accepts(&text));
     }
 }
+
+#[test]
+fn what_ends_a_run_of_plain_text_is_found_wherever_it_stands() {
+    let ends = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // Neighbours that differ from what ends a run by one bit or by one.
+    for plain in [b'a', b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa0, 0xa2, 0xdc, 0xff] {
+        for length in [1, 7, 8, 9, 31, 32, 33, 40, 70] {
+            for (at, byte) in (0..length).flat_map(|at| (0..=255).map(move |byte| (at, byte))) {
+                let mut text = vec![plain; length];
+                text[at] = byte;
+                assert_eq!(plain_until(&text, 0), if ends(byte) { at } else { length }, "{text:?}");
+                // Of several the first counts.
+                text[length - 1] = b'"';
+                assert_eq!(plain_until(&text, 0), if ends(byte) { at } else { length - 1 }, "{text:?}");
+            }
+        }
+    }
+}

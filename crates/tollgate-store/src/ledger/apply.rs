@@ -1,17 +1,18 @@
 //! Charges go into the database: each exactly once, however often it is tried. Rows of the ledger, hours, balances and leases are
 //! written in one transaction, the latter only for rows that were not there.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::tz::TimeZone;
 use sqlx::{Any, AnyConnection, Transaction};
 use tollgate_policy::budget::PotKey;
 use tollgate_policy::window::{Window, hour_of};
 
+use super::many::Many;
 use super::opening::{end, name, open};
 use super::party::{self, Parties};
 use super::{Counted, Entry, Tokens};
-use crate::database::{Database, StoreError};
+use crate::database::{Database, Kind, StoreError};
 
 /// Pots that are remembered to be open; when there are more, all are forgotten and looked for again.
 const MOST_OPEN: usize = 200_000;
@@ -21,7 +22,17 @@ pub struct Applier {
     pub database: Database,
     pub zone: TimeZone,
     parties: Parties,
-    open: HashSet<String>,
+    open: HashSet<PotKey>,
+    statements: Statements,
+}
+
+struct Statements {
+    rows: Many,
+    usage_hours: Many,
+    usage_days: Many,
+    tag_hours: Many,
+    tag_days: Many,
+    balances: Many,
 }
 
 /// What came of a batch.
@@ -62,7 +73,8 @@ struct Sum<'a> {
 
 impl Applier {
     pub fn new(database: Database, zone: TimeZone) -> Applier {
-        Applier { database, zone, parties: Parties::default(), open: HashSet::new() }
+        let statements = Statements::new(database.kind);
+        Applier { database, zone, parties: Parties::default(), open: HashSet::new(), statements }
     }
 
     /// `replica`: whose leases cover the charges.
@@ -72,13 +84,13 @@ impl Applier {
         }
         let mut transaction = self.database.pool.begin().await?;
         let opened = self.open_pots(&mut transaction, entries).await?;
-        let all: Vec<&Entry> = entries.iter().collect();
-        let parties = self.parties.write(&mut transaction, &all).await?;
-        let added = add_rows(&mut transaction, &all).await?;
-        let fresh: Vec<&Entry> = all.into_iter().filter(|entry| added.contains(&entry.begun.charge)).collect();
-        add_usage(&mut transaction, &fresh, &self.zone).await?;
+        let mut rows = party::of(entries);
+        let parties = self.parties.write(&mut transaction, &rows).await?;
+        let added = add_rows(&mut transaction, &self.statements, &rows).await?;
+        rows.retain(|(entry, _)| added.contains(&entry.begun.charge));
+        add_usage(&mut transaction, &self.statements, &rows, &self.zone).await?;
         let sums = sums(entries, &added);
-        add_balances(&mut transaction, &sums).await?;
+        add_balances(&mut transaction, &self.statements, &sums).await?;
         let mut applied = Applied { added: added.len(), ..Applied::default() };
         for (pot, sum) in &sums {
             let key = &sum.counted.key;
@@ -106,24 +118,29 @@ impl Applier {
         &self,
         transaction: &mut Transaction<'_, Any>,
         entries: &[Entry],
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Vec<PotKey>, StoreError> {
         let counted = entries.iter().flat_map(|entry| &entry.begun.pots);
-        let new: BTreeMap<String, &Counted> =
-            counted.map(|counted| (name(&counted.key), counted)).filter(|(pot, _)| !self.open.contains(pot)).collect();
+        let new = counted.filter(|counted| !self.open.contains(&counted.key));
+        let new = by_name(new.map(|counted| (&counted.key, counted)).collect());
         for counted in new.values() {
             open(transaction, &counted.key, counted.end_ms, &self.zone).await?;
         }
-        Ok(new.into_keys().collect())
+        Ok(new.into_values().map(|counted| counted.key.clone()).collect())
     }
 }
 
+/// In the order in which all replicas go through pots.
+fn by_name<T>(pots: HashMap<&PotKey, T>) -> BTreeMap<String, T> {
+    pots.into_iter().map(|(key, of)| (name(key), of)).collect()
+}
+
 fn sums<'a>(entries: &'a [Entry], added: &HashSet<String>) -> BTreeMap<String, Sum<'a>> {
-    let mut sums: BTreeMap<String, Sum<'a>> = BTreeMap::new();
+    let mut sums: HashMap<&PotKey, Sum<'a>> = HashMap::new();
     for entry in entries {
         let new = if added.contains(&entry.begun.charge) { entry.charge.cost_nanos as i64 } else { 0 };
         for counted in &entry.begun.pots {
             let sum = Sum { counted, cost: 0, held_cost: 0, settled: 0 };
-            let sum = sums.entry(name(&counted.key)).or_insert(sum);
+            let sum = sums.entry(&counted.key).or_insert(sum);
             sum.cost += new;
             if counted.held {
                 // It is the one that says that the pot has a cap.
@@ -133,45 +150,65 @@ fn sums<'a>(entries: &'a [Entry], added: &HashSet<String>) -> BTreeMap<String, S
             }
         }
     }
-    sums
+    by_name(sums)
 }
 
-/// Statements for many rows are made for these numbers of rows only, so that the database knows them by heart.
-fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let size = [32, 4, 1].into_iter().find(|size| *size <= rows.len())?;
-        let (chunk, rest) = rows.split_at(size);
-        rows = rest;
-        Some(chunk)
+impl Statements {
+    fn new(kind: Kind) -> Statements {
+        Statements {
+            rows: Many::new(kind, 16, |places| {
+                format!(
+                    "INSERT INTO ledger (at_ms, charge, request_id, party, status, input_tokens, output_tokens, \
+                     cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nanos, estimated, duration_ms, \
+                     first_token_ms, attempts, tags) VALUES {places} ON CONFLICT (at_ms, charge) DO NOTHING RETURNING charge"
+                )
+            }),
+            usage_hours: upsert(kind, "usage_hours", "hour_ms, party, status"),
+            usage_days: upsert(kind, "usage_days", "day_ms, party, status"),
+            tag_hours: upsert(kind, "tag_hours", "hour_ms, tag, status"),
+            tag_days: upsert(kind, "tag_days", "day_ms, tag, status"),
+            balances: Many::new(kind, 8, |places| {
+                format!(
+                    "INSERT INTO balances (pot, scope_kind, scope_id, model, period, start_ms, end_ms, spent_nanos) \
+                     VALUES {places} ON CONFLICT (pot) DO UPDATE SET spent_nanos = balances.spent_nanos + excluded.spent_nanos"
+                )
+            }),
+        }
+    }
+}
+
+fn upsert(kind: Kind, table: &str, key: &str) -> Many {
+    const COLUMNS: [&str; 7] = [
+        "requests",
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "reasoning_tokens",
+        "cost_nanos",
+    ];
+    let sums = COLUMNS.map(|column| format!("{column} = {table}.{column} + excluded.{column}")).join(", ");
+    let columns = COLUMNS.join(", ");
+    Many::new(kind, 10, |places| {
+        format!("INSERT INTO {table} ({key}, {columns}) VALUES {places} ON CONFLICT ({key}) DO UPDATE SET {sums}")
     })
 }
 
-/// `($1, $2), ($3, $4)`.
-fn places(rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let places: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
-        format!("({})", places.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
-
 /// The charges of the rows that were not there.
-async fn add_rows(connection: &mut AnyConnection, entries: &[&Entry]) -> Result<HashSet<String>, StoreError> {
-    let mut added = HashSet::with_capacity(entries.len());
-    for chunk in chunks(entries) {
-        let insert = format!(
-            "INSERT INTO ledger (at_ms, charge, request_id, party, status, input_tokens, output_tokens, \
-             cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nanos, estimated, duration_ms, \
-             first_token_ms, attempts, tags) VALUES {} ON CONFLICT (at_ms, charge) DO NOTHING RETURNING charge",
-            places(chunk.len(), 16)
-        );
-        let mut query = sqlx::query_as(sqlx::AssertSqlSafe(insert));
-        for Entry { begun, charge } in chunk {
+async fn add_rows(
+    connection: &mut AnyConnection,
+    statements: &Statements,
+    rows: &[(&Entry, i64)],
+) -> Result<HashSet<String>, StoreError> {
+    let mut added = HashSet::with_capacity(rows.len());
+    for (insert, part) in statements.rows.parts(rows) {
+        let mut query = sqlx::query_as(insert);
+        for (Entry { begun, charge }, party) in part {
             query = query
                 .bind(begun.at_ms as i64)
                 .bind(begun.charge.as_str())
                 .bind(begun.request_id.as_str())
-                .bind(party::id(&begun.payer, &begun.model, charge))
+                .bind(*party)
                 .bind(charge.status.word());
             for count in counts(&charge.tokens) {
                 query = query.bind(count);
@@ -198,20 +235,25 @@ fn counts(tokens: &Tokens) -> [i64; 5] {
 type Sums = [i64; 7];
 
 /// Into hours and days, of parties and of tags.
-async fn add_usage(connection: &mut AnyConnection, entries: &[&Entry], zone: &TimeZone) -> Result<(), StoreError> {
+async fn add_usage(
+    connection: &mut AnyConnection,
+    statements: &Statements,
+    rows: &[(&Entry, i64)],
+    zone: &TimeZone,
+) -> Result<(), StoreError> {
     let mut by_party: BTreeMap<(i64, i64, &str), Sums> = BTreeMap::new();
     let mut by_tag: BTreeMap<(i64, &str, &str), Sums> = BTreeMap::new();
-    for Entry { begun, charge } in entries {
+    for (Entry { begun, charge }, party) in rows {
         let [input, output, read, write, reasoning] = counts(&charge.tokens);
         let row = [1, input, output, read, write, reasoning, charge.cost_nanos as i64];
         let (hour, status) = (hour_of(begun.at_ms, zone) as i64, charge.status.word());
-        add(by_party.entry((hour, party::id(&begun.payer, &begun.model, charge), status)).or_default(), &row);
+        add(by_party.entry((hour, *party, status)).or_default(), &row);
         begun.tags.iter().for_each(|tag| add(by_tag.entry((hour, tag, status)).or_default(), &row));
     }
-    add_sums(connection, "usage_hours (hour_ms, party", &by_party).await?;
-    add_sums(connection, "usage_days (day_ms, party", &of_days(&by_party, zone)).await?;
-    add_sums(connection, "tag_hours (hour_ms, tag", &by_tag).await?;
-    add_sums(connection, "tag_days (day_ms, tag", &of_days(&by_tag, zone)).await
+    add_sums(connection, &statements.usage_hours, &by_party).await?;
+    add_sums(connection, &statements.usage_days, &of_days(&by_party, zone)).await?;
+    add_sums(connection, &statements.tag_hours, &by_tag).await?;
+    add_sums(connection, &statements.tag_days, &of_days(&by_tag, zone)).await
 }
 
 fn add(sums: &mut Sums, more: &Sums) {
@@ -231,19 +273,18 @@ fn of_days<'a, T: Ord + Copy>(
     days
 }
 
-/// `table`: its name and the first two columns of its key, the third of which is the status.
 async fn add_sums<'a, T>(
     connection: &mut AnyConnection,
-    table: &str,
+    upsert: &Many,
     sums: &BTreeMap<(i64, T, &'a str), Sums>,
 ) -> Result<(), StoreError>
 where
     T: Copy + sqlx::Encode<'a, Any> + sqlx::Type<Any>,
 {
     let rows: Vec<_> = sums.iter().collect();
-    for chunk in chunks(&rows) {
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(upsert(table, chunk.len())));
-        for ((time, of, status), sums) in chunk {
+    for (upsert, part) in upsert.parts(&rows) {
+        let mut query = sqlx::query(upsert);
+        for ((time, of, status), sums) in part {
             query = sums.iter().fold(query.bind(*time).bind(*of).bind(*status), |query, sum| query.bind(*sum));
         }
         query.execute(&mut *connection).await?;
@@ -251,37 +292,15 @@ where
     Ok(())
 }
 
-fn upsert(table: &str, rows: usize) -> String {
-    const COLUMNS: [&str; 7] = [
-        "requests",
-        "input_tokens",
-        "output_tokens",
-        "cache_read_tokens",
-        "cache_write_tokens",
-        "reasoning_tokens",
-        "cost_nanos",
-    ];
-    let (name, key) = table.split_once(" (").unwrap_or((table, ""));
-    let sums: Vec<String> =
-        COLUMNS.iter().map(|column| format!("{column} = {name}.{column} + excluded.{column}")).collect();
-    format!(
-        "INSERT INTO {name} ({key}, status, {}) VALUES {} ON CONFLICT ({key}, status) DO UPDATE SET {}",
-        COLUMNS.join(", "),
-        places(rows, 10),
-        sums.join(", ")
-    )
-}
-
-async fn add_balances(connection: &mut AnyConnection, sums: &BTreeMap<String, Sum<'_>>) -> Result<(), StoreError> {
+async fn add_balances(
+    connection: &mut AnyConnection,
+    statements: &Statements,
+    sums: &BTreeMap<String, Sum<'_>>,
+) -> Result<(), StoreError> {
     let rows: Vec<_> = sums.iter().filter(|(_, sum)| sum.cost != 0).collect();
-    for chunk in chunks(&rows) {
-        let insert = format!(
-            "INSERT INTO balances (pot, scope_kind, scope_id, model, period, start_ms, end_ms, spent_nanos) VALUES {} \
-             ON CONFLICT (pot) DO UPDATE SET spent_nanos = balances.spent_nanos + excluded.spent_nanos",
-            places(chunk.len(), 8)
-        );
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(insert));
-        for (pot, sum) in chunk {
+    for (upsert, part) in statements.balances.parts(&rows) {
+        let mut query = sqlx::query(upsert);
+        for (pot, sum) in part {
             let key = &sum.counted.key;
             query = query
                 .bind(pot.as_str())

@@ -39,7 +39,8 @@ impl Line {
         if checksum(json) != sum {
             return None;
         }
-        serde_json::from_slice(json).ok()
+        // Texts are then not looked through one by one.
+        serde_json::from_str(std::str::from_utf8(json).ok()?).ok()
     }
 }
 
@@ -63,11 +64,45 @@ fn checksum(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Tokens;
 
     #[test]
     fn the_checksum_is_that_of_the_standard() {
         // The check value of CRC-32/ISO-HDLC in the catalogue of parametrised CRC algorithms.
         assert_eq!(checksum(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out_and_read_again() {
+        let begun = Begun { charge: "a-1".to_string(), model: "m".to_string(), ..Begun::default() };
+        let free = Line::Free { begun: begun.clone(), of: Charge { attempts: 1, ..Charge::default() } };
+        let hold = Line::Hold { begun: begun.clone(), nanos: 7 };
+        for line in [&free, &hold] {
+            let mut written = line.write().unwrap();
+            assert_eq!(written.pop(), Some(b'\n'));
+            assert_eq!(Line::read(&written).as_ref(), Some(line));
+        }
+        assert_eq!(
+            Line::hold(&begun, 7).unwrap()[9..],
+            *b"{\"hold\":{\"begun\":{\"charge\":\"a-1\",\"request_id\":\"\",\"at_ms\":0,\"model\":\"m\"},\"nanos\":7}}\n"
+        );
+    }
+
+    #[test]
+    fn a_line_of_an_earlier_version_in_which_all_stands_is_read() {
+        let json = r#"{"settle":{"charge":"a-1","of":{"deployment":"d","provider":"p","upstream_model":"u","tokens":{"input":1,"output":0,"cache_read":0,"cache_write":0,"reasoning":0},"cost_nanos":9,"estimated":false,"status":"answered","duration_ms":3,"attempts":1}}}"#;
+        let read = Line::read(format!("{:08x} {json}", checksum(json.as_bytes())).as_bytes());
+        let of = Charge {
+            deployment: "d".to_string(),
+            provider: "p".to_string(),
+            upstream_model: "u".to_string(),
+            tokens: Tokens { input: 1, ..Tokens::default() },
+            cost_nanos: 9,
+            duration_ms: 3,
+            attempts: 1,
+            ..Charge::default()
+        };
+        assert_eq!(read, Some(Line::Settle { charge: "a-1".to_string(), of }));
     }
 
     #[test]

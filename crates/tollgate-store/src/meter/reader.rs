@@ -42,9 +42,11 @@ impl Reader {
             let Some(file) = &mut self.file else { break };
             file.read_until(b'\n', &mut self.line)?;
             if self.line.pop_if(|end| *end == b'\n').is_some() {
-                let line = std::mem::take(&mut self.line);
+                let mut line = std::mem::take(&mut self.line);
                 self.length += line.len() as u64 + 1;
                 entries.extend(self.take(&line));
+                line.clear();
+                self.line = line;
             } else if self.segment < last {
                 // Cut short for ever.
                 self.line.clear();

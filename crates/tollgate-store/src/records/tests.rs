@@ -7,14 +7,27 @@ fn record(id: &str) -> Record {
     Record { id: id.into(), outcome: Outcome::Answered, ..Record::default() }
 }
 
+fn shared(id: &str) -> Shared {
+    Arc::new(Mutex::new(record(id)))
+}
+
+#[test]
+fn a_record_that_somebody_holds_at_its_end_is_kept_as_well() {
+    let records = Records::open(None).unwrap();
+    let held = records.begin(record("req_a"));
+    records.end(held.clone());
+    assert_eq!(records.find("req_a"), Some(record("req_a")));
+    assert_eq!(*lock(&held), record("req_a"));
+}
+
 #[test]
 fn a_request_is_found_under_way_and_after_its_end() {
     let records = Records::open(None).unwrap();
     let shared = records.begin(record("req_a"));
     lock(&shared).model = "kimi".into();
     assert_eq!(records.find("req_a").unwrap().model, "kimi");
-    let done = lock(&shared).clone();
-    records.end(Record { outcome: Outcome::Failed, ..done });
+    lock(&shared).outcome = Outcome::Failed;
+    records.end(shared);
     assert_eq!(records.find("req_a").unwrap().outcome, Outcome::Failed);
     assert_eq!(records.find("req_b"), None);
 }
@@ -23,7 +36,7 @@ fn a_request_is_found_under_way_and_after_its_end() {
 fn the_latest_come_first_and_those_under_way_before_all() {
     let records = Records::open(None).unwrap();
     for id in ["req_1", "req_2", "req_3"] {
-        records.end(record(id));
+        records.end(shared(id));
     }
     records.begin(Record { outcome: Outcome::UnderWay, ..record("req_4") });
     let ids = |all: Vec<Record>| all.into_iter().map(|r| r.id).collect::<Vec<_>>();
@@ -35,7 +48,7 @@ fn the_latest_come_first_and_those_under_way_before_all() {
 fn memory_is_bounded() {
     let records = Records::open(None).unwrap();
     for n in 0..20_000 {
-        records.end(record(&format!("req_{n}")));
+        records.end(shared(&format!("req_{n}")));
     }
     let latest = lock(&records.latest);
     assert!(latest.bytes <= MAX_MEMORY_BYTES);
@@ -47,13 +60,13 @@ fn memory_is_bounded() {
 fn records_are_on_disk_shortly_after_and_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let records = Records::open(Some(folder.path())).unwrap();
-    records.end(record("req_kept"));
+    records.end(shared("req_kept"));
     let began = Instant::now();
     while find_in_files(folder.path(), "req_kept").unwrap().is_none() {
         assert!(began.elapsed() < Duration::from_secs(20), "never written");
         std::thread::yield_now();
     }
-    records.end(record("req_last"));
+    records.end(shared("req_last"));
     drop(records);
     assert_eq!(find_in_files(folder.path(), "req_last").unwrap(), Some(record("req_last")), "the end waits for it");
     let again = Records::open(Some(folder.path())).unwrap();

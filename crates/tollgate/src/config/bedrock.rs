@@ -111,7 +111,10 @@ fn endpoint(params: &Section<'_, '_>, mantle: bool) -> Option<String> {
 
 /// The path of a call of Claude in its own form.
 pub fn path(model: &str, stream: bool) -> String {
-    let method = if stream { "invoke-with-response-stream" } else { "invoke" };
+    path_of_method(model, if stream { "invoke-with-response-stream" } else { "invoke" })
+}
+
+pub fn path_of_method(model: &str, method: &str) -> String {
     format!("/model/{}/{method}", in_path(model))
 }
 

@@ -24,6 +24,7 @@ use super::section::Section;
 use super::target::{self, Target};
 use super::vertex;
 use super::yaml::{Entry, Map, Node, Value};
+use crate::registry::catalogue;
 
 /// What holds for every deployment that does not say otherwise.
 #[derive(Debug, Default)]
@@ -190,6 +191,8 @@ fn one(
     let overlay = overlay(params, info, &target.row.name, facts_of);
     let known = of_model(&target.row.name, facts_of, &overlay);
     let price = price.or(known.price);
+    // A check asks as a chat client would, whatever `mode` says or does not say.
+    check.possible &= catalogue::find(&target.row.name, facts_of).is_none_or(|listed| listed.converses());
     // Behind a wildcard each model has a price of its own.
     if bounds.budget.is_some() && price.is_none() && !target.model.contains('*') {
         let at = params.entry("max_budget").map_or(params.at, |entry| entry.at);

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 use jiff::tz::TimeZone;
-use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Json;
+use tollgate_dialect::operation::Host;
 use tollgate_dialect::quirks::{Api, Quirks};
+use tollgate_dialect::{Dialect, in_path};
 use tollgate_policy::access;
 use tollgate_policy::authorise::AccessGroups;
 use tollgate_policy::glob::Glob;
@@ -146,6 +147,28 @@ impl Deployment {
             Paths::OfPublisher => self.url(&vertex::path(dialect, model, stream)),
             Paths::OfModel if dialect == Dialect::Messages => self.url(&bedrock::path(model, stream)),
             Paths::Plain | Paths::OfDeployment(_) | Paths::OfModel => self.url(&dialect.path_for(model, stream)),
+        }
+    }
+
+    /// Whose API it has, as far as endpoints go that are no conversation.
+    pub fn host(&self) -> Option<Host> {
+        match (self.dialect, &self.paths) {
+            // Whoever has OpenAI's Responses has its other endpoints.
+            (Dialect::Chat | Dialect::Responses, _) => Some(Host::OpenAi),
+            (Dialect::Gemini, Paths::OfPublisher) => Some(Host::Vertex),
+            (Dialect::Gemini, _) => Some(Host::Gemini),
+            (Dialect::Converse | Dialect::Messages, Paths::OfModel) => Some(Host::Bedrock),
+            (Dialect::Converse | Dialect::Messages, _) => None,
+        }
+    }
+
+    /// Where a method of a model is called: `embedContent`, or a path of OpenAI's.
+    pub fn address_of_method(&self, model: &str, method: &str) -> String {
+        match (self.dialect, &self.paths) {
+            (Dialect::Chat | Dialect::Responses, _) => self.url(method),
+            (_, Paths::OfPublisher) => self.url(&vertex::path_of_method(model, method)),
+            (_, Paths::OfModel) => self.url(&bedrock::path_of_method(model, method)),
+            _ => self.url(&format!("{}/{}:{method}", Dialect::Gemini.path(), in_path(model))),
         }
     }
 

@@ -107,7 +107,8 @@ impl Driver {
     }
 
     /// `None`: the answer went out as a stream. A failure is an answer too; after the commit it is told in the stream.
-    pub async fn run(mut self) -> Option<Whole> {
+    /// In a box, as futures are copied whole when they are made.
+    pub async fn run(mut self: Box<Self>) -> Option<Whole> {
         let ended = self.routes().await;
         self.recorder.ended = true;
         if let Some(id) = ended.as_ref().err().and_then(Failure::deployment) {

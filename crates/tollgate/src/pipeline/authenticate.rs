@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use subtle::ConstantTimeEq;
 use tollgate_dialect::Dialect;
 use tollgate_policy::access::{Role, Scope};
@@ -18,7 +18,12 @@ use crate::sign_in::{self, Bearer};
 use crate::unix_time::unix_ms;
 
 /// Where clients put their key, besides `Authorization: Bearer`.
-const KEY_HEADERS: [&str; 4] = ["x-api-key", "api-key", "x-goog-api-key", "x-litellm-api-key"];
+static KEY_HEADERS: [HeaderName; 4] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("x-litellm-api-key"),
+];
 
 /// Who calls.
 #[derive(Clone, Debug)]
@@ -167,8 +172,8 @@ pub async fn caller(
 }
 
 /// The header may hold a key of ours.
-pub fn is_credential(name: &http::HeaderName) -> bool {
-    *name == http::header::AUTHORIZATION || KEY_HEADERS.contains(&name.as_str())
+pub fn is_credential(name: &HeaderName) -> bool {
+    *name == http::header::AUTHORIZATION || KEY_HEADERS.contains(name)
 }
 
 pub fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
@@ -177,7 +182,7 @@ pub fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    let others = KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name)).filter_map(|value| {
+    let others = KEY_HEADERS.iter().flat_map(|name| headers.get_all(name)).filter_map(|value| {
         let value = value.to_str().ok()?.trim();
         // LiteLLM's own header may carry the scheme as well.
         Some(value.strip_prefix("Bearer ").unwrap_or(value))

@@ -274,9 +274,12 @@ fn head(dialect: Dialect, body: &[u8]) -> Result<Head<'_>, Failure> {
     Ok(head)
 }
 
+static END_USER_HEADERS: [HeaderName; 2] =
+    [HeaderName::from_static("x-litellm-customer-id"), HeaderName::from_static("x-litellm-end-user-id")];
+
 /// LiteLLM's headers for it (1.109.1) go before the body's `user`.
 fn end_user(headers: &HeaderMap, user: Option<&Json<'_>>) -> Option<String> {
-    let header = ["x-litellm-customer-id", "x-litellm-end-user-id"].iter().find_map(|name| headers.get(*name));
+    let header = END_USER_HEADERS.iter().find_map(|name| headers.get(name));
     let named = header.and_then(|value| value.to_str().ok()).map(str::to_string);
     named.or_else(|| Some(user?.as_text()?.decode().into_owned())).filter(|name| !name.trim().is_empty())
 }

@@ -1,4 +1,5 @@
-//! Endpoints that are no conversation: the client's body goes to the same path of a provider, with another model's name.
+//! Endpoints that are no conversation: the client's body goes to the same path of a provider, with another model's name. Providers that
+//! have a form of their own are asked in that (`translating.rs`).
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use http::{HeaderValue, Uri};
 use hyper::body::Incoming;
 use tollgate_dialect::error::{ErrorKind, Invalid, Unsupported, UpstreamError};
 use tollgate_dialect::json::{Json, members};
-use tollgate_dialect::operation::{Form, Operation, Took};
+use tollgate_dialect::operation::{Form, Operation, Speaks, Task, Took, Way};
 use tollgate_dialect::sealed::Seal;
 use tollgate_dialect::{Dialect, answer, decode_count_request};
 use tollgate_policy::budget::Estimate;
@@ -16,6 +17,7 @@ use tollgate_policy::price::Price;
 
 use super::attempt::{Driver, Whole};
 use super::exchange::{Address, Ended, Failed, lacks_path, upstream_request};
+use super::fare::Fare;
 use super::inbound::{self, Inbound};
 use super::passing::Passing;
 use super::prepare::{self, Prepared};
@@ -31,6 +33,7 @@ use crate::tokens;
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub operation: Operation,
+    pub speaks: Speaks,
     /// The body is a form, of this `content-type`.
     form: Option<HeaderValue>,
 }
@@ -38,14 +41,14 @@ pub struct Asked {
 /// A request of one of these endpoints.
 pub async fn read(
     live: &Live,
-    operation: Operation,
+    (operation, speaks): (Operation, Speaks),
     path_model: Option<String>,
     request: http::Request<Incoming>,
 ) -> Result<Inbound, Failure> {
     let (parts, body) = inbound::receive(live, request).await?;
     let form = parts.headers.get(CONTENT_TYPE).filter(|value| Form::is_meant(value.to_str().unwrap_or(""))).cloned();
-    let asked = Asked { operation, form };
-    let dialect = operation.dialect();
+    let asked = Asked { operation, speaks, form: form.filter(|_| speaks == Speaks::OpenAi) };
+    let dialect = dialect_of(operation, speaks);
     let mut inbound = match &asked.form {
         // What decides is read as from JSON; the configuration's rules are for JSON and leave forms alone.
         Some(kind) => {
@@ -78,14 +81,24 @@ fn parsed<'b>(kind: &HeaderValue, body: &'b [u8]) -> Result<Form<'b>, Invalid> {
     Form::parse(kind.to_str().unwrap_or(""), body)
 }
 
+/// In what form errors are told.
+pub fn dialect_of(operation: Operation, speaks: Speaks) -> Dialect {
+    match speaks {
+        Speaks::OpenAi => operation.dialect(),
+        Speaks::EmbedContent | Speaks::BatchEmbedContents => Dialect::Gemini,
+    }
+}
+
 impl Asked {
     /// The deployments of a route that serve it.
     pub fn able(&self, app: &App, live: &Live, route: &Route) -> Result<Vec<usize>, Failure> {
         let deployment = |index: &usize| &live.config.deployments[*index];
         let is_able = |index: &usize| match self.operation.dialect() {
             Dialect::Responses => route.speaks(app, live, *index) == Dialect::Responses,
-            // Whoever has OpenAI's Responses has its other endpoints.
-            _ => matches!(deployment(index).dialect, Dialect::Chat | Dialect::Responses),
+            _ => {
+                let model = super::route::upstream_model(live, &route.name, deployment(index));
+                self.task(deployment(index), &model, "").and_then(|task| task.way()).is_some()
+            }
         };
         let able: Vec<usize> = route.deployments.iter().copied().filter(is_able).collect();
         if !able.is_empty() {
@@ -107,13 +120,26 @@ impl Asked {
         Err(Failure::Unsupported(Unsupported {
             param: "model".into(),
             message: format!(
-                "/v1{} needs an OpenAI-compatible provider; the deployments of {} are of {}, whose API has no such endpoint \
-                 (litellm_params.model decides).",
+                "/v1{} needs an OpenAI-compatible provider{}; the deployments of {} are of {}, whose API has no such endpoint for \
+                 this model (litellm_params.model decides).",
                 self.operation.path(),
+                self.operation.others(),
                 route.group,
                 all.join(", ")
             ),
         }))
+    }
+
+    /// What it is for a deployment; `None`: its provider has nothing but conversations.
+    fn task<'t>(&self, deployment: &Deployment, model: &'t str, label: &'t str) -> Option<Task<'t>> {
+        Some(Task {
+            operation: self.operation,
+            speaks: self.speaks,
+            host: deployment.host()?,
+            model,
+            label,
+            drop_params: deployment.drop_params,
+        })
     }
 
     /// The text of a body, as far as it is one.
@@ -152,11 +178,13 @@ impl Asked {
         Estimate::new(price, input, cache_writes(body), 0, 0).plus(price.cost_of(&most))
     }
 
+    /// The body in OpenAI's form, with what the configuration says; one that is forwarded in its own form stays as it is.
     fn prepare(
         &self,
         inbound: &Inbound,
         deployment: &Deployment,
         known: &Known,
+        task: Option<&Task<'_>>,
         model: &str,
         seal: &Seal,
     ) -> Result<Prepared, Failure> {
@@ -177,8 +205,16 @@ impl Asked {
             prepared.body = parsed(kind, &inbound.body)?.with("model", model);
             return Ok(prepared);
         }
+        let translated = match task {
+            Some(task) if matches!(task.way(), Some(Way::Forwards)) => {
+                prepared.body = inbound.body.to_vec();
+                return Ok(prepared);
+            }
+            Some(task) => task.as_openai(self.text(&inbound.body))?,
+            None => None,
+        };
         let name = Json::of(&serde_json::Value::String(model.to_string()));
-        let (body, _) = rewrite::set_first_of(&["model"], &name, &inbound.body)
+        let (body, _) = rewrite::set_first_of(&["model"], &name, translated.as_deref().unwrap_or(&inbound.body))
             .ok_or_else(|| Invalid::new("", "The request body is not valid JSON."))?;
         prepared.body = body;
         prepare::configure(&mut prepared, deployment);
@@ -218,11 +254,21 @@ impl Driver {
         self.afford().await.map_err(Ended::Final)?;
         let deployment = &live.config.deployments[index];
         let known = self.app.known(live, index, upstream_model);
-        let prepared = asked.prepare(&self.inbound, deployment, &known, upstream_model, &live.seal);
+        let label = format!("{}/{upstream_model}", deployment.provider);
+        let task = asked.task(deployment, upstream_model, &label);
+        let prepared = asked.prepare(&self.inbound, deployment, &known, task.as_ref(), upstream_model, &live.seal);
         let mut prepared = prepared.map_err(Ended::Final)?;
         let body = std::mem::take(&mut prepared.body);
+        let work = match task {
+            Some(task) => task.work(asked.text(&body)).map_err(|error| Ended::Final(error.into()))?,
+            None => None,
+        };
+        prepared.changes.extend(work.iter().flat_map(|work| work.changes.clone()));
         self.note(live, index, &prepared, &[], upstream_model, body.len());
-        let tried = self.ask_operation(live, index, upstream_model, asked, body).await;
+        let tried = match work {
+            Some(work) => self.translate(live, index, upstream_model, asked, work).await,
+            None => self.ask_operation(live, index, upstream_model, asked, body).await,
+        };
         self.recorder.attempt_ended(tried.as_ref().err().map(|ended| self.failure_for_record(live, ended)));
         tried
     }
@@ -255,19 +301,25 @@ impl Driver {
         let answer = self.answer_to(live, index, deployment.dialect, request, self.inbound.stream, true).await;
         let answer = answer.map_err(|ended| asked.without_path(ended))?;
         let passing = Passing {
-            operation: asked.operation,
-            input_tokens: asked.input_tokens(&self.inbound.body),
-            took: Took::asked(asked.operation, asked.text(&self.inbound.body)),
-            spent_before: self.recorder.cost_nanos,
-            text_bytes: 0,
+            fare: self.fare(asked, known.price),
             line: &mut self.line,
             record: &mut self.recorder,
             deployment,
-            price: known.price,
             stream: self.inbound.stream,
             began,
         };
         live.abilities[index].health().answering(self.app.now_ms(), began.elapsed());
         passing.run(answer).await.map_err(Ended::from)
+    }
+
+    pub(super) fn fare(&self, asked: &Asked, price: Option<Price>) -> Fare {
+        Fare {
+            operation: asked.operation,
+            input_tokens: asked.input_tokens(&self.inbound.body),
+            took: Took::asked(asked.operation, asked.text(&self.inbound.body)),
+            text_bytes: 0,
+            spent_before: self.recorder.cost_nanos,
+            price,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What happened to a request: its record while it is made, and one log line when it is over, however it ended.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -338,12 +338,10 @@ impl Recorder {
         }
     }
 
-    fn finished(&mut self, status: u16) -> record::Record {
-        let mut record = match &self.shared {
-            // Others may look at it until the finished one is in its place.
-            Some(shared) => shared.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            None => std::mem::take(&mut self.own),
-        };
+    fn finished(&mut self, status: u16) -> Shared {
+        let own = || Arc::new(Mutex::new(std::mem::take(&mut self.own)));
+        let shared = self.shared.take().unwrap_or_else(own);
+        let mut record = shared.lock().unwrap_or_else(PoisonError::into_inner);
         record.ended_ms = Some(self.elapsed_ms());
         record.status = Some(status);
         record.outcome = match &self.error {
@@ -362,7 +360,8 @@ impl Recorder {
             estimated: self.usage.estimated,
         };
         record.cost_nanos = self.cost_nanos;
-        record
+        drop(record);
+        shared
     }
 }
 
@@ -408,7 +407,8 @@ impl Drop for Recorder {
         // Every failure can be explained, also of what never reached a model.
         if self.shared.is_some() || self.error.is_some() {
             let record = self.finished(status);
-            if let Some(taken) = self.tap.take().and_then(|tap| tap.finish(&record)) {
+            let finish = |tap: Tap| tap.finish(&record.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Some(taken) = self.tap.take().and_then(finish) {
                 self.app.captures.take(taken);
             }
             self.app.records.end(record);

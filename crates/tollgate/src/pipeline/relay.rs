@@ -484,7 +484,7 @@ fn is_end(frame: &Frame<'_>) -> bool {
         || matches!(frame.event, "message_stop" | "response.completed" | "response.incomplete" | "response.failed")
 }
 
-fn failure(error: AnswerError) -> Failed {
+pub(super) fn failure(error: AnswerError) -> Failed {
     match error {
         AnswerError::Upstream(error) => Failure::Refused(*error).into(),
         other => Failure::Broken(other.to_string()).into(),

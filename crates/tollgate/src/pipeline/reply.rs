@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::slice;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,6 +27,20 @@ use crate::failure::Failure;
 use crate::signatures;
 use crate::unix_time::unix_ms;
 
+/// A request's own.
+pub static IDS: [HeaderName; 3] = [
+    HeaderName::from_static("request-id"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-litellm-call-id"),
+];
+static DEPLOYMENT: [HeaderName; 2] =
+    [HeaderName::from_static("x-tollgate-deployment"), HeaderName::from_static("x-litellm-model-id")];
+static MODEL: HeaderName = HeaderName::from_static("x-litellm-model-group");
+static CHANGES: HeaderName = HeaderName::from_static("x-tollgate-changes");
+static COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
+const OUR_VERSION: HeaderName = HeaderName::from_static("x-litellm-version");
+const QUEUED: HeaderName = HeaderName::from_static("x-tollgate-queued-ms");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
 const VERSION: HeaderValue = HeaderValue::from_static(concat!("tollgate-", env!("CARGO_PKG_VERSION")));
 
 pub type Reply = http::Response<ReplyBody>;
@@ -117,7 +132,7 @@ impl From<Whole> for Reply {
 }
 
 /// Runs the driver until the answer is whole or committed.
-pub async fn from_driver(driver: Driver) -> Reply {
+pub async fn from_driver(driver: Box<Driver>) -> Reply {
     let outlet = driver.outlet();
     let kind = driver.stream_type();
     let mut driving: Driving = Box::pin(driver.run());
@@ -234,31 +249,31 @@ pub fn json(body: Vec<u8>, record: &mut Recorder) -> Reply {
 pub fn headers(record: &Recorder) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(16);
     // A value that stands under several names is made once.
-    let mut put = |names: &[&'static str], value: &str| {
+    let mut put = |names: &[HeaderName], value: &str| {
         let Ok(value) = HeaderValue::from_str(value) else { return };
         for name in names {
-            headers.insert(HeaderName::from_static(name), value.clone());
+            headers.insert(name, value.clone());
         }
     };
-    put(&["request-id", "x-request-id", "x-litellm-call-id"], &record.id);
+    put(&IDS, &record.id);
     if let Some(deployment) = &record.deployment {
-        put(&["x-tollgate-deployment", "x-litellm-model-id"], deployment);
-        put(&["x-litellm-model-group"], record.model());
+        put(&DEPLOYMENT, deployment);
+        put(slice::from_ref(&MODEL), record.model());
     }
     if let Some(changes) = record.changes_header() {
-        put(&["x-tollgate-changes"], &changes);
+        put(slice::from_ref(&CHANGES), &changes);
     }
     if let Some(nanos) = record.cost_nanos {
-        put(&["x-litellm-response-cost"], &tollgate_policy::price::dollars(nanos));
+        put(slice::from_ref(&COST), &tollgate_policy::price::dollars(nanos));
     }
-    headers.insert("x-litellm-version", VERSION);
+    headers.insert(OUR_VERSION, VERSION);
     if let Some(queued) = record.queued {
         let ms = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
-        headers.insert("x-tollgate-queued-ms", HeaderValue::from(ms));
+        headers.insert(QUEUED, HeaderValue::from(ms));
     }
     record.admission.put_headers(record.cost_nanos, &mut headers);
     if record.deployment.is_some() {
-        headers.insert("x-tollgate-attempts", HeaderValue::from(record.attempts));
+        headers.insert(ATTEMPTS, HeaderValue::from(record.attempts));
     }
     headers
 }

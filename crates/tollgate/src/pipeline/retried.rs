@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Incoming;
 use memchr::memmem;
 use tokio::time::Instant;
@@ -17,14 +17,14 @@ use tollgate_dialect::error::Invalid;
 use super::inbound::Inbound;
 use super::line::Outlet;
 use super::recorder::Recorder;
-use super::reply::{self, Reply, ReplyBody};
+use super::reply::{self, IDS, Reply, ReplyBody};
 use super::tenant::Tenant;
 use crate::answers::{Answers, Begun, Digest, Kept, Name, Request, Ticket};
 use crate::app::Live;
 use crate::failure::Failure;
 
-const KEY: &str = "idempotency-key";
-const COUNT: &str = "x-stainless-retry-count";
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
 /// As Stripe has it, whose header it is.
 const LONGEST_KEY: usize = 255;
 /// Asks again above its SDK, so that the count stays 0 (Claude Code 2.1.329): nothing would ever be asked for that was kept for it.
@@ -33,8 +33,6 @@ const NEVER_COUNTS: &str = "claude-cli/";
 const LARGEST: usize = 1024 * 1024;
 /// So long a request waits for the same that is being answered.
 const MOST_WAIT: Duration = Duration::from_secs(30);
-/// They are the new request's own.
-const IDS: [&str; 3] = ["request-id", "x-request-id", "x-litellm-call-id"];
 
 /// By what a client tells that it sends something again.
 pub struct Marks {
@@ -57,18 +55,18 @@ impl Marks {
         if live.config.settings.forgets_answers {
             return Ok(None);
         }
-        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         let key = text(KEY).filter(|key| !key.is_empty()).map(str::to_string);
         if key.as_ref().is_some_and(|key| key.len() > LONGEST_KEY) {
             let words = format!("Idempotency-Key may have {LONGEST_KEY} characters at most.");
             return Err(Invalid::new("Idempotency-Key", words).into());
         }
         let count = text(COUNT).and_then(|count| count.parse::<u32>().ok());
-        let counts = count.is_some() && !text(USER_AGENT.as_str()).unwrap_or("").starts_with(NEVER_COUNTS);
+        let counts = count.is_some() && !text(USER_AGENT).unwrap_or("").starts_with(NEVER_COUNTS);
         if key.is_none() && !counts {
             return Ok(None);
         }
-        let boundary = text(CONTENT_TYPE.as_str()).and_then(|kind| kind.split_once("boundary="));
+        let boundary = text(CONTENT_TYPE).and_then(|kind| kind.split_once("boundary="));
         let boundary = boundary.map(|(_, rest)| rest.split(';').next().unwrap_or("").trim_matches('"').to_string());
         Ok(Some(Marks { key, is_retry: count.is_some_and(|count| count > 0), boundary }))
     }
@@ -138,11 +136,11 @@ fn replay(kept: &Kept, record: &mut Recorder) -> Reply {
     *reply.status_mut() = kept.status;
     *reply.headers_mut() = kept.headers.clone();
     let headers = reply.headers_mut();
-    if let Some(before) = headers.get(IDS[0]).cloned() {
+    if let Some(before) = headers.get(&IDS[0]).cloned() {
         tracing::info!(request_id = %record.id, of = before.to_str().unwrap_or(""), "gave an answer once more");
     }
     if let Ok(id) = HeaderValue::from_str(&record.id) {
-        for name in IDS {
+        for name in &IDS {
             headers.insert(name, id.clone());
         }
     }

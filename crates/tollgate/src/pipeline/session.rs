@@ -1,23 +1,23 @@
 //! Which conversation a request belongs to, so that it goes where its prompt is cached.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tollgate_dialect::json::Json;
 use tollgate_dialect::request::{Part, Role};
 use tollgate_dialect::{Dialect, decode_request};
 use tollgate_policy::balance::mixed;
 
 /// Headers by which clients name their session: Claude Code, opencode, Codex, LiteLLM's own.
-pub const SESSION_HEADERS: [&str; 6] = [
-    "x-claude-code-session-id",
-    "x-session-affinity",
-    "x-session-id",
-    "session-id",
-    "session_id",
-    "x-litellm-session-id",
+pub static SESSION_HEADERS: [HeaderName; 6] = [
+    HeaderName::from_static("x-claude-code-session-id"),
+    HeaderName::from_static("x-session-affinity"),
+    HeaderName::from_static("x-session-id"),
+    HeaderName::from_static("session-id"),
+    HeaderName::from_static("session_id"),
+    HeaderName::from_static("x-litellm-session-id"),
 ];
 
 /// A subagent has a prompt, and so a cache, of its own.
-const AGENT_HEADER: &str = "x-claude-code-agent-id";
+static AGENT_HEADER: HeaderName = HeaderName::from_static("x-claude-code-agent-id");
 
 /// What is known of a request's conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,10 +30,11 @@ pub struct Conversation {
 
 /// From the client's headers, or the body's `prompt_cache_key` or `litellm_session_id`.
 pub fn named(headers: &HeaderMap, in_body: Option<&Json<'_>>) -> Conversation {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
-    let of_header = SESSION_HEADERS.iter().find_map(|name| text(name));
+    let text =
+        |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
+    let of_header = SESSION_HEADERS.iter().find_map(text);
     let key = match of_header {
-        Some(session) => Some(mixed(mixed(1, session), text(AGENT_HEADER).unwrap_or(""))),
+        Some(session) => Some(mixed(mixed(1, session), text(&AGENT_HEADER).unwrap_or(""))),
         None => in_body.and_then(Json::as_text).filter(|t| !t.is_empty()).map(|t| mixed(2, t.escaped())),
     };
     Conversation { key, named: key.is_some() }
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tollgate_dialect::Dialect;
@@ -21,11 +21,16 @@ use crate::config::secret::Secret;
 const MAX_ANSWER: usize = 4 << 20;
 
 /// By this a client asks for a capture, where the configuration lets it.
-const ASKING: &str = "x-tollgate-capture";
+const ASKING: HeaderName = HeaderName::from_static("x-tollgate-capture");
 
 /// The client's headers that are kept; those that name its session are too.
-const OF_CLIENT: [&str; 5] =
-    ["user-agent", "anthropic-version", "anthropic-beta", "x-claude-code-agent-id", "x-litellm-tags"];
+static OF_CLIENT: [HeaderName; 5] = [
+    HeaderName::from_static("user-agent"),
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("x-claude-code-agent-id"),
+    HeaderName::from_static("x-litellm-tags"),
+];
 
 /// The upstream's.
 const OF_UPSTREAM: [&str; 8] = [
@@ -57,12 +62,12 @@ pub fn asked(live: &Live, headers: &HeaderMap, model: &str, body: &Bytes) -> Opt
     }
     let names = OF_CLIENT.iter().chain(&session::SESSION_HEADERS);
     let keys = authenticate::keys(headers).map(Secret::new).collect();
-    Some(Box::new(Asked { keys, headers: texts(headers, names.copied()), body: body.clone() }))
+    Some(Box::new(Asked { keys, headers: texts(headers, names.cloned()), body: body.clone() }))
 }
 
-fn texts<'n>(headers: &HeaderMap, names: impl Iterator<Item = &'n str>) -> Vec<(String, String)> {
-    let text = |name: &'n str| {
-        let values = headers.get_all(name).iter();
+fn texts(headers: &HeaderMap, names: impl Iterator<Item = HeaderName>) -> Vec<(String, String)> {
+    let text = |name: HeaderName| {
+        let values = headers.get_all(&name).iter();
         values.filter_map(move |value| Some((name.to_string(), value.to_str().ok()?.to_string())))
     };
     names.flat_map(text).collect()
@@ -103,7 +108,7 @@ impl Tap {
 
     /// The head of the answer to the last body is there: where its bytes are to be copied to.
     fn answered<B>(&mut self, answer: &http::Response<B>) -> Option<Copied> {
-        let headers = texts(answer.headers(), OF_UPSTREAM.into_iter());
+        let headers = texts(answer.headers(), OF_UPSTREAM.map(HeaderName::from_static).into_iter());
         let taken = TakenAnswer { status: answer.status().as_u16(), headers, ..TakenAnswer::default() };
         let copy = Arc::new(Mutex::new(taken));
         self.exchanges.last_mut()?.answer = Some(copy.clone());

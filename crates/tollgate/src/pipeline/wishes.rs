@@ -1,8 +1,13 @@
 //! What a request itself says about routing, in LiteLLM's words.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tollgate_dialect::json::{Writer, members};
+
+static NUM_RETRIES: HeaderName = HeaderName::from_static("x-litellm-num-retries");
+static TAGS: HeaderName = HeaderName::from_static("x-litellm-tags");
+static PRIORITY: HeaderName = HeaderName::from_static("x-tollgate-priority");
+static DISABLE_FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-disable-fallbacks");
 
 /// Everything here is the caller's wish for this request alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,19 +74,19 @@ impl Wishes {
     }
 
     pub fn read_headers(&mut self, headers: &HeaderMap) {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-        if let Some(retries) = text("x-litellm-num-retries").and_then(|text| text.parse().ok()) {
+        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        if let Some(retries) = text(&NUM_RETRIES).and_then(|text| text.parse().ok()) {
             self.num_retries = Some(retries);
         }
-        if let Some(tags) = text("x-litellm-tags") {
+        if let Some(tags) = text(&TAGS) {
             self.tags = tags.split(',').map(|tag| tag.trim().to_string()).filter(|tag| !tag.is_empty()).collect();
         }
-        match text("x-tollgate-priority") {
+        match text(&PRIORITY) {
             Some("batch") => self.batch = true,
             Some("interactive") => self.batch = false,
             _ => {}
         }
-        if text("x-litellm-disable-fallbacks") == Some("true") {
+        if text(&DISABLE_FALLBACKS) == Some("true") {
             self.disable_fallbacks = true;
         }
     }

@@ -34,7 +34,12 @@ impl Guarded {
         let dialect = match &head {
             head if head.contains("/messages") => Dialect::Messages,
             head if head.contains("/responses") => Dialect::Responses,
-            head if head.contains("enerateContent") || head.contains(":countTokens") => Dialect::Gemini,
+            head if head.contains("enerateContent")
+                || head.contains("mbedContent")
+                || head.contains(":countTokens") =>
+            {
+                Dialect::Gemini
+            }
             _ => Dialect::Chat,
         };
         let id = format!("req_{}", uuid::Uuid::now_v7().simple());

@@ -49,8 +49,9 @@ impl Fields<'_> {
 
     /// Names are identifiers, which need no escape.
     fn key(&mut self, field: &Field) {
+        let name = field.name();
         self.0.push_str(",\"");
-        self.0.push_str(field.name().trim_start_matches("r#"));
+        self.0.push_str(name.strip_prefix("r#").unwrap_or(name));
         self.0.push_str("\":");
     }
 }

@@ -10,6 +10,7 @@ fn s33_fractional_counts_are_kept_exactly_and_rounded_for_the_client() {
     took.read(Operation::ImageGenerations, answer);
     assert_eq!((took.input, took.output), (Some(12_500_000_000), Some(1_056_250_000_000)));
     assert_eq!((took.input_image, took.images), (2_500_000_000, T));
+    assert_eq!(took.output_image, 1_056_250_000_000, "nothing else came back");
     assert_eq!((took.rounded().input, took.rounded().output), (Some(13), Some(1056)));
     let expected = answer.replace("12.5", "13").replace("1056.25", "1056").replace("1068.75", "1069");
     let expected = expected.replace(": 2.5", ": 3").replace("1e1", "10");
