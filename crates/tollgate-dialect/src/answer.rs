@@ -2,6 +2,7 @@
 
 mod calls;
 mod ids;
+mod loss;
 mod sample;
 mod stop;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod thoughts;
 use std::collections::HashSet;
 
 pub use calls::MAX_BUFFERED_BYTES;
+pub use loss::Losses;
 pub use sample::{OutputSample, SAMPLE_BYTES};
 pub use thoughts::{LedCall, Thought};
 

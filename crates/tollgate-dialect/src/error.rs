@@ -136,6 +136,8 @@ pub enum ChangeKind {
     Estimated,
     /// Kept, but only as text.
     Textualised,
+    /// Kept whole, but in another place of the conversation.
+    Moved,
     Rewritten,
 }
 
@@ -162,6 +164,7 @@ impl std::fmt::Display for Change {
             ChangeKind::Restored => "restored",
             ChangeKind::Estimated => "estimated",
             ChangeKind::Textualised => "textualised",
+            ChangeKind::Moved => "moved",
             ChangeKind::Rewritten => "rewritten",
         };
         write!(f, "{verb}:{}", self.field)

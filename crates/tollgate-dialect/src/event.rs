@@ -4,6 +4,7 @@
 //! take, and an encoder turns them into a stream or collects them into one body. Folding a stream's events gives the same body
 //! as the one-piece answer.
 
+use crate::citation::Citation;
 use crate::json::{Json, Text};
 use crate::usage::Usage;
 
@@ -47,7 +48,8 @@ pub enum Event<'a> {
     Refusal(Text<'a>),
     /// A block made by the provider's own tool, whole (`server_tool_use`, `web_search_tool_result` …), with all its fields.
     Server(Json<'a>),
-    Citation(Json<'a>),
+    /// Of the text just sent.
+    Citation(Citation<'a>),
     /// What is known of the usage so far; a later one replaces what it gives.
     Usage(Usage),
     Finish {

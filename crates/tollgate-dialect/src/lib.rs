@@ -7,6 +7,7 @@
 pub mod answer;
 mod anthropic_messages;
 mod bedrock_converse;
+pub mod citation;
 pub mod error;
 pub mod event;
 pub mod frame;
@@ -24,6 +25,7 @@ mod scan;
 pub mod schema;
 mod scope;
 pub mod sealed;
+mod search;
 pub mod thoughts;
 pub mod usage;
 

@@ -74,6 +74,8 @@ pub struct Quirks {
     pub tools: bool,
     /// Of the kinds of tools that the Responses API has, only functions are taken.
     pub plain_tools: bool,
+    /// Searches the web for any model (OpenRouter's plugin).
+    pub web_plugin: bool,
     pub tool_choice: ToolChoiceForms,
     /// False: a forced choice is refused while the model thinks, and only then.
     pub forced_tool_while_thinking: bool,
@@ -231,6 +233,7 @@ impl Default for Quirks {
             prompt_cache_key: false,
             tools: true,
             plain_tools: false,
+            web_plugin: false,
             tool_choice: ToolChoiceForms::All,
             forced_tool_while_thinking: true,
             parallel_tool_calls: true,
@@ -461,7 +464,7 @@ const HINTS: &[&str] = &[
     "prediction",
 ];
 
-/// Sampling that is none: a parameter at this value changes nothing.
+/// A parameter at this value changes nothing.
 const IDLE: &[(&str, &[&str])] = &[
     ("n", &["1"]),
     ("temperature", &["1", "1.0"]),
@@ -471,9 +474,15 @@ const IDLE: &[(&str, &[&str])] = &[
     ("logprobs", &["false"]),
     ("top_logprobs", &["0"]),
     ("logit_bias", &["{}"]),
+    ("verbosity", &["\"medium\""]),
 ];
+
+/// True if a parameter says what is so without it.
+pub fn is_idle(param: &str, value: &str) -> bool {
+    IDLE.iter().any(|(name, values)| *name == param && values.contains(&value))
+}
 
 /// True if a refused parameter may go although the caller sent it. `value` is its JSON.
 pub fn may_go(param: &str, value: &str) -> bool {
-    HINTS.contains(&param) || IDLE.iter().any(|(name, values)| *name == param && values.contains(&value))
+    HINTS.contains(&param) || is_idle(param, value)
 }

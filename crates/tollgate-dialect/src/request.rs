@@ -59,6 +59,8 @@ pub enum Part<'a> {
         title: Text<'a>,
         source: Text<'a>,
         content: Vec<TextPart<'a>>,
+        /// The answer shall cite it.
+        cited: bool,
         cache: Option<CacheMark>,
     },
     /// The answer of a tool search: a tool is now available by this name.
@@ -101,6 +103,17 @@ pub enum MediaKind {
     Video,
 }
 
+impl MediaKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            MediaKind::Image => "image",
+            MediaKind::Document => "document",
+            MediaKind::Audio => "audio",
+            MediaKind::Video => "video",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Media<'a> {
     pub kind: MediaKind,
@@ -111,7 +124,16 @@ pub struct Media<'a> {
     pub context: Option<Text<'a>>,
     /// OpenAI's `detail` of an image.
     pub detail: Option<Text<'a>>,
+    /// The answer shall cite it.
+    pub cited: bool,
     pub cache: Option<CacheMark>,
+}
+
+impl Media<'_> {
+    /// How finely an image is to be looked at, unless that is left to the model.
+    pub fn wants_detail(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| detail.escaped() != "auto")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -251,6 +273,14 @@ pub enum Effort {
     High,
     Xhigh,
     Max,
+}
+
+impl Tool<'_> {
+    /// Free text that must follow a grammar.
+    pub fn has_grammar(&self) -> bool {
+        let ToolKind::Custom { format: Some(format) } = &self.kind else { return false };
+        format.is_object() && format.to_value()["type"] != "text"
+    }
 }
 
 impl Effort {

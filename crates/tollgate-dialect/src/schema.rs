@@ -20,6 +20,27 @@ pub use openapi::to_json_schema;
 /// What a tool without a schema has.
 pub const EMPTY: Json<'static> = Json::literal(r#"{"type":"object","properties":{}}"#);
 
+/// Whether a cleaned schema still says all that `before` said. It may say more: an answer that follows it follows `before`.
+pub fn keeps(before: &Json<'_>, after: &str) -> bool {
+    before.get() == after || serde_json::from_str(after).is_ok_and(|after| is_within(&before.to_value(), &after, 0))
+}
+
+fn is_within(before: &Value, after: &Value, depth: usize) -> bool {
+    match (before, after) {
+        _ if depth > MAX_DEPTH => false,
+        (Value::Object(before), Value::Object(after)) => {
+            let said = before.iter().filter(|(key, _)| !ANNOTATIONS.contains(&key.as_str()));
+            said.into_iter().all(|(key, value)| after.get(key).is_some_and(|after| is_within(value, after, depth + 1)))
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            before.len() == after.len() && before.iter().zip(after).all(|(b, a)| is_within(b, a, depth + 1))
+        }
+        // Google writes the names of types in capitals.
+        (Value::String(before), Value::String(after)) => before.eq_ignore_ascii_case(after),
+        (before, after) => before == after,
+    }
+}
+
 /// Annotations that several validators refuse and no model needs.
 const ANNOTATIONS: [&str; 3] = ["$schema", "$id", "$comment"];
 

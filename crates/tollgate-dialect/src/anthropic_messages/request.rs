@@ -7,7 +7,6 @@ mod decode;
 mod encode;
 mod schema;
 pub(crate) mod turns;
-mod web_search;
 
 pub(crate) use carried::unwrapped;
 pub use decode::{decode, decode_count};
@@ -15,12 +14,11 @@ pub use encode::encode;
 pub(super) use encode::fitting_tokens;
 pub(crate) use encode::{continues_without_thoughts, mark};
 pub(crate) use schema::output_schema;
-pub use web_search::is_wish as is_search_wish;
 
 pub use super::wire::ATTRIBUTION;
 pub use blocks::{arguments_of, input_of, is_input};
 pub(super) use control::budget_for;
-pub(crate) use control::{Form, choose, nearest};
+pub(crate) use control::{Form, choose, nearest, told};
 pub(super) use turns::is_spoilt;
 
 #[cfg(test)]

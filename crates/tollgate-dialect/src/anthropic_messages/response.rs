@@ -10,6 +10,7 @@ pub(super) use collect::{message_id, stop_reason_name};
 pub(crate) use collect::{plain_signature, signature_of};
 pub(super) use errors::{error_in_answer, write_error};
 
+use crate::citation::Citation;
 use crate::error::AnswerError;
 use crate::event::{Event, StopReason, ThinkingState};
 use crate::json::Text;
@@ -65,7 +66,7 @@ fn block_events<'a>(slot: u32, block: &WireBlock<'a>, emit: &mut dyn FnMut(Event
                 emit(Event::Text(text));
             }
             let citations = block.citations.and_then(|c| items(c.get())).unwrap_or_default();
-            citations.into_iter().for_each(|c| emit(Event::Citation(c.json())));
+            citations.into_iter().for_each(|c| emit(Event::Citation(Citation::of_anthropic(c))));
         }
         "thinking" => {
             if let Some(text) = text_of(block.thinking).filter(|t| !t.is_empty()) {

@@ -1,7 +1,7 @@
 //! Answers in one piece.
 
 use crate::error::AnswerError;
-use crate::event::{Event, StopReason};
+use crate::event::Event;
 use crate::json::Text;
 use crate::quirks::Maker;
 use crate::scan::Raw;
@@ -34,12 +34,9 @@ pub fn decode<'a>(body: &'a [u8], maker: Maker, emit: Emit<'_, 'a>) -> Result<()
     if let Some(usage) = answer.usage.and_then(usage::decode) {
         emit(Event::Usage(usage));
     }
-    finish(reason, emit);
+    let stop_sequence = answer.additional.and_then(|fields| some_text(fields.stop_sequence));
+    emit(Event::Finish { reason, stop_sequence });
     Ok(())
-}
-
-pub(super) fn finish(reason: StopReason, emit: Emit<'_, '_>) {
-    emit(Event::Finish { reason, stop_sequence: None });
 }
 
 fn block<'a>(block: Block<'a>, slot: u32, maker: Maker, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {

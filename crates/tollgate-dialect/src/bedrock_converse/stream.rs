@@ -8,7 +8,6 @@ use crate::quirks::Maker;
 use crate::scan::Raw;
 use crate::usage::Usage;
 
-use super::response::finish;
 use super::state::{self, Field};
 use super::wire::{self, Delta, ToolUse, count_of, some_text};
 use super::{stop, usage};
@@ -31,7 +30,7 @@ pub struct Decoder {
     calls: Vec<u32>,
     /// The signature of the thoughts in this block, which may come in pieces.
     signature: Option<(u32, Text<'static>)>,
-    stop: Option<StopReason>,
+    stop: Option<(StopReason, Option<Text<'static>>)>,
     metered: bool,
     over: bool,
 }
@@ -74,7 +73,9 @@ impl Decoder {
             "contentBlockStop" => self.end_block(index, emit),
             "messageStop" => {
                 self.sign(emit);
-                self.stop = Some(stop::decode(event.stop_reason.map_or("", Raw::word))?);
+                let reason = stop::decode(event.stop_reason.map_or("", Raw::word))?;
+                let sequence = event.additional.and_then(|fields| some_text(fields.stop_sequence));
+                self.stop = Some((reason, sequence.map(Text::into_owned)));
                 if self.metered {
                     self.end(emit);
                 }
@@ -92,9 +93,9 @@ impl Decoder {
     }
 
     fn end(&mut self, emit: Emit<'_, '_>) {
-        if let Some(reason) = self.stop {
+        if let Some((reason, stop_sequence)) = self.stop.take() {
             self.over = true;
-            finish(reason, emit);
+            emit(Event::Finish { reason, stop_sequence });
         }
     }
 

@@ -10,6 +10,14 @@ object! {
         usage,
     } within {
         output: Output,
+        additional: Additional = "additionalModelResponseFields",
+    }
+}
+
+object! {
+    /// Fields of the model's own answer that were asked for.
+    pub Additional {
+        stop_sequence,
     }
 }
 
@@ -76,6 +84,7 @@ object! {
     } within {
         start: Start,
         delta: Delta,
+        additional: Additional = "additionalModelResponseFields",
     }
 }
 

@@ -74,6 +74,7 @@ message!(
         index,
         finish_reason = "finishReason",
         finish_message = "finishMessage",
+        grounding_metadata = "groundingMetadata",
     } within {
         content: Content,
     }

@@ -7,12 +7,13 @@ mod think;
 
 pub use encoder::{Encoder, encode_error};
 
+use crate::citation::Citation;
 use crate::error::AnswerError;
 use crate::event::{Event, StopReason, ThinkingState};
 use crate::frame::sse::Frame;
 use crate::json::Text;
 use crate::quirks::{Quirks, ReasoningField};
-use crate::scan::Raw;
+use crate::scan::{Raw, items};
 use crate::usage::Usage;
 
 use super::request::thinking_text;
@@ -218,6 +219,10 @@ impl Decoder {
         }
         if let Some(raw) = delta.tool_calls {
             self.tool_calls(raw, whole, emit)?;
+        }
+        let annotations = delta.annotations.and_then(|raw| items(raw.get())).unwrap_or_default();
+        for citation in annotations.into_iter().filter_map(Citation::of_openai) {
+            emit(Event::Citation(citation));
         }
         // The form before `tool_calls`.
         if let Some(raw) = delta.function_call

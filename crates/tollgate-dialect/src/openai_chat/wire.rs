@@ -64,6 +64,7 @@ object! {
         refusal,
         tool_calls,
         function_call,
+        annotations,
     }
 }
 

@@ -34,6 +34,7 @@ object! {
         detail,
         input_audio,
         prompt_cache_breakpoint,
+        annotations,
     }
 }
 
@@ -54,6 +55,7 @@ object! {
         error,
         object,
         choices,
+        annotation,
     }
 }
 

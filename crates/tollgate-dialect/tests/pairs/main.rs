@@ -2,7 +2,10 @@
 
 mod answer;
 mod facts;
+mod fields;
+mod losses;
 mod request;
+mod search;
 
 use tollgate_dialect::Dialect;
 use tollgate_dialect::sealed::Seal;

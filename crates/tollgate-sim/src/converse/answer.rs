@@ -23,7 +23,7 @@ pub(crate) fn whole(body: &Value, answer: &Answer, prompts: &PromptCache) -> Val
         "metrics": {"latencyMs": 7},
     });
     if let Some(reason) = stop_reason(answer) {
-        out["stopReason"] = reason;
+        ended(&mut out, body, reason);
     }
     if let Some(usage) = Counts::of(body, answer, prompts).say(&answer.usage) {
         out["usage"] = usage;
@@ -60,6 +60,17 @@ fn stop_reason(answer: &Answer) -> Option<Value> {
     }
 }
 
+/// Of the model's own answer comes what was asked for.
+fn ended(out: &mut Value, body: &Value, reason: Value) {
+    let asked = body["additionalModelResponseFieldPaths"]
+        .as_array()
+        .is_some_and(|paths| paths.contains(&json!("/stop_sequence")));
+    if asked && reason == "stop_sequence" {
+        out["additionalModelResponseFields"] = json!({"stop_sequence": body["inferenceConfig"]["stopSequences"][0]});
+    }
+    out["stopReason"] = reason;
+}
+
 /// The messages of a stream. Texts and thoughts have no event that begins them; the usage comes last.
 pub(crate) fn pieces(body: &Value, answer: &Answer, prompts: &PromptCache) -> Vec<Piece> {
     let counts = Counts::of(body, answer, prompts);
@@ -69,7 +80,9 @@ pub(crate) fn pieces(body: &Value, answer: &Answer, prompts: &PromptCache) -> Ve
         out.push(event("contentBlockStop", &json!({"contentBlockIndex": index})));
     }
     if let Some(reason) = stop_reason(answer) {
-        out.push(event("messageStop", &json!({"stopReason": reason})));
+        let mut stop = json!({});
+        ended(&mut stop, body, reason);
+        out.push(event("messageStop", &stop));
         let mut metadata = json!({"metrics": {"latencyMs": 7}});
         if let Some(usage) = counts.say(&answer.usage) {
             metadata["usage"] = usage;

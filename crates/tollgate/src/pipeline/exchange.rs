@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
+use tollgate_dialect::answer::Losses;
 use tollgate_dialect::error::{Change, ChangeKind, ErrorKind, UpstreamError};
 use tollgate_dialect::hosted::BetasGo;
 use tollgate_dialect::quirks::Api;
@@ -242,6 +243,7 @@ impl Driver {
             settings: &live.config.settings,
             began,
             continues: self.continuing.is_some(),
+            losses: Losses::new(self.inbound.dialect),
             inbound: &self.inbound,
         };
         outcome.run(answer).await.map_err(Ended::from)

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
-use tollgate_dialect::answer::Shaper;
+use tollgate_dialect::answer::{Losses, Shaper};
 use tollgate_dialect::error::{AnswerError, Change, ChangeKind};
 use tollgate_dialect::event::Event;
 use tollgate_dialect::frame::FrameReader;
@@ -59,6 +59,7 @@ pub struct Relay<'r> {
     pub began: Instant,
     /// The client has the beginning of the answer from another attempt.
     pub continues: bool,
+    pub losses: Losses,
 }
 
 impl Relay<'_> {
@@ -311,7 +312,10 @@ impl Relay<'_> {
         shaper: &mut Shaper,
         flow: &mut Flow,
     ) -> Result<(), AnswerError> {
-        shaper.push(event, &mut |event| deliver(&event, sink, self.line, self.record, flow))
+        shaper.push(event, &mut |event| {
+            self.losses.note(&event);
+            deliver(&event, sink, self.line, self.record, flow);
+        })
     }
 
     fn tally(&mut self) -> Tally {
@@ -328,7 +332,15 @@ impl Relay<'_> {
     /// The answer is complete: what was held back, the usage, the end.
     fn end(&mut self, sink: &mut Sink, tally: &mut Tally, flow: &mut Flow) -> Result<Usage, Failed> {
         let shaper = &mut tally.shaper;
-        shaper.finish(&mut |event| deliver(&event, sink, self.line, self.record, flow)).map_err(failure)?;
+        let last = shaper.finish(&mut |event| {
+            self.losses.note(&event);
+            deliver(&event, sink, self.line, self.record, flow);
+        });
+        last.map_err(failure)?;
+        // Where the upstream's own bytes go on, nothing is lost.
+        if !matches!(sink, Sink::Bytes) {
+            self.losses.take().into_iter().for_each(|change| self.record.change(change));
+        }
         self.keep_thoughts(shaper);
         let usage = tally.whole();
         if usage.estimated {

@@ -96,6 +96,16 @@ fn claude_models_follow_the_matrix() {
     assert_eq!(row("claude-haiku-4-5-20251001"), (old, vec![Enabled, Disabled], true, true, true, false, false));
     assert_eq!(row("claude-opus-4-5"), (old, vec![Enabled, Disabled], true, true, true, false, true));
     assert_eq!(embedded().model("anthropic", "claude-haiku-4-5").context_window, Some(200_000));
+    for (provider, model) in
+        [("anthropic", "claude-opus-4-1"), ("bedrock", "us.anthropic.claude-sonnet-4-20250514-v1:0")]
+    {
+        assert_eq!(
+            quirks(provider, model).response_format,
+            ResponseFormat::None,
+            "{model}: structured outputs came with 4.5"
+        );
+    }
+    assert_eq!(quirks("anthropic", "claude-haiku-4-5").response_format, ResponseFormat::JsonSchema);
     assert_eq!(embedded().model("openrouter", "anthropic/claude-opus-5.5").context_window, Some(1_000_000));
 }
 

@@ -98,6 +98,7 @@ fn every_part_of_a_request_counts() {
                 title: Text::literal("hello"),
                 source: Text::literal("hello"),
                 content: vec![hello()],
+                cited: false,
                 cache: None,
             },
             4,
@@ -129,7 +130,7 @@ fn an_estimate_needs_only_lengths() {
 }
 
 fn media(kind: MediaKind, source: Source<'static>) -> u64 {
-    let media = Media { kind, source, name: None, context: None, detail: None, cache: None };
+    let media = Media { kind, source, name: None, context: None, detail: None, cited: false, cache: None };
     count_request(&message(vec![Part::Media(media)])) - ONE
 }
 

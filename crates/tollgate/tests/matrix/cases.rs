@@ -77,7 +77,10 @@ impl Cell {
                 self.one(stage, Ask::Image, |words| Got { items: items(words), ..Got::default() }).await;
             }
             Case::Document => {
-                let items = |words: &str| vec![user(words), Item::Document(PDF.to_owned())];
+                let items = |words: &str| {
+                    let title = self.loses(Lost::Title).then(|| user("Document: report.pdf"));
+                    [user(words)].into_iter().chain(title).chain([Item::Document(PDF.to_owned())]).collect()
+                };
                 self.one(stage, Ask::Document, |words| Got { items: items(words), ..Got::default() }).await;
             }
             Case::ResultImage => {
@@ -93,7 +96,7 @@ impl Cell {
             Case::Error => self.errors(stage).await,
             Case::Cut => self.cut(stage).await,
         }
-        self.check_losses();
+        self.check_losses(stage).await;
     }
 
     /// The last request was this, and the answer is what the model says at the end.
@@ -159,6 +162,8 @@ impl Cell {
     }
 
     async fn thinking(&self, stage: &Stage) {
+        // The upstream's reader says which effort its budget means.
+        self.loses(Lost::Effort);
         let words = self.words("");
         let mut body = self.body(Ask::Think, &words);
         let mut items = vec![user(&words)];
@@ -246,7 +251,6 @@ impl Cell {
             let seen = self.turn(stage, &body).await;
             let word = match stop {
                 Stop::Sequence if self.loses(Lost::StopSequence) => self.stop_word(Stop::End),
-                Stop::Sequence if self.loses(Lost::WhichSequence) => "stop_sequence",
                 stop => self.stop_word(stop),
             };
             let note =

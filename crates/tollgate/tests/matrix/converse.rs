@@ -24,12 +24,17 @@ impl Talk<'_> {
     /// A turn that this route's upstream answers, and what `x-tollgate-changes` says.
     pub async fn turn(&self, upstream: Upstream, route: &str, body: &Value) -> (Seen, Vec<String>) {
         let answer = self.send(route, body).await;
+        (self.seen(upstream, route, &answer), changes(&answer))
+    }
+
+    /// What the client makes of an answer of this route's upstream.
+    pub fn seen(&self, upstream: Upstream, route: &str, answer: &Answer) -> Seen {
         let about = format!("{:?} on {route}, {:?}", self.client, self.form);
         assert_eq!(answer.status, 200, "{about}: {}", answer.text());
         // The answer names the upstream's own model where its bytes go on.
         let ours = upstream.own_client() != Some(self.client);
         let model = if ours { route } else { upstream.plays().model() };
-        (self.client.speaks().read(&answer, self.form, model, ours), changes(&answer))
+        self.client.speaks().read(answer, self.form, model, ours)
     }
 }
 

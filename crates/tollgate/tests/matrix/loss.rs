@@ -62,18 +62,31 @@ impl Case {
 /// What is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
+    /// The name of a file has no field.
+    Title,
     /// A picture of a result stands behind the result.
     ResultPlace,
+    /// The effort is a budget.
+    Effort,
     /// The words of a thought do not go back, its signature does.
     ThoughtWords,
     /// Which of the client's stop sequences ended the answer, and that one did.
     StopSequence,
-    /// Which of the client's stop sequences ended the answer.
-    WhichSequence,
     /// How much of the prompt was written to a cache.
     CacheWrites,
     /// How much of the output were thoughts.
     ThoughtCount,
+}
+
+/// Where a client is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The header has it before the answer; several with a space between them.
+    Ahead(&'static str),
+    /// It shows in the answer: the header of one in one piece has it, and the record of every one.
+    After(&'static str),
+    /// Nothing of it ever reached the gateway.
+    Never,
 }
 
 pub struct Loss {
@@ -84,38 +97,71 @@ pub struct Loss {
     pub what: &'static str,
     pub why: &'static str,
     /// What `x-tollgate-changes` says of it.
-    pub told: Option<&'static str>,
+    pub told: Told,
 }
+
+const EVERYWHERE: &[Upstream] = &[
+    Upstream::Chat,
+    Upstream::Responses,
+    Upstream::Messages,
+    Upstream::Gemini,
+    Upstream::Converse,
+    Upstream::Invoke,
+    Upstream::Budget,
+    Upstream::VertexGemini,
+    Upstream::VertexClaude,
+    Upstream::Azure,
+    Upstream::Foundry,
+    Upstream::Signed,
+];
 
 const ALL: &[Client] = &[Messages, Chat, Responses, Gemini];
 
 pub const LOSSES: &[Loss] = &[
     Loss {
+        case: Case::Document,
+        lost: Lost::Title,
+        clients: &[Messages, Chat, Responses],
+        upstreams: &[Upstream::Gemini],
+        what: "the name of the file stands in words before it",
+        why: "Google's `inlineData` has no name",
+        told: Told::Ahead("textualised:title"),
+    },
+    Loss {
         case: Case::ResultImage,
         lost: Lost::ResultPlace,
-        clients: ALL,
-        upstreams: &[Upstream::Chat],
+        clients: &[Messages, Responses, Gemini],
+        upstreams: &[Upstream::Chat, Upstream::Azure],
         what: "the image stands in a user message behind the results, named by the call's id",
         why: "a `tool` message of chat holds text only",
-        told: None,
+        told: Told::Ahead("moved:image"),
     },
     Loss {
         case: Case::ResultImage,
         lost: Lost::ResultPlace,
         clients: &[Chat],
-        upstreams: &[Upstream::Responses, Upstream::Messages, Upstream::Gemini, Upstream::Converse, Upstream::Invoke],
+        upstreams: EVERYWHERE,
         what: "the image stays where the client put it, in a user message behind the results",
         why: "a `tool` message of chat holds text only",
-        told: None,
+        told: Told::Never,
+    },
+    Loss {
+        case: Case::Thinking,
+        lost: Lost::Effort,
+        clients: &[Messages],
+        upstreams: &[Upstream::Budget],
+        what: "the effort; a budget that means as much stands for it",
+        why: "Claude up to 4.5, but for Opus 4.5, knows budgets alone",
+        told: Told::Ahead("rewritten:thinking dropped:output_config.effort"),
     },
     Loss {
         case: Case::Thinking,
         lost: Lost::ThoughtWords,
         clients: &[Messages, Chat, Responses],
-        upstreams: &[Upstream::Gemini],
+        upstreams: &[Upstream::Gemini, Upstream::VertexGemini],
         what: "the words of earlier thoughts; the signatures go back with their calls",
         why: "Google takes back signatures, and what it shows of thoughts is a summary for people",
-        told: None,
+        told: Told::Ahead("dropped:thinking.text"),
     },
     Loss {
         case: Case::Stops,
@@ -124,16 +170,7 @@ pub const LOSSES: &[Loss] = &[
         upstreams: &[Upstream::Messages, Upstream::Converse, Upstream::Invoke],
         what: "that a stop sequence ended the answer, and which",
         why: "the formats have one word for this and for an ordinary end",
-        told: None,
-    },
-    Loss {
-        case: Case::Stops,
-        lost: Lost::WhichSequence,
-        clients: &[Messages],
-        upstreams: &[Upstream::Converse],
-        what: "which stop sequence ended the answer",
-        why: "Converse's `stopReason` says that one did, and nothing says which",
-        told: None,
+        told: Told::After("dropped:stop_sequence"),
     },
     Loss {
         case: Case::Usage,
@@ -142,7 +179,7 @@ pub const LOSSES: &[Loss] = &[
         upstreams: &[Upstream::Chat, Upstream::Responses, Upstream::Messages, Upstream::Converse, Upstream::Invoke],
         what: "how many tokens were written to a cache; the prompt's total has them",
         why: "`usageMetadata` has no such count",
-        told: None,
+        told: Told::After("dropped:usage.cache_write"),
     },
     Loss {
         case: Case::Usage,
@@ -151,6 +188,6 @@ pub const LOSSES: &[Loss] = &[
         upstreams: &[Upstream::Converse],
         what: "how many tokens of the output were thoughts; the output's total has them",
         why: "Converse's `usage` has no such count",
-        told: None,
+        told: Told::Never,
     },
 ];

@@ -3,31 +3,49 @@
 use std::path::Path;
 
 use crate::client::{CLIENTS, Client};
-use crate::loss::{CASES, Case, LOSSES};
-use crate::upstream::{UPSTREAMS, Upstream};
+use crate::loss::{CASES, Case, LOSSES, Told};
+use crate::upstream::{FURTHER, UPSTREAMS, Upstream};
 
 const BEGIN: &str = "<!-- Made of crates/tollgate/tests/matrix/loss.rs by `cargo xtask docs`; edit it there. -->\n";
 const END: &str = "<!-- end of the matrix -->\n";
 
 fn page() -> String {
-    let names: Vec<&str> = UPSTREAMS.iter().map(|upstream| upstream.name()).collect();
-    let mut page = format!("| case | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
-    for case in CASES {
-        let cells: Vec<String> = UPSTREAMS.iter().map(|upstream| cell(case, *upstream)).collect();
-        page += &format!("| {} | {} |\n", case.name(), cells.join(" | "));
-    }
+    let mut page = table(&UPSTREAMS);
+    page +=
+        "\nThe same dialects at other places, and a model that thinks on a budget; `–`: it is not played there.\n\n";
+    page += &table(&FURTHER);
     page += "\n| | what is lost | why | `x-tollgate-changes` |\n|---|---|---|---|\n";
     for (n, loss) in LOSSES.iter().enumerate() {
-        let told = loss.told.map_or("–".to_owned(), |told| format!("`{told}`"));
+        let told = match loss.told {
+            Told::Ahead(changes) => format!("`{}`", changes.replace(' ', "`, `")),
+            Told::After(change) => format!("`{change}`, after the answer"),
+            Told::Never => "–".to_owned(),
+        };
         page += &format!("| {} | {} | {} | {told} |\n", n + 1, loss.what, loss.why);
     }
     page
 }
 
+/// A row for each case that is played with one of these.
+fn table(upstreams: &[Upstream]) -> String {
+    let names: Vec<&str> = upstreams.iter().map(|upstream| upstream.name()).collect();
+    let mut table = format!("| case | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    for case in CASES.into_iter().filter(|case| upstreams.iter().any(|upstream| upstream.cases().contains(case))) {
+        let cells: Vec<String> = upstreams.iter().map(|upstream| cell(case, *upstream)).collect();
+        table += &format!("| {} | {} |\n", case.name(), cells.join(" | "));
+    }
+    table
+}
+
 /// The clients with a loss and its number; `whole` where there is none.
 fn cell(case: Case, upstream: Upstream) -> String {
+    if !upstream.cases().contains(&case) {
+        return "–".to_owned();
+    }
     let here = LOSSES.iter().enumerate().filter(|(_, loss)| loss.case == case && loss.upstreams.contains(&upstream));
-    let cells: Vec<String> = here.map(|(n, loss)| format!("{}: {}", clients(loss.clients), n + 1)).collect();
+    let mut cells: Vec<String> = here.map(|(n, loss)| format!("{}: {}", clients(loss.clients), n + 1)).collect();
+    let unplayed = CLIENTS.into_iter().filter(|client| !upstream.is_played(*client, case));
+    cells.extend(unplayed.map(|client| format!("{}: –", client.name())));
     if cells.is_empty() { "whole".to_owned() } else { cells.join("; ") }
 }
 

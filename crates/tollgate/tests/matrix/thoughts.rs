@@ -22,7 +22,7 @@ pub fn comes_back(client: Client, upstream: Upstream, kept: bool, thought: &str,
 /// thoughts; a chat client has no place for any state but Google's.
 pub fn is_restored(client: Client, upstream: Upstream, kept: bool) -> bool {
     match (client, upstream) {
-        (Client::Chat, Upstream::Chat | Upstream::Gemini) => !kept,
+        (Client::Chat, Upstream::Chat | Upstream::Azure | Upstream::Gemini | Upstream::VertexGemini) => !kept,
         (Client::Chat, _) => true,
         (Client::Gemini, upstream) => !kept && upstream == Upstream::Chat,
         (client, upstream) => !kept && upstream.own_client() != Some(client),

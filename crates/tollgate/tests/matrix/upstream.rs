@@ -3,6 +3,7 @@
 //!
 //! A further upstream is a variant, its lines in the three matches below, a file, and its lines in the lists of tests, which ask for them.
 
+mod behind;
 mod chat;
 mod converse;
 mod gemini;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use tollgate_sim::{Recorded, SimConfig, Step};
 
 use crate::client::{CLIENTS, Call, Client};
+use crate::loss::{CASES, Case};
 
 /// One thing that was said, in the order of the conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +75,10 @@ pub const WORDS: &str = "the very words of the upstream";
 pub trait Plays: Sync {
     /// `litellm_params` but the key.
     fn params(&self, base: &str) -> Value;
+    /// What it takes to sign in is among them.
+    fn signs_in(&self) -> bool {
+        false
+    }
     /// Its provider, strict.
     fn sim(&self) -> SimConfig;
     /// The provider's name of the model.
@@ -108,10 +114,29 @@ pub enum Upstream {
     Converse,
     /// Claude on Amazon Bedrock in its own form.
     Invoke,
+    /// Claude that thinks on a budget.
+    Budget,
+    VertexGemini,
+    VertexClaude,
+    Azure,
+    /// Claude in Azure's Foundry.
+    Foundry,
+    /// Converse with requests that are signed with an account's keys.
+    Signed,
 }
 
 pub const UPSTREAMS: [Upstream; 6] =
     [Upstream::Chat, Upstream::Responses, Upstream::Messages, Upstream::Gemini, Upstream::Converse, Upstream::Invoke];
+
+/// Dialects from above at other places, which play some of the cases.
+pub const FURTHER: [Upstream; 6] = [
+    Upstream::Budget,
+    Upstream::VertexGemini,
+    Upstream::VertexClaude,
+    Upstream::Azure,
+    Upstream::Foundry,
+    Upstream::Signed,
+];
 
 pub fn pairs() -> impl Iterator<Item = (Client, Upstream)> {
     CLIENTS.into_iter().flat_map(|client| UPSTREAMS.map(|upstream| (client, upstream)))
@@ -126,6 +151,12 @@ impl Upstream {
             Upstream::Gemini => "Gemini",
             Upstream::Converse => "Converse",
             Upstream::Invoke => "InvokeModel",
+            Upstream::Budget => "Claude on a budget",
+            Upstream::VertexGemini => "Vertex: Gemini",
+            Upstream::VertexClaude => "Vertex: Claude",
+            Upstream::Azure => "Azure: chat",
+            Upstream::Foundry => "Foundry: Claude",
+            Upstream::Signed => "Converse, signed",
         }
     }
 
@@ -137,23 +168,50 @@ impl Upstream {
             Upstream::Gemini => &gemini::Gemini,
             Upstream::Converse => &converse::Converse,
             Upstream::Invoke => &invoke::Invoke,
+            Upstream::Budget => &behind::BUDGET,
+            Upstream::VertexGemini => &behind::VERTEX_GEMINI,
+            Upstream::VertexClaude => &behind::VERTEX_CLAUDE,
+            Upstream::Azure => &behind::AZURE_OPENAI,
+            Upstream::Foundry => &behind::FOUNDRY,
+            Upstream::Signed => &behind::SIGNED,
         }
     }
 
     /// The client whose bytes go on as they are.
     pub fn own_client(self) -> Option<Client> {
         match self {
-            Upstream::Chat => Some(Client::Chat),
+            Upstream::Chat | Upstream::Azure => Some(Client::Chat),
             Upstream::Responses => Some(Client::Responses),
-            Upstream::Messages | Upstream::Invoke => Some(Client::Messages),
-            Upstream::Gemini => Some(Client::Gemini),
-            Upstream::Converse => None,
+            Upstream::Messages | Upstream::Invoke | Upstream::Budget | Upstream::VertexClaude | Upstream::Foundry => {
+                Some(Client::Messages)
+            }
+            Upstream::Gemini | Upstream::VertexGemini => Some(Client::Gemini),
+            Upstream::Converse | Upstream::Signed => None,
         }
+    }
+
+    /// The cases that are played here.
+    pub fn cases(self) -> &'static [Case] {
+        const FURTHER_CASES: &[Case] =
+            &[Case::Text, Case::ToolCall, Case::ParallelCalls, Case::ResultImage, Case::Thinking, Case::Structured];
+        match self {
+            further if !FURTHER.contains(&further) => &CASES,
+            // Its chat API tells no thoughts.
+            Upstream::Azure => &[Case::Text, Case::ToolCall, Case::ParallelCalls, Case::ResultImage, Case::Structured],
+            _ => FURTHER_CASES,
+        }
+    }
+
+    /// Whether one of the cases is played for a client. What a chat client gives back of Claude's thoughts is played where Claude is at
+    /// home.
+    pub fn is_played(self, client: Client, case: Case) -> bool {
+        let elsewhere = FURTHER.contains(&self) && self.is_claude();
+        self.cases().contains(&case) && !(elsewhere && (client, case) == (Client::Chat, Case::Thinking))
     }
 
     /// Its thoughts are signed by Anthropic.
     pub fn is_claude(self) -> bool {
-        matches!(self, Upstream::Messages | Upstream::Converse | Upstream::Invoke)
+        self.own_client() == Some(Client::Messages) || matches!(self, Upstream::Converse | Upstream::Signed)
     }
 }
 

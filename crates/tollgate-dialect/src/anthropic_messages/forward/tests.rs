@@ -137,6 +137,20 @@ fn thoughts_with_a_seal_or_without_a_signature_never_reach_anthropic() {
 }
 
 #[test]
+fn pages_that_other_models_cited_never_reach_anthropic() {
+    let page = |index: &str| json!([{"type":"web_search_result_location","url":"https://x.test","title":"t","encrypted_index":index,"cited_text":"c"}]);
+    let said = |citations: Value| {
+        json!([{"role":"user","content":"a"},
+            {"role":"assistant","content":[{"type":"text","text":"b","citations":citations}]},{"role":"user","content":"c"}])
+    };
+    let (out, changes) = forwarded(&genuine(), &body_of(said(page(""))));
+    assert_eq!((messages(&out), changes), (said(Value::Null), vec![]));
+    let own = body_of(said(page("Eo8B")));
+    let (out, _) = forwarded(&genuine(), &own);
+    assert_eq!(messages(&out), said(page("Eo8B")), "its own stay");
+}
+
+#[test]
 fn anthropics_own_thoughts_stay_to_the_byte() {
     let body = r#"{"model":"claude-up","messages":[{"role":"assistant","content":[ {"signature":"EqQB","type":"thinking","thinking":""}, {"type":"redacted_thinking","data":"x"} ]}]}"#;
     assert_eq!(forwarded(&genuine(), body), (body.to_string(), vec![]));

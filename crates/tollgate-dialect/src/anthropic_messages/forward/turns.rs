@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::Target;
 use crate::anthropic_messages::request::is_spoilt;
 use crate::anthropic_messages::wire::{Content, Members, Raw, WireBlock, text_of, word, word_of};
+use crate::citation::FOREIGN;
 use crate::error::{Change, ChangeKind};
 use crate::json::{Text, Writer};
 use crate::names::safe_id;
@@ -80,6 +81,7 @@ pub fn edit<'b>(messages: Raw<'b>, target: &Target<'_>, edits: &mut Edits<'b>, c
     if !rules.empty_text {
         empty_texts(&read, edits, &gone, changes);
     }
+    citations(&read, edits);
     if !rules.media_in_tool_result {
         media(&read, edits, changes);
     }
@@ -99,6 +101,14 @@ pub fn edit<'b>(messages: Raw<'b>, target: &Target<'_>, edits: &mut Edits<'b>, c
         changes.push(Change::new(ChangeKind::Rewritten, "prefill"));
     }
     Seen { loop_without_thoughts: loop_without_thoughts(&read, stripped) }
+}
+
+/// Pages that another maker's model cited: there is nothing in them that Anthropic could read.
+fn citations<'b>(read: &[Message<'b>], edits: &mut Edits<'b>) {
+    let cited = read.iter().flat_map(|m| &m.blocks).filter_map(|block| block.citations);
+    for list in cited.filter(|list| list.get().contains(FOREIGN)) {
+        edits.replace(list.get(), "null");
+    }
 }
 
 fn is_thought(kind: &str) -> bool {

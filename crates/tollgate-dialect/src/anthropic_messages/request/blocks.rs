@@ -64,6 +64,7 @@ impl<'t> Blocks<'t> {
                 Ok(())
             }
             Item::Reminder(text) => {
+                self.note(Change::new(ChangeKind::Moved, "system"));
                 let lines =
                     [Text::literal("<system-reminder>"), text.text.borrowed(), Text::literal("</system-reminder>")];
                 self.text(&Text::join(&lines, &Text::literal(r"\n")), text.cache);
@@ -114,7 +115,9 @@ impl<'t> Blocks<'t> {
             Part::Media(media) if role == Role::User => self.media(media, place)?,
             Part::Media(_) => self.note(Change::dropped("assistant.media")),
             Part::Thinking(thinking) => self.thinking(thinking),
-            Part::SearchResult { title, source, content, cache } => self.search_result(title, source, content, *cache),
+            Part::SearchResult { title, source, content, cited, cache } => {
+                self.search_result(title, source, content, *cited, *cache);
+            }
             Part::ToolReference { name } => self.tool_reference(name),
             Part::Server { kind, fields } if self.genuine() && is_server_block(kind.escaped()) => {
                 self.w.json(fields);
@@ -159,6 +162,9 @@ impl<'t> Blocks<'t> {
             let message = format!("{what} input is not supported by {}", self.target.label);
             Err(Unsupported::content(place.to_string(), message))
         };
+        if media.wants_detail() {
+            self.note(Change::dropped("detail"));
+        }
         let kind = match media.kind {
             MediaKind::Image if !self.target.quirks.images => {
                 self.note(Change::dropped("image"));
@@ -198,9 +204,18 @@ impl<'t> Blocks<'t> {
                     self.w.key(key).text(value);
                 }
             }
+            self.citations(media.cited);
         }
         self.close(media.cache);
         Ok(())
+    }
+
+    fn citations(&mut self, wanted: bool) {
+        if wanted && self.genuine() {
+            self.w.key("citations").raw(r#"{"enabled":true}"#);
+        } else if wanted {
+            self.note(Change::dropped("citations"));
+        }
     }
 
     fn document_head(&mut self) -> &mut Writer {
@@ -262,7 +277,8 @@ impl<'t> Blocks<'t> {
                 for part in parts {
                     match part {
                         Part::Media(media) if !self.target.quirks.messages.media_in_tool_result => {
-                            let what = if media.kind == MediaKind::Image { "image" } else { "document" };
+                            let what = media.kind.name();
+                            self.note(Change::new(ChangeKind::Moved, what));
                             self.text(&Text::plain(&format!("[{what} attached below]")), None);
                             attached.push(Attached { id: id.decode().into_owned(), media, place: *place });
                         }
@@ -292,9 +308,13 @@ impl<'t> Blocks<'t> {
     fn orphan(&mut self, result: &ToolResult<'_>) {
         let mut text = format!("[result of tool call {}, which is not part of this conversation]", result.id.decode());
         for part in &result.content {
-            if let Part::Text(t) = part {
-                text.push('\n');
-                text.push_str(&t.text.decode());
+            match part {
+                Part::Text(t) => {
+                    text.push('\n');
+                    text.push_str(&t.text.decode());
+                }
+                Part::Media(lost) => self.note(Change::dropped(lost.kind.name())),
+                _ => {}
             }
         }
         self.text(&Text::plain(&text), result.cache);
@@ -305,6 +325,7 @@ impl<'t> Blocks<'t> {
         title: &Text<'_>,
         source: &Text<'_>,
         content: &[TextPart<'_>],
+        cited: bool,
         cache: Option<CacheMark>,
     ) {
         if self.genuine() {
@@ -315,8 +336,10 @@ impl<'t> Blocks<'t> {
             }
             self.written = outer;
             self.w.close_array();
+            self.citations(cited);
             self.close(cache);
         } else {
+            self.note(Change::new(ChangeKind::Textualised, "search_result"));
             let lines = [title, source].into_iter().chain(content.iter().map(|t| &t.text));
             self.text(&Text::join(lines, &Text::literal(r"\n")), cache);
         }
@@ -327,6 +350,7 @@ impl<'t> Blocks<'t> {
             self.open("tool_reference").key("tool_name").text(name);
             self.close(None);
         } else {
+            self.note(Change::new(ChangeKind::Textualised, "tool_reference"));
             self.text(&Text::plain(&format!("The tool {} is now available.", name.decode())), None);
         }
     }

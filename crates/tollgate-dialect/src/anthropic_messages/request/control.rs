@@ -1,5 +1,6 @@
 //! How much a model shall think, said in the forms that it takes.
 
+use crate::error::{Change, ChangeKind};
 use crate::json::Writer;
 use crate::quirks::{MessagesQuirks, Quirks, ThinkingType};
 use crate::request::{Effort, Reasoning, ReasoningMode};
@@ -73,6 +74,23 @@ pub fn choose(reasoning: &Reasoning, quirks: &Quirks, max_tokens: u64) -> Contro
             Control { form: Some(Form::Adaptive), effort: effort(reasoning.effort.or(Some(Effort::of_budget(budget)))) }
         }
         ReasoningMode::Adaptive | ReasoningMode::Budget(_) => Control { form: None, effort: effort(reasoning.effort) },
+    }
+}
+
+/// What the target does not get of a wish.
+pub fn told(asked: &Reasoning, control: &Control, rules: &MessagesQuirks) -> Option<Change> {
+    let off = asked.mode == ReasoningMode::Off || asked.effort == Some(Effort::None);
+    let thinks = rules.effort || !rules.thinking.is_empty();
+    match (control.form, asked.effort, control.effort) {
+        _ if asked.mode == ReasoningMode::BetweenTools => None,
+        (form, ..) if off => {
+            let is_off = matches!(form, Some(Form::Disabled | Form::BetweenTools));
+            (thinks && !is_off).then(|| Change::new(ChangeKind::Softened, "thinking"))
+        }
+        (None, _, None) => Some(Change::dropped("thinking")),
+        (_, Some(asked), Some(given)) if asked != given => Some(Change::new(ChangeKind::Clamped, "effort")),
+        (Some(Form::Adaptive), Some(_), None) => Some(Change::dropped("effort")),
+        _ => None,
     }
 }
 

@@ -263,6 +263,7 @@ fn part<'a>(block: WireBlock<'a>, path: Path<'_>) -> Result<Part<'a>, Invalid> {
             title: required(block.title, "title")?,
             source: required(block.source, "source")?,
             content: text_blocks(block.content, &|| at("content"))?,
+            cited: is_cited(block.citations),
             cache,
         },
         "tool_reference" => Part::ToolReference { name: required(block.tool_name, "tool_name")? },
@@ -304,8 +305,15 @@ fn media<'a>(kind: MediaKind, block: &WireBlock<'a>, path: Path<'_>) -> Result<M
         name: text_of(block.title),
         context: text_of(block.context),
         detail: None,
+        cited: is_cited(block.citations),
         cache: cache_of(block.cache_control),
     })
+}
+
+/// Citations of a document or search result are asked for.
+fn is_cited(citations: Option<Raw<'_>>) -> bool {
+    let enabled = citations.and_then(|raw| raw.json().to_value()["enabled"].as_bool());
+    enabled == Some(true)
 }
 
 /// Text and images.

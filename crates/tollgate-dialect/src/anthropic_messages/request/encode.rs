@@ -7,17 +7,17 @@ use crate::anthropic_messages::wire::{ATTRIBUTION, is_client_tool, write_cache};
 use crate::error::{Change, ChangeKind, Unsupported};
 use crate::json::{Json, Text, Writer};
 use crate::names::safe_tool_name;
-use crate::quirks::{IdForm, Replay, ResponseFormat};
+use crate::quirks::{IdForm, Replay, ResponseFormat, is_idle};
 use crate::request::{CacheMark, OutputFormat, Part, Reasoning, Request, Role, TextPart, Tool, ToolChoice, ToolKind};
-use crate::schema::{EMPTY, clean};
+use crate::schema::{EMPTY, clean, keeps};
+use crate::search::{self, Wish};
 use crate::{Encoded, Target};
 
 use super::blocks::{Blocks, blank};
 use super::carried;
-use super::control::{Control, Form, choose};
+use super::control::{Control, Form, choose, told};
 use super::schema::output_schema;
-use super::turns::{Item, Rules, Thoughts, Turn, leading_system, turns};
-use super::web_search;
+use super::turns::{Item, Rules, Thoughts, Turn, leading_system, note_once, turns};
 
 /// Anthropic insists on `max_tokens`; this is for a client that names none and a model of which none is known.
 const DEFAULT_MAX_TOKENS: u64 = 8192;
@@ -39,8 +39,7 @@ const UNSUPPORTED: [(&str, &[&str]); 12] = [
 ];
 
 /// Parameters that only give hints, or that concern the gateway: their loss changes no answer.
-const HINTS: [&str; 12] = [
-    "verbosity",
+const HINTS: [&str; 11] = [
     "store",
     "metadata",
     "prompt_cache_key",
@@ -82,6 +81,7 @@ pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Uns
     let messages = &*messages;
     let wanted = request.reasoning.filter(|_| takes(target, "thinking"));
     let mut control = wanted.map_or_else(Control::default, |r| choose(&r, target.quirks, max_tokens));
+    changes.extend(request.reasoning.and_then(|asked| told(&asked, &control, quirks)));
     let thinks = control.form.is_some_and(Form::is_on);
     let rules = Rules {
         thoughts: match quirks.genuine {
@@ -230,7 +230,7 @@ fn extra(
         match unsupported {
             _ if value.is_null() || HINTS.contains(&key) => {}
             Some((_, idle)) if idle.contains(&value.get()) => {}
-            Some(_) if key == web_search::OPTIONS && target.quirks.messages.genuine => {}
+            Some(_) if key == search::OPTIONS && target.quirks.messages.genuine => {}
             Some(_) if target.drop_params => changes.push(Change::dropped(key)),
             Some(_) => return Err(Unsupported::param(key, target.label)),
             None if key == "service_tier" => match value.get() {
@@ -243,6 +243,7 @@ fn extra(
                 return Err(Unsupported::content(key, format!("not supported by {}", target.label)));
             }
             None if NATIVE.contains(&key) && takes(target, key) => _ = w.key(key).json(value),
+            None if is_idle(key, value.get()) => {}
             None => changes.push(Change::dropped(key)),
         }
     }
@@ -265,12 +266,19 @@ fn output_config(
     let effort = control.effort.filter(|_| can);
     let mut instruction = None;
     let format = match &request.output_format {
-        Some(OutputFormat::JsonSchema { schema, .. })
+        Some(OutputFormat::JsonSchema { schema, description, .. })
             if can
                 && takes(target, "output_config.format")
                 && target.quirks.response_format == ResponseFormat::JsonSchema =>
         {
-            Some(output_schema(schema))
+            let closed = output_schema(schema);
+            if !keeps(schema, &closed) {
+                changes.push(Change::new(ChangeKind::Rewritten, "response_format"));
+            }
+            if description.is_some() {
+                changes.push(Change::dropped("response_format.description"));
+            }
+            Some(closed)
         }
         Some(OutputFormat::JsonSchema { schema, .. }) => {
             let text = format!(
@@ -307,7 +315,7 @@ fn tools(w: &mut Writer, request: &Request<'_>, target: &Target<'_>, changes: &m
     let quirks = &target.quirks.messages;
     let kept: Vec<&Tool<'_>> =
         request.tools.iter().filter(|tool| is_expressible(tool, quirks.genuine, changes)).collect();
-    let search = web_search::tool(request).filter(|_| quirks.genuine);
+    let search = Wish::of(request, search::is_openais).filter(|_| quirks.genuine).map(|wish| wish.for_anthropic());
     if kept.is_empty() && search.is_none() {
         return 0;
     }
@@ -315,6 +323,12 @@ fn tools(w: &mut Writer, request: &Request<'_>, target: &Target<'_>, changes: &m
     let cache_allowed = allowed("cache_control");
     w.key("tools").open_array();
     for tool in &kept {
+        if tool.has_grammar() {
+            note_once(changes, Change::dropped("grammar"));
+        }
+        if tool.strict == Some(true) {
+            note_once(changes, Change::dropped("strict"));
+        }
         if let ToolKind::Client { fields, .. } | ToolKind::Server { fields, .. } = &tool.kind {
             w.json(fields);
             continue;
@@ -355,7 +369,7 @@ fn is_expressible(tool: &Tool<'_>, genuine: bool, changes: &mut Vec<Change>) -> 
             || kind.rsplit('_').next().is_some_and(|d| d.len() == 8 && d.parse::<u32>().is_ok())
     };
     match &tool.kind {
-        ToolKind::Server { .. } if genuine && web_search::is_wish(tool) => false,
+        ToolKind::Server { .. } if genuine && search::is_openais(tool) => false,
         ToolKind::Client { kind, .. } | ToolKind::Server { kind, .. } if !genuine || !dated(kind) => {
             changes.push(Change::dropped(format!("tools.{}", kind.decode())));
             false

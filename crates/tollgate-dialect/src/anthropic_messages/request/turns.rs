@@ -133,7 +133,10 @@ fn merged<'r>(messages: &'r [Message<'r>], rules: &Rules<'r>, changes: &mut Vec<
                 Part::Thinking(_) if rules.thoughts == Thoughts::Strip => {
                     note_once(changes, Change::dropped("thinking"));
                 }
-                Part::Thinking(t) if rules.thoughts == Thoughts::Unsigned && (t.redacted || t.text.is_empty()) => {}
+                Part::Thinking(t) if rules.thoughts == Thoughts::Unsigned && t.redacted => {
+                    note_once(changes, Change::dropped("thinking"));
+                }
+                Part::Thinking(t) if rules.thoughts == Thoughts::Unsigned && t.text.is_empty() => {}
                 _ => items.push(Item::Part { part, message, index }),
             }
         }
@@ -252,7 +255,7 @@ fn answer<'r>(
     out.extend(others);
 }
 
-fn note_once(changes: &mut Vec<Change>, change: Change) {
+pub fn note_once(changes: &mut Vec<Change>, change: Change) {
     if !changes.contains(&change) {
         changes.push(change);
     }

@@ -20,7 +20,7 @@ pub struct Collector {
 }
 
 enum Block {
-    Text { text: Text<'static>, citations: Vec<Json<'static>> },
+    Text { text: Text<'static>, citations: Vec<String> },
     Thinking { text: Text<'static>, signature: Option<Text<'static>> },
     Redacted(Text<'static>),
     Tool { slot: u32, id: Text<'static>, name: Text<'static>, input: Text<'static> },
@@ -87,7 +87,7 @@ impl Collector {
             Event::ToolEnd { .. } | Event::Freeform { .. } => {}
             Event::Server(json) => self.blocks.push(Block::Server(json.clone().into_owned())),
             Event::Citation(citation) => {
-                let citation = citation.clone().into_owned();
+                let citation = citation.for_anthropic();
                 match self.blocks.last_mut() {
                     Some(Block::Text { citations, .. }) => citations.push(citation),
                     _ => self.blocks.push(Block::Text { text: Text::EMPTY, citations: vec![citation] }),
@@ -143,7 +143,7 @@ impl Collector {
                 w.open_object().key("type").raw(r#""text""#).key("text").text(text);
                 if !citations.is_empty() {
                     w.key("citations").open_array();
-                    citations.iter().for_each(|c| _ = w.json(c));
+                    citations.iter().for_each(|c| _ = w.raw(c));
                     w.close_array();
                 }
                 w.close_object();

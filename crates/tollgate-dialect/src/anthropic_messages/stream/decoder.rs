@@ -4,6 +4,7 @@ use crate::anthropic_messages::response::{ended, error_in_answer, explanation, i
 use crate::anthropic_messages::wire::{
     Members, Raw, WireAnswer, WireBlock, WireDelta, WireEvent, count_of, parse, text_of, usage_of, word,
 };
+use crate::citation::Citation;
 use crate::error::AnswerError;
 use crate::event::{Event, StopReason, ThinkingState};
 use crate::frame::sse::Frame;
@@ -181,7 +182,7 @@ impl Decoder {
             }
             ("citations_delta", _) => {
                 if let Some(citation) = delta.citation {
-                    emit(Event::Citation(citation.json()));
+                    emit(Event::Citation(Citation::of_anthropic(citation)));
                 }
             }
             ("compaction_delta", Open::Server { replaced, .. }) => {

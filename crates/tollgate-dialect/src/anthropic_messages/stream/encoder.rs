@@ -108,7 +108,7 @@ impl Encoder {
                 let index = self.index;
                 frame(out, "content_block_delta", |w| {
                     w.key("index").number(index).key("delta").open_object().key("type").raw(r#""citations_delta""#);
-                    w.key("citation").raw(&one_line(citation)).close_object();
+                    w.key("citation").raw(&citation.for_anthropic().replace(['\n', '\r'], " ")).close_object();
                 });
             }
             Event::Usage(usage) => self.usage.update(usage),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::anthropic_messages::response::{self, Collector};
 use crate::anthropic_messages::testing::{cut, frames, head, joined, seal, value};
+use crate::citation::Citation;
 use crate::error::{AnswerError, ErrorKind, PublicError};
 use crate::event::{Event, StopReason, ThinkingState};
 use crate::frame::sse::Frame;
@@ -79,7 +80,11 @@ fn a_stream_gives_its_events_in_order() {
         Event::ThinkingState(ThinkingState::Signature(text("EqQB+/="))),
         Event::Redacted(text("ENCRYPTED")),
         Event::Text(text(r#"Here \"it\" is."#)),
-        Event::Citation(Json::literal(r#"{"type": "char_location", "cited_text": "x"}"#)),
+        Event::Citation(Citation {
+            cited: Some(text("x")),
+            own: Some(Json::literal(r#"{"type": "char_location", "cited_text": "x"}"#)),
+            ..Citation::default()
+        }),
         Event::Server(Json::literal(
             r#"{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{"query": "rust"}}"#,
         )),
@@ -513,7 +518,8 @@ fn s09_usage_is_integers_even_if_the_upstream_never_said() {
 #[test]
 fn a_pretty_printed_block_stays_on_one_line() {
     let block = Json::literal("{\n \"type\": \"web_search_tool_result\",\r\n \"content\": []\n}");
-    let out = encode(&[Event::Server(block), Event::Citation(Json::literal("{\n}")), done(StopReason::EndTurn)]);
+    let citation = Citation { own: Some(Json::literal("{\n}")), ..Citation::default() };
+    let out = encode(&[Event::Server(block), Event::Citation(citation), done(StopReason::EndTurn)]);
     check_order(&frames(&out));
 }
 

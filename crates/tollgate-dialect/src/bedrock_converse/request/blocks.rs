@@ -7,7 +7,7 @@ use crate::error::{ChangeKind, Unsupported};
 use crate::json::Text;
 use crate::names::safe_tool_name;
 use crate::quirks::Maker;
-use crate::request::{Part, Role, Thinking, ToolResult};
+use crate::request::{MediaKind, Part, Role, Thinking, ToolResult};
 
 use super::documents::Names;
 use super::encode::Out;
@@ -168,6 +168,10 @@ impl<'o, 't> Blocks<'o, 't> {
         let (texts, media): (Vec<_>, Vec<_>) = content.into_iter().partition(|piece| matches!(piece, Piece::Text(_)));
         let mut content = texts;
         if !media.is_empty() {
+            for piece in &media {
+                let kind = if matches!(piece, Piece::Image { .. }) { MediaKind::Image } else { MediaKind::Document };
+                self.out.change(ChangeKind::Moved, kind.name());
+            }
             let tagged = |before: &'static str, after: &'static str| {
                 Text::join(&[Text::literal(before), id.borrowed(), Text::literal(after)], &Text::EMPTY)
             };
@@ -209,6 +213,7 @@ impl<'o, 't> Blocks<'o, 't> {
                 pieces.extend(text.cache.map(Piece::Mark));
             }
             Item::Reminder(text) => {
+                self.out.change(ChangeKind::Moved, "system");
                 let lines =
                     [Text::literal("<system-reminder>"), text.text.borrowed(), Text::literal("</system-reminder>")];
                 pieces.push(Piece::Text(Text::join(&lines, &Text::literal("\\n"))));

@@ -127,12 +127,15 @@ pub fn output(out: &mut Out<'_>, request: &Request<'_>, thinking: &Thinking) -> 
     };
     if effort.is_some() || format.is_some() {
         out.writer.key("outputConfig").open_object();
-        if let Some((name, description, schema)) = format {
+        if let Some((name, description, wanted)) = format {
             let schema = if claude {
-                output_schema(schema)
+                output_schema(wanted)
             } else {
-                schema::clean_answer(schema, quirks.schema, &quirks.schema_drops).get().to_string()
+                schema::clean_answer(wanted, quirks.schema, &quirks.schema_drops).get().to_string()
             };
+            if !schema::keeps(wanted, &schema) {
+                out.change(ChangeKind::Rewritten, "response_format");
+            }
             let writer = out.writer.key("textFormat").open_object().key("type").str("json_schema");
             writer.key("structure").open_object().key("jsonSchema").open_object().key("schema").str(&schema);
             for (key, value) in [("name", name), ("description", description)] {

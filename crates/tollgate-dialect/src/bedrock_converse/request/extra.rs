@@ -2,7 +2,7 @@
 
 use crate::error::{ChangeKind, Unsupported};
 use crate::json::{Json, Text};
-use crate::quirks::Maker;
+use crate::quirks::{Maker, is_idle};
 use crate::request::Request;
 
 use super::encode::Out;
@@ -34,7 +34,6 @@ const HINTS: [&str; 17] = [
     "billing_policy",
     "cache_control",
     "diagnostics",
-    "inference_geo",
     "moderation",
     "parallel_tool_calls",
     "prompt_cache_key",
@@ -43,6 +42,7 @@ const HINTS: [&str; 17] = [
     "reasoning",
     "reasoning_effort",
     "safeguards",
+    "safety_identifier",
     "speed",
     "store",
     "stream_options",
@@ -50,8 +50,10 @@ const HINTS: [&str; 17] = [
 ];
 
 /// Converse's own, as it writes them.
-const NATIVE: [&str; 5] =
-    ["guardrailConfig", "performanceConfig", "promptVariables", "additionalModelResponseFieldPaths", "serviceTier"];
+const NATIVE: [&str; 5] = ["guardrailConfig", "performanceConfig", "promptVariables", RESPONSE_FIELDS, "serviceTier"];
+
+/// Which fields of the model's own answer shall come along.
+const RESPONSE_FIELDS: &str = "additionalModelResponseFieldPaths";
 
 /// botocore 1.44.8, `RequestMetadata`.
 const MOST_METADATA: usize = 16;
@@ -62,7 +64,18 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>, native: &mut Native) -> R
         one(out, &name.decode(), value, native)?;
     }
     metadata(out, request);
+    which_stop(out, request);
     Ok(())
+}
+
+/// Converse says that a stop sequence ended the answer; which one is in Claude's own answer (docs.aws.amazon.com, Converse API,
+/// 2026-11).
+fn which_stop(out: &mut Out<'_>, request: &Request<'_>) {
+    let given = request.extra.iter().any(|(name, _)| name.escaped() == RESPONSE_FIELDS);
+    let sent = request.stop.len() - super::config::excess_stops(&request.stop, out.target).len();
+    if out.quirks().converse.maker == Maker::Anthropic && sent > 0 && !given {
+        out.writer.key(RESPONSE_FIELDS).raw(r#"["/stop_sequence"]"#);
+    }
 }
 
 fn one(out: &mut Out<'_>, name: &str, value: &Json<'_>, native: &mut Native) -> Result<(), Unsupported> {
@@ -74,7 +87,7 @@ fn one(out: &mut Out<'_>, name: &str, value: &Json<'_>, native: &mut Native) -> 
                 false => out.change(ChangeKind::Dropped, "anthropic-beta"),
             }
         }
-        "anthropic_beta" | "betas" | "metadata" | "requestMetadata" | "verbosity" => {}
+        "anthropic_beta" | "betas" | "metadata" | "requestMetadata" => {}
         "service_tier" => tier(out, value),
         _ if HINTS.contains(&name) => {}
         _ if ESSENTIAL.contains(&name) => {
@@ -86,6 +99,7 @@ fn one(out: &mut Out<'_>, name: &str, value: &Json<'_>, native: &mut Native) -> 
                 out.writer.key(name).json(value);
             }
         }
+        _ if is_idle(name, value.get()) => {}
         _ if out.quirks().accepts.iter().any(|accepted| accepted == name) => native.add(name, value.get()),
         _ => out.change(ChangeKind::Dropped, name),
     }

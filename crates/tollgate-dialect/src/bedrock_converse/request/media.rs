@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::error::{ChangeKind, Unsupported};
 use crate::json::Text;
 use crate::names::safe_tool_name;
-use crate::openai_chat::request::parts::{PARAGRAPH, heading, server_text};
+use crate::openai_chat::request::parts::{PARAGRAPH, about, heading, server_text};
 use crate::request::{CacheMark, Media, MediaKind, Part, Source, ToolResult};
 
 use super::documents::format_of;
@@ -53,7 +53,11 @@ pub fn push<'r>(
             push_media(out, media, at, pieces)?;
             media.cache
         }
-        Part::SearchResult { title, source, content, cache } => {
+        Part::SearchResult { title, source, content, cited, cache } => {
+            if *cited {
+                out.change(ChangeKind::Dropped, "citations");
+            }
+            out.change(ChangeKind::Textualised, "search_result");
             let mut text = Text::plain(&format!("Title: {}\nSource: {}\n\n", title.decode(), source.decode()));
             text.push(&Text::join(content.iter().map(|c| &c.text), &PARAGRAPH));
             pieces.push(Piece::Text(text));
@@ -64,6 +68,7 @@ pub fn push<'r>(
             None
         }
         Part::ToolReference { name } => {
+            out.change(ChangeKind::Textualised, "tool_reference");
             let mut text = Text::literal("Tool available from now on: ");
             text.push(&safe_tool_name(name, out.quirks().tool_names));
             pieces.push(Piece::Text(text));
@@ -104,11 +109,13 @@ pub fn orphan<'r>(
     tag.push(&Text::literal("]"));
     pieces.push(Piece::Text(tag));
     let at = Place { message: 0, content: 0, in_result: true };
-    result
-        .content
-        .iter()
-        .filter(|part| !matches!(part, Part::Media(_)))
-        .try_for_each(|part| push(out, part, at, pieces))
+    result.content.iter().try_for_each(|part| match part {
+        Part::Media(lost) => {
+            out.change(ChangeKind::Dropped, lost.kind.name());
+            Ok(())
+        }
+        part => push(out, part, at, pieces),
+    })
 }
 
 fn push_media<'r>(
@@ -122,17 +129,23 @@ fn push_media<'r>(
         pieces.push(Piece::Text(Text::literal("[image omitted: this model does not take images]")));
         return Ok(());
     }
+    if media.cited {
+        out.change(ChangeKind::Dropped, "citations");
+    }
+    if media.wants_detail() {
+        out.change(ChangeKind::Dropped, "detail");
+    }
     match &media.source {
         Source::Base64 { media_type, data } => binary(out, media, media_type.borrowed(), data.borrowed(), at, pieces),
         Source::Url(url) => match of_data_url(url) {
             Some((media_type, data)) => binary(out, media, media_type, data, at, pieces),
-            None => omit(out, at, "files by URL", field(media.kind), "send the content", pieces),
+            None => omit(out, at, "files by URL", media.kind.name(), "send the content", pieces),
         },
         Source::File(_) => {
             omit(out, at, "files kept by another provider (`file_id`)", "file_id", "send the content", pieces)
         }
         Source::Text(text) => {
-            plain(media, text.borrowed(), out.quirks().pdf, pieces);
+            plain(out, media, text.borrowed(), pieces);
             Ok(())
         }
         Source::Blocks(parts) => {
@@ -140,7 +153,7 @@ fn push_media<'r>(
                 Part::Text(text) => Some(&text.text),
                 _ => None,
             });
-            plain(media, Text::join(texts, &PARAGRAPH), out.quirks().pdf, pieces);
+            plain(out, media, Text::join(texts, &PARAGRAPH), pieces);
             parts.iter().try_for_each(|part| match part {
                 Part::Media(inner) => push_media(out, inner, at, pieces),
                 _ => Ok(()),
@@ -150,27 +163,28 @@ fn push_media<'r>(
 }
 
 /// A document of text; text where the model takes no documents.
-fn plain<'r>(media: &'r Media<'r>, text: Text<'r>, documents: bool, pieces: &mut Vec<Piece<'r>>) {
+fn plain<'r>(out: &mut Out<'_>, media: &'r Media<'r>, text: Text<'r>, pieces: &mut Vec<Piece<'r>>) {
     if text.is_blank() {
         return;
     }
-    if documents {
+    if out.quirks().pdf {
         let data = Text::plain(&STANDARD.encode(text.decode().as_bytes()));
-        pieces.extend(about(media));
+        with_context(out, media, pieces);
         pieces.push(Piece::Document { format: "txt", name: media.name.as_ref(), data });
     } else {
+        out.change(ChangeKind::Textualised, "document");
         let mut whole = heading(media);
         whole.push(&text);
         pieces.push(Piece::Text(whole));
     }
 }
 
-/// What the sender says about a document.
-fn about<'r>(media: &'r Media<'r>) -> Option<Piece<'r>> {
-    let context = media.context.as_ref().filter(|context| !context.is_blank())?;
-    let mut text = Text::literal("Context of the document below: ");
-    text.push(context);
-    Some(Piece::Text(text))
+/// What the sender says about a document has no field.
+fn with_context<'r>(out: &mut Out<'_>, media: &'r Media<'r>, pieces: &mut Vec<Piece<'r>>) {
+    if let Some(text) = about(media) {
+        out.change(ChangeKind::Textualised, "context");
+        pieces.push(Piece::Text(text));
+    }
 }
 
 fn binary<'r>(
@@ -189,11 +203,11 @@ fn binary<'r>(
         },
         MediaKind::Document if !out.quirks().pdf && media_type.starts_with("text/") => {
             let decoded = STANDARD.decode(data.escaped()).unwrap_or_default();
-            plain(media, Text::plain(&String::from_utf8_lossy(&decoded)), false, pieces);
+            plain(out, media, Text::plain(&String::from_utf8_lossy(&decoded)), pieces);
         }
         MediaKind::Document => match format_of(&media_type).filter(|_| out.quirks().pdf) {
             Some(format) => {
-                pieces.extend(about(media));
+                with_context(out, media, pieces);
                 pieces.push(Piece::Document { format, name: media.name.as_ref(), data });
             }
             None => {
@@ -214,15 +228,6 @@ fn image_format(media_type: &str) -> Option<&'static str> {
         "image/webp" => "webp",
         _ => return None,
     })
-}
-
-fn field(kind: MediaKind) -> &'static str {
-    match kind {
-        MediaKind::Image => "image",
-        MediaKind::Document => "document",
-        MediaKind::Audio => "audio",
-        MediaKind::Video => "video",
-    }
 }
 
 /// `data:image/png;base64,…`

@@ -53,6 +53,7 @@ fn an_ordinary_request_has_the_form_of_the_api_reference() {
         body,
         json!({
             "inferenceConfig": {"maxTokens": 100, "temperature": 0.7, "stopSequences": ["END"]},
+            "additionalModelResponseFieldPaths": ["/stop_sequence"],
             "toolConfig": {
                 "tools": [{"toolSpec": {"name": "f", "description": "d",
                     "inputSchema": {"json": {"type": "object", "properties": {"x": {"type": "integer"}}}}}}],
@@ -218,7 +219,7 @@ fn other_makers_are_told_in_their_own_words_how_much_to_think() {
         asked("xhigh", Maker::Amazon),
         (
             json!({"inferenceConfig": topk, "reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}}),
-            vec![]
+            vec!["clamped:effort".to_string()]
         )
     );
     assert_eq!(

@@ -1,9 +1,10 @@
 //! How much the model shall think, in its maker's words.
 
 use crate::anthropic_messages::request::turns::Turn;
-use crate::anthropic_messages::request::{Form, choose, continues_without_thoughts, nearest};
+use crate::anthropic_messages::request::{Form, choose, continues_without_thoughts, nearest, told};
 use crate::error::ChangeKind;
 use crate::json::Writer;
+use crate::openai_chat::request::reasoning::difference;
 use crate::quirks::Maker;
 use crate::request::{Effort, Reasoning, ReasoningMode, Request};
 
@@ -34,13 +35,20 @@ impl Thinking {
             Maker::Anthropic if !refuses(&quirks.messages.refuses, "thinking") => of_claude(out, request, wish, turns),
             Maker::Amazon | Maker::Openai if refuses(&quirks.refuses, "reasoning_effort") => left_out(out, wish),
             Maker::Amazon if is_off(wish) => Thinking { off: true, ..Thinking::default() },
-            Maker::Openai if is_off(wish) => Thinking { effort: Some(Effort::Low), ..Thinking::default() },
+            Maker::Openai if is_off(wish) => {
+                out.change(ChangeKind::Softened, "thinking");
+                Thinking { effort: Some(Effort::Low), ..Thinking::default() }
+            }
             Maker::Amazon | Maker::Openai => {
                 let effort = match wish.mode {
                     ReasoningMode::Budget(tokens) => wish.effort.unwrap_or_else(|| Effort::of_budget(tokens)),
                     _ => wish.effort.unwrap_or(Effort::Medium),
                 };
-                Thinking { effort: nearest(effort, &quirks.efforts), ..Thinking::default() }
+                let effort = nearest(effort, &quirks.efforts);
+                if let Some((what, field)) = difference(wish, effort) {
+                    out.change(what, field);
+                }
+                Thinking { effort, ..Thinking::default() }
             }
             Maker::Anthropic | Maker::Other => left_out(out, wish),
         }
@@ -90,6 +98,9 @@ fn of_claude(out: &mut Out<'_>, request: &Request<'_>, wish: Reasoning, turns: &
     // Without a limit the model's own holds, which leaves room for any budget.
     let limit = request.max_tokens.or(out.target.max_output_tokens).unwrap_or(u64::MAX);
     let control = choose(&wish, quirks, limit.min(out.target.max_output_tokens.unwrap_or(u64::MAX)));
+    if let Some(change) = told(&wish, &control, &quirks.messages) {
+        out.change(change.what, &change.field);
+    }
     let mut form = control.form;
     let needs_thoughts = matches!(form, Some(Form::Enabled(_)))
         || (quirks.messages.loop_needs_thoughts && form.is_some_and(Form::is_on));

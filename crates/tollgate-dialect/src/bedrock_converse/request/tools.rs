@@ -145,6 +145,12 @@ pub fn write(out: &mut Out<'_>, offer: &Offer<'_, '_>) {
         out.writer.raw(STAND_IN);
     }
     for tool in &offer.tools {
+        if tool.has_grammar() {
+            out.change(ChangeKind::Dropped, "grammar");
+        }
+        if tool.strict == Some(true) {
+            out.change(ChangeKind::Dropped, "strict");
+        }
         specification(out, tool);
         out.cache_point(tool.cache);
     }

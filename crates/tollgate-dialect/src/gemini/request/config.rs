@@ -6,7 +6,7 @@ use super::thinking;
 use crate::Target;
 use crate::error::{ChangeKind, Unsupported};
 use crate::json::{Json, Text};
-use crate::quirks::{ResponseFormat, SchemaForm};
+use crate::quirks::{ResponseFormat, SchemaForm, is_idle};
 use crate::request::{OutputFormat, Request};
 use crate::schema;
 
@@ -17,7 +17,7 @@ const UNSUPPORTED: [&str; 7] = ["logprobs", "top_logprobs", "logit_bias", "predi
 const ESSENTIAL: [&str; 2] = ["compaction", "thread"];
 
 /// Hints, and what concerns the gateway: their loss changes no answer.
-const HINTS: [&str; 19] = [
+const HINTS: [&str; 17] = [
     "metadata",
     "service_tier",
     "speed",
@@ -27,9 +27,7 @@ const HINTS: [&str; 19] = [
     "cache_control",
     "diagnostics",
     "safeguards",
-    "inference_geo",
     "user_profile_id",
-    "verbosity",
     "store",
     "prompt_cache_key",
     "prompt_cache_retention",
@@ -157,9 +155,15 @@ fn format(out: &mut Out<'_>, request: &Request<'_>) -> Vec<String> {
             out.change(ChangeKind::Textualised, "response_format");
             vec!["Answer with one JSON object and nothing else.".into()]
         }
-        OutputFormat::JsonSchema { schema, .. } if takes_schema => {
+        OutputFormat::JsonSchema { schema, description, .. } if takes_schema => {
             let form = schema_form(out.target);
             let cleaned = schema::clean_answer(schema, form, &quirks.schema_drops);
+            if !schema::keeps(schema, cleaned.get()) {
+                out.change(ChangeKind::Rewritten, "response_format");
+            }
+            if description.is_some() {
+                out.change(ChangeKind::Dropped, "response_format.description");
+            }
             let key = if form == SchemaForm::Gemini { "responseSchema" } else { "responseJsonSchema" };
             out.writer.key(key).json(&cleaned);
             Vec::new()
@@ -212,6 +216,8 @@ fn beside(out: &mut Out<'_>, name: &Text<'_>, value: &Json<'_>) -> Result<(), Un
         if out.takes(name, name, value.get())? {
             out.writer.key(name).json(value);
         }
+    } else if is_idle(name, value.get()) {
+        // It says what is so without it.
     } else if out.quirks().accepts.iter().any(|accepted| accepted == name) {
         out.writer.key(name).json(value);
     } else if !HINTS.contains(&name) && !name.starts_with(OWN) && !SHARED.iter().any(|(_, chats)| *chats == name) {

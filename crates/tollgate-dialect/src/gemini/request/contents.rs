@@ -13,7 +13,7 @@ use crate::gemini::signature;
 use crate::json::Text;
 use crate::names::safe_tool_name;
 use crate::openai_chat::request::parts::{PARAGRAPH, heading, server_text};
-use crate::request::{Media, MediaKind, Part, Request, Role, Source, ToolResult};
+use crate::request::{Media, MediaKind, Part, Request, Role, Source, Thinking, ToolResult};
 
 pub fn write(out: &mut Out<'_>, request: &Request<'_>, notes: &[String]) -> Result<(), Unsupported> {
     let leading = leading_system(&request.messages);
@@ -87,7 +87,14 @@ impl<'t> Contents<'_, 't> {
                         self.out.writer.open_object().key("thought").bool(true).key("text").text(&thinking.text);
                         self.sign(Some(&signature));
                     }
-                    Some((signature, false)) => waiting = Some(signature),
+                    Some((signature, false)) => {
+                        self.loses_words(thinking);
+                        waiting = Some(signature);
+                    }
+                    None if thinking.signature.is_none() => self.loses_words(thinking),
+                    None if thinking.redacted || !thinking.text.is_empty() => {
+                        self.out.change(ChangeKind::Dropped, "thinking");
+                    }
                     None => {}
                 },
                 Item::Call { call, id } => {
@@ -119,6 +126,13 @@ impl<'t> Contents<'_, 't> {
             self.sign(Some(&signature));
         }
         Ok(())
+    }
+
+    /// What Google shows of thoughts is a summary for people: it takes none back.
+    fn loses_words(&mut self, thinking: &Thinking<'_>) {
+        if !thinking.text.is_empty() {
+            self.out.change(ChangeKind::Dropped, "thinking.text");
+        }
     }
 
     /// Closes the part, with its signature.
@@ -218,6 +232,11 @@ impl<'t> Contents<'_, 't> {
         }
         self.out.writer.close_object().close_object();
         if !media.is_empty() {
+            for part in &result.content {
+                if let Part::Media(moved) = part {
+                    self.out.change(ChangeKind::Moved, moved.kind.name());
+                }
+            }
             let mut tag = Text::literal("[given by the tool call ");
             tag.push(id);
             tag.push(&Text::literal("]"));
@@ -257,6 +276,7 @@ impl<'t> Contents<'_, 't> {
             Item::Part { part, .. } => self.part_text(part).into_iter().collect(),
             Item::Prefill(text) => vec![Text::plain(text.text.decode().trim_end())],
             Item::Reminder(text) => {
+                self.out.change(ChangeKind::Moved, "system");
                 let lines =
                     [Text::literal("<system-reminder>"), text.text.borrowed(), Text::literal("</system-reminder>")];
                 vec![Text::join(&lines, &Text::literal("\\n"))]
@@ -272,12 +292,17 @@ impl<'t> Contents<'_, 't> {
         match part {
             Part::Text(text) => Some(text.text.borrowed()).filter(|text| !text.is_empty()),
             Part::Refusal(text) => Some(text.borrowed()),
-            Part::SearchResult { title, source, content, .. } => {
+            Part::SearchResult { title, source, content, cited, .. } => {
+                if *cited {
+                    self.out.change(ChangeKind::Dropped, "citations");
+                }
+                self.out.change(ChangeKind::Textualised, "search_result");
                 let mut text = Text::plain(&format!("Title: {}\nSource: {}\n\n", title.decode(), source.decode()));
                 text.push(&Text::join(content.iter().map(|c| &c.text), &PARAGRAPH));
                 Some(text)
             }
             Part::ToolReference { name } => {
+                self.out.change(ChangeKind::Textualised, "tool_reference");
                 let mut text = Text::literal("Tool available from now on: ");
                 text.push(&safe_tool_name(name, self.out.quirks().tool_names));
                 Some(text)
@@ -300,9 +325,27 @@ impl<'t> Contents<'_, 't> {
         tag.push(&Text::literal("]"));
         let mut texts = vec![tag];
         for part in &result.content {
+            if let Part::Media(lost) = part {
+                self.out.change(ChangeKind::Dropped, lost.kind.name());
+            }
             texts.extend(self.part_text(part));
         }
         texts
+    }
+
+    /// The name of a file, and what the sender says about it: Google has no field for them.
+    fn titled<'r>(&mut self, media: &Media<'_>) -> Option<Piece<'r>> {
+        if media.kind != MediaKind::Document {
+            return None;
+        }
+        for (field, value) in [("title", &media.name), ("context", &media.context)] {
+            if value.is_some() {
+                self.out.change(ChangeKind::Textualised, field);
+            }
+        }
+        let heading = heading(media);
+        let heading = heading.decode();
+        (!heading.is_empty()).then(|| Piece::Text(Text::plain(heading.trim_end())))
     }
 
     /// What a medium becomes.
@@ -311,17 +354,28 @@ impl<'t> Contents<'_, 't> {
             self.out.change(ChangeKind::Dropped, "image");
             return Ok(vec![Piece::Text(Text::literal("[image omitted: this model does not take images]"))]);
         }
+        if media.cited {
+            self.out.change(ChangeKind::Dropped, "citations");
+        }
+        if media.wants_detail() {
+            self.out.change(ChangeKind::Dropped, "detail");
+        }
         Ok(vec![match &media.source {
             Source::Base64 { media_type, data } if is_plain_text(media.kind, media_type) => {
+                self.out.change(ChangeKind::Textualised, "document");
                 let decoded = STANDARD.decode(data.escaped()).unwrap_or_default();
                 let mut text = heading(media);
                 text.push(&Text::plain(&String::from_utf8_lossy(&decoded)));
                 Piece::Text(text)
             }
             Source::Base64 { media_type, data } => {
-                Piece::Inline { media_type: media_type.borrowed(), data: data.borrowed() }
+                let file = Piece::Inline { media_type: media_type.borrowed(), data: data.borrowed() };
+                return Ok(self.titled(media).into_iter().chain([file]).collect());
             }
-            Source::Url(url) => Piece::Url { media_type: guessed_type(media.kind, &url.decode()), url: url.borrowed() },
+            Source::Url(url) => {
+                let file = Piece::Url { media_type: guessed_type(media.kind, &url.decode()), url: url.borrowed() };
+                return Ok(self.titled(media).into_iter().chain([file]).collect());
+            }
             Source::File(uri) if uri.escaped().contains("://") => {
                 Piece::Url { media_type: guessed_type(media.kind, &uri.decode()), url: uri.borrowed() }
             }
@@ -337,11 +391,13 @@ impl<'t> Contents<'_, 't> {
                 return Err(Unsupported::content(format!("messages.{}.content.{}", at.message, at.content), why));
             }
             Source::Text(data) => {
+                self.out.change(ChangeKind::Textualised, "document");
                 let mut text = heading(media);
                 text.push(data);
                 Piece::Text(text)
             }
             Source::Blocks(parts) => {
+                self.out.change(ChangeKind::Textualised, "document");
                 let mut pieces = vec![Piece::Text(heading(media))];
                 pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
                 for part in parts {

@@ -18,7 +18,15 @@ pub fn inline(blob: Blob<'_>) -> Result<Media<'_>, Wrong> {
         data
     };
     let source = Source::Base64 { media_type, data };
-    Ok(Media { kind, source, name: some_text(blob.display_name), context: None, detail: None, cache: None })
+    Ok(Media {
+        kind,
+        source,
+        name: some_text(blob.display_name),
+        context: None,
+        detail: None,
+        cited: false,
+        cache: None,
+    })
 }
 
 pub fn file(file: FileData<'_>) -> Result<Media<'_>, Wrong> {
@@ -31,7 +39,15 @@ pub fn file(file: FileData<'_>) -> Result<Media<'_>, Wrong> {
     };
     let kept = !decoded.starts_with("http") || decoded.contains("generativelanguage.googleapis.com");
     let source = if kept { Source::File(uri) } else { Source::Url(uri) };
-    Ok(Media { kind, source, name: some_text(file.display_name), context: None, detail: None, cache: None })
+    Ok(Media {
+        kind,
+        source,
+        name: some_text(file.display_name),
+        context: None,
+        detail: None,
+        cited: false,
+        cache: None,
+    })
 }
 
 fn kind_of(media_type: &str) -> MediaKind {

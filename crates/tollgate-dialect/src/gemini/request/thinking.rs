@@ -4,6 +4,7 @@ use super::encode::Out;
 use crate::Target;
 use crate::error::ChangeKind;
 use crate::json::Writer;
+use crate::openai_chat::request::reasoning::difference;
 use crate::quirks::{GeminiThinking, Quirks};
 use crate::request::{Effort, Reasoning, ReasoningMode};
 
@@ -17,10 +18,30 @@ pub fn write(out: &mut Out<'_>, wish: Option<Reasoning>) {
         }
         return;
     }
+    if let Some((what, field)) = told(wish, out.quirks()) {
+        out.change(what, field);
+    }
     let target = out.target;
     let value = of_target(wish, target);
     if value != "{}" {
         out.writer.key("thinkingConfig").raw(&value);
+    }
+}
+
+/// What the model does not get of a wish. An effort becomes the budget that means as much.
+fn told(wish: Reasoning, quirks: &Quirks) -> Option<(ChangeKind, &'static str)> {
+    match (quirks.gemini.thinking, wish.mode) {
+        (GeminiThinking::None, _) => None,
+        (GeminiThinking::Level, ReasoningMode::BetweenTools) => None,
+        (GeminiThinking::Level, _) if is_off(wish) => Some((ChangeKind::Softened, "thinking")),
+        (GeminiThinking::Level, _) => difference(wish, wish.effort.and_then(|wanted| nearest(wanted, &quirks.efforts))),
+        (GeminiThinking::Budget, _) if is_off(wish) => {
+            quirks.thinking_always.then_some((ChangeKind::Softened, "thinking"))
+        }
+        (GeminiThinking::Budget, ReasoningMode::Budget(tokens)) => {
+            (tokens > MOST).then_some((ChangeKind::Clamped, "thinking.budget_tokens"))
+        }
+        (GeminiThinking::Budget, _) => None,
     }
 }
 

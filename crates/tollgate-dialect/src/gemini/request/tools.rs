@@ -2,18 +2,14 @@
 
 use super::config::schema_form;
 use super::encode::Out;
-use crate::anthropic_messages::request::is_search_wish;
 use crate::error::{ChangeKind, Unsupported};
 use crate::json::{Json, Text, Writer};
 use crate::names::safe_tool_name;
 use crate::openai_chat::request::tools::{documented, no_such_tool, note_of, sort_out};
-use crate::openai_responses::wire::is_hosted_tool;
 use crate::quirks::SchemaForm;
 use crate::request::{Request, Tool, ToolChoice, ToolKind};
 use crate::schema;
-
-/// Chat's wish for a web search.
-const SEARCH_OPTIONS: &str = "web_search_options";
+use crate::search::{self, Wish};
 
 /// What a tool of free text takes as a function.
 const FREE_TEXT: Json<'static> =
@@ -28,26 +24,35 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Un
     }
     if kept.is_empty()
         && let Some(first) = missing.first()
-        && !request.tools.iter().all(is_search)
+        && !request.tools.iter().all(search::is_search)
     {
         return Err(no_such_tool(first, out.target.label));
     }
-    let searches = request.extra.iter().any(|(name, value)| name.escaped() == SEARCH_OPTIONS && !value.is_null());
+    let searches = request.extra.iter().any(|(name, value)| name.escaped() == search::OPTIONS && !value.is_null());
     if kept.is_empty() {
         // Google's search goes alone: most models refuse it beside functions.
         if searches || !missing.is_empty() {
             out.writer.key("tools").raw(r#"[{"googleSearch":{}}]"#);
+            let wish = Wish::of(request, search::is_search);
+            let limits: Vec<&str> = wish.iter().flat_map(Wish::limits).collect();
+            limits.into_iter().for_each(|limit| out.change(ChangeKind::Dropped, limit));
         }
         return Ok(Vec::new());
     }
     if searches {
-        out.refused(SEARCH_OPTIONS, "")?;
+        out.refused(search::OPTIONS, "")?;
     }
     for tool in &missing {
         out.change(ChangeKind::Dropped, &tool.name);
     }
     out.writer.key("tools").open_array().open_object().key("functionDeclarations").open_array();
     for tool in &kept {
+        if tool.has_grammar() {
+            out.change(ChangeKind::Dropped, "grammar");
+        }
+        if tool.strict == Some(true) {
+            out.change(ChangeKind::Dropped, "strict");
+        }
         declaration(out, tool);
     }
     out.writer.close_array().close_object().close_array();
@@ -56,13 +61,6 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Un
         out.change(ChangeKind::Dropped, "parallel_tool_calls");
     }
     Ok(note_of(&missing).into_iter().collect())
-}
-
-/// Anthropic's search, or OpenAI's unless it is to stay away from the web.
-fn is_search(tool: &Tool<'_>) -> bool {
-    let ToolKind::Server { kind, .. } = &tool.kind else { return false };
-    let kind = kind.escaped();
-    kind.starts_with("web_search") && (!is_hosted_tool(kind) || is_search_wish(tool))
 }
 
 fn declaration(out: &mut Out<'_>, tool: &Tool<'_>) {

@@ -60,13 +60,23 @@ fn one_line(json: &str) -> String {
 }
 
 /// `candidates` with its one member: `parts` writes into the open list.
-pub fn write_candidates(writer: &mut Writer, parts: impl FnOnce(&mut Writer), reason: Option<StopReason>) {
+/// `pages`: what the answer stands on.
+pub fn write_candidates(
+    writer: &mut Writer,
+    parts: impl FnOnce(&mut Writer),
+    reason: Option<StopReason>,
+    pages: &[String],
+) {
     writer.key("candidates").open_array().open_object().key("content").open_object();
     writer.key("parts").open_array();
     parts(writer);
     writer.close_array().key("role").str("model").close_object();
     if let Some(reason) = reason {
         writer.key("finishReason").str(finish::encode(reason));
+    }
+    if !pages.is_empty() {
+        writer.key("groundingMetadata").open_object();
+        writer.key("groundingChunks").raw(&format!("[{}]", pages.join(","))).close_object();
     }
     writer.key("index").number(0).close_object().close_array();
 }
@@ -88,6 +98,7 @@ pub struct Collector {
     usage: Usage,
     carry: Carry,
     parts: Vec<(Piece, Option<Text<'static>>)>,
+    pages: Vec<String>,
     reason: StopReason,
 }
 
@@ -100,6 +111,7 @@ impl Collector {
             usage: Usage::default(),
             carry: Carry::default(),
             parts: Vec::new(),
+            pages: Vec::new(),
             reason: StopReason::EndTurn,
         }
     }
@@ -150,8 +162,9 @@ impl Collector {
             }
             Event::Usage(usage) => self.usage.update(usage),
             Event::Finish { reason, .. } => self.reason = *reason,
+            Event::Citation(citation) => self.pages.extend(citation.for_google()),
             // Google's clients know neither.
-            Event::ToolEnd { .. } | Event::Server(_) | Event::Citation(_) => {}
+            Event::ToolEnd { .. } | Event::Server(_) => {}
         }
     }
 
@@ -182,6 +195,7 @@ impl Collector {
             &mut writer,
             |writer| parts.iter().for_each(|(piece, signature)| piece.write(writer, signature.as_ref())),
             Some(self.reason),
+            &self.pages,
         );
         writer.key("usageMetadata");
         usage::encode(&mut writer, &self.usage, self.head.estimated_input);

@@ -1,5 +1,6 @@
 //! An upstream's pieces to events.
 
+use crate::citation::Citation;
 use crate::error::{AnswerError, ErrorKind, Scope, UpstreamError};
 use crate::event::{Event, StopReason, ThinkingState};
 use crate::frame::sse::Frame;
@@ -8,7 +9,7 @@ use crate::gemini::wire::{
     Answer, Candidate, FunctionCall, Part, PromptFeedback, Raw, is_true, parse, some_text, text_of, word,
 };
 use crate::gemini::{code, finish, signature, usage};
-use crate::json::Text;
+use crate::json::{Json, Text};
 use crate::scan::items;
 use crate::usage::Usage;
 
@@ -25,6 +26,8 @@ pub struct Decoder {
     /// Calls so far; a call is always whole.
     calls: u32,
     finish: Option<StopReason>,
+    /// What the answer stands on: the last one counts.
+    grounding: Option<Json<'static>>,
     over: bool,
 }
 
@@ -62,10 +65,20 @@ impl Decoder {
             None => return Err(AnswerError::Empty),
             Some(reason) => {
                 self.over = true;
+                self.citations(emit);
                 emit(Event::Finish { reason, stop_sequence: None });
             }
         }
         Ok(())
+    }
+
+    fn citations(&mut self, emit: Emit<'_, '_>) {
+        let Some(grounding) = self.grounding.take() else { return };
+        let (citations, searches) = Citation::of_google(grounding.get());
+        citations.into_iter().for_each(|citation| emit(Event::Citation(citation.into_owned())));
+        if searches > 0 {
+            emit(Event::Usage(Usage { web_searches: Some(searches), ..Usage::default() }));
+        }
     }
 
     fn body<'a>(&mut self, data: &'a [u8], emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
@@ -115,6 +128,9 @@ impl Decoder {
     fn candidate<'a>(&mut self, candidate: Candidate<'a>, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
         for part in candidate.content.and_then(|content| content.parts).unwrap_or_default().0 {
             self.part(part, emit)?;
+        }
+        if let Some(grounding) = candidate.grounding_metadata {
+            self.grounding = Some(grounding.json().into_owned());
         }
         let reason = word(candidate.finish_reason);
         if matches!(reason, "" | "FINISH_REASON_UNSPECIFIED") {

@@ -24,6 +24,7 @@ pub struct Encoder {
     /// The call that is under way.
     call: Option<Piece>,
     usage: Usage,
+    pages: Vec<String>,
     reason: Option<StopReason>,
     done: bool,
 }
@@ -39,6 +40,7 @@ impl Encoder {
             carry: Carry::default(),
             call: None,
             usage: Usage::default(),
+            pages: Vec::new(),
             reason: None,
             done: false,
         }
@@ -82,8 +84,9 @@ impl Encoder {
             }
             Event::Freeform { id, name, input, .. } => self.part(&Piece::freeform(id, name, input), out),
             Event::Finish { reason, .. } => self.reason = Some(*reason),
-            // Google's clients know neither.
-            Event::Server(_) | Event::Citation(_) => {}
+            Event::Citation(citation) => self.pages.extend(citation.for_google()),
+            // Google's clients know none.
+            Event::Server(_) => {}
         }
     }
 
@@ -149,7 +152,8 @@ impl Encoder {
     fn piece(&mut self, out: &mut Vec<u8>, reason: Option<StopReason>, parts: impl FnOnce(&mut Writer)) {
         let mut writer = Writer::with_capacity(256);
         writer.open_object();
-        write_candidates(&mut writer, parts, reason);
+        let pages = if reason.is_some() { std::mem::take(&mut self.pages) } else { Vec::new() };
+        write_candidates(&mut writer, parts, reason, &pages);
         if reason.is_some() {
             writer.key("usageMetadata");
             usage::encode(&mut writer, &self.usage, self.head.estimated_input);

@@ -252,7 +252,9 @@ fn part<'a>(raw: &'a RawValue, at: &str) -> Result<Part<'a>, Invalid> {
         Some(ttl) if ttl.escaped() == "1h" => CacheMark::Long,
         _ => CacheMark::Short,
     });
-    let media = |kind, source, name, detail| Part::Media(Media { kind, source, name, context: None, detail, cache });
+    let media = |kind, source, name, detail| {
+        Part::Media(Media { kind, source, name, context: None, detail, cited: false, cache })
+    };
     Ok(match part.kind.escaped() {
         "text" | "input_text" | "output_text" => {
             Part::Text(TextPart { text: part.text.ok_or_else(|| missing("text"))?, cache })

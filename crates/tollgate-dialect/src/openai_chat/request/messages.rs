@@ -149,6 +149,7 @@ impl<'r> Conversation<'_, '_, 'r> {
             self.turn.pieces.push(Piece::System { text, cache });
             return;
         }
+        self.out.change(ChangeKind::Moved, "system");
         let mut reminder = Text::plain("<system-reminder>\n");
         reminder.push(&text);
         reminder.push(&Text::literal("\\n</system-reminder>"));

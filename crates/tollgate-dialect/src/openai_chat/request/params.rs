@@ -30,7 +30,7 @@ const PASSED: [&str; 14] = [
 ];
 
 /// Hints whose loss changes nothing that a client could notice in the answer.
-pub const HINTS: [&str; 13] = [
+pub const HINTS: [&str; 12] = [
     "metadata",
     "service_tier",
     "speed",
@@ -40,7 +40,6 @@ pub const HINTS: [&str; 13] = [
     "cache_control",
     "diagnostics",
     "safeguards",
-    "inference_geo",
     "user_profile_id",
     "billing_policy",
     "fallback_credit_token",
@@ -256,6 +255,9 @@ pub fn response_format(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<S
             let cleaned = schema::clean_answer(wanted, out.quirks().schema, &out.quirks().schema_drops);
             // OpenAI refuses a strict format whose schema leaves anything open.
             let strict = strict.unwrap_or(true) && schema::is_strict(&cleaned);
+            if !schema::keeps(wanted, cleaned.get()) {
+                out.change(ChangeKind::Rewritten, "response_format");
+            }
             out.writer.key("response_format").open_object().key("type").str("json_schema");
             out.writer.key("json_schema").open_object().key("name");
             match name {

@@ -118,13 +118,18 @@ pub fn push<'r>(
         Part::Text(text) => push_text(text, pieces),
         Part::Refusal(text) => pieces.push(Piece::text(text.borrowed())),
         Part::Media(media) => return push_media(out, media, at, pieces),
-        Part::SearchResult { title, source, content, cache } => {
+        Part::SearchResult { title, source, content, cited, cache } => {
+            if *cited {
+                out.change(ChangeKind::Dropped, "citations");
+            }
+            out.change(ChangeKind::Textualised, "search_result");
             let heading = Text::plain(&format!("Title: {}\nSource: {}\n\n", title.decode(), source.decode()));
             let mut text = heading;
             text.push(&Text::join(content.iter().map(|c| &c.text), &PARAGRAPH));
             pieces.push(Piece::Text { text, cache: *cache });
         }
         Part::ToolReference { name } => {
+            out.change(ChangeKind::Textualised, "tool_reference");
             let mut text = Text::plain("Tool available from now on: ");
             text.push(&safe_tool_name(name, out.quirks().tool_names));
             pieces.push(Piece::text(text));
@@ -171,16 +176,21 @@ fn push_media<'r>(
     at: Place,
     pieces: &mut Vec<Piece<'r>>,
 ) -> Result<(), Unsupported> {
+    if media.cited {
+        out.change(ChangeKind::Dropped, "citations");
+    }
     let (name, detail, cache) = (media.name.as_ref(), media.detail.as_ref(), media.cache);
     let url = match &media.source {
         Source::File(_) => return at.omit("files kept by another provider (`file_id`)", "file_id", out, pieces),
         Source::Text(data) => {
+            out.change(ChangeKind::Textualised, "document");
             let mut text = heading(media);
             text.push(data);
             pieces.push(Piece::Text { text, cache });
             return Ok(());
         }
         Source::Blocks(parts) => {
+            out.change(ChangeKind::Textualised, "document");
             let heading = heading(media);
             // The paragraphs that follow are set apart where they are joined.
             if let Some(line) = heading.escaped().strip_suffix("\\n\\n") {
@@ -201,12 +211,17 @@ fn push_media<'r>(
         }
         (MediaKind::Image, url) => pieces.push(Piece::Image { url, detail: detail.map(Text::borrowed), cache }),
         (MediaKind::Document, Url::Data { media_type, data }) if media_type.escaped().starts_with("text/") => {
+            out.change(ChangeKind::Textualised, "document");
             let decoded = base64::engine::general_purpose::STANDARD.decode(data.escaped()).unwrap_or_default();
             let mut text = heading(media);
             text.push(&Text::plain(&String::from_utf8_lossy(&decoded)));
             pieces.push(Piece::Text { text, cache });
         }
         (MediaKind::Document, url) if out.files => {
+            if let Some(text) = about(media) {
+                out.change(ChangeKind::Textualised, "context");
+                pieces.push(Piece::text(text));
+            }
             pieces.push(Piece::File { name: name.map(Text::borrowed), url, cache });
         }
         (MediaKind::Document, Url::Data { media_type, .. }) if media_type.escaped() != "application/pdf" => {
@@ -221,6 +236,14 @@ fn push_media<'r>(
         (MediaKind::Video, _) => return at.omit("videos", "video", out, pieces),
     }
     Ok(())
+}
+
+/// What the sender says about a document, for targets that have no field for it.
+pub fn about<'r>(media: &Media<'r>) -> Option<Text<'r>> {
+    let context = media.context.as_ref().filter(|context| !context.is_blank())?;
+    let mut text = Text::literal("Context of the document below: ");
+    text.push(context);
+    Some(text)
 }
 
 /// What is known about a document whose text follows.

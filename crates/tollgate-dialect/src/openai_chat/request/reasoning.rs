@@ -20,8 +20,42 @@ pub fn write(out: &mut Out<'_>, asked: Option<Reasoning>, max_tokens: Option<u64
             out.writer.key(name).raw(&value);
         }
     }
+    let told = asked.and_then(|asked| told(quirks, asked));
     if dropped {
         out.change(ChangeKind::Dropped, "thinking");
+    } else if let Some((what, field)) = told {
+        out.change(what, field);
+    }
+}
+
+/// What the target does not get of a wish, where it has some control.
+fn told(quirks: &Quirks, asked: Reasoning) -> Option<(ChangeKind, &'static str)> {
+    let on = !is_off(asked) && asked.mode != ReasoningMode::BetweenTools;
+    let budget = matches!(asked.mode, ReasoningMode::Budget(_));
+    match quirks.reasoning {
+        ReasoningControl::None => None,
+        ReasoningControl::ReasoningSplit if !on => Some((ChangeKind::Softened, "thinking")),
+        _ if !on && quirks.thinking_always => Some((ChangeKind::Softened, "thinking")),
+        ReasoningControl::Effort => {
+            difference(asked, effort(asked).and_then(|wanted| nearest(wanted, &quirks.efforts)))
+        }
+        _ if !on => None,
+        ReasoningControl::Reasoning if budget => None,
+        ReasoningControl::Reasoning | ReasoningControl::ThinkingEffort => {
+            difference(asked, effort(asked).and_then(|wanted| nearest(wanted, &quirks.efforts)))
+        }
+        ReasoningControl::EnableThinking if budget => None,
+        _ if budget => Some((ChangeKind::Dropped, "thinking.budget_tokens")),
+        _ => asked.effort.map(|_| (ChangeKind::Dropped, "effort")),
+    }
+}
+
+/// Told where the model gets another effort than it was asked for. What was a budget becomes the effort that means as much.
+pub fn difference(asked: Reasoning, given: Option<Effort>) -> Option<(ChangeKind, &'static str)> {
+    match asked.effort {
+        _ if is_off(asked) => given.filter(|given| *given != Effort::None).map(|_| (ChangeKind::Softened, "thinking")),
+        Some(effort) if given != Some(effort) => Some((ChangeKind::Clamped, "effort")),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::openai_responses::wire::is_hosted_tool;
 use crate::quirks::ToolChoiceForms;
 use crate::request::{Request, Tool, ToolChoice, ToolKind};
 use crate::schema;
+use crate::search::{self, Wish};
 
 use super::encode::Out;
 use super::params;
@@ -58,9 +59,19 @@ const CLIENT_TOOLS: [ClientTool; 4] = [
 /// Writes tools and choice. Gives sentences for the system prompt: about tools that do not exist here, and about a choice that
 /// the target refuses.
 pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Unsupported> {
-    let Some((kept, mut notes)) = available(out, request, |_| false)? else { return Ok(Vec::new()) };
+    // It searches in every request, whether or not the model would: not beside tools that the model chooses among.
+    let plugin = out.quirks().web_plugin && request.tools.iter().all(search::is_search);
+    let own = if plugin { |kind: &str| kind.starts_with("web_search") } else { |_: &str| false };
+    let Some((kept, mut notes)) = available(out, request, own)? else { return Ok(Vec::new()) };
+    if plugin {
+        search_plugin(out, request);
+        return Ok(notes);
+    }
     out.writer.key("tools").open_array();
     for tool in &kept {
+        if tool.has_grammar() {
+            out.change(ChangeKind::Dropped, "grammar");
+        }
         write_tool(out, tool);
     }
     out.writer.close_array();
@@ -71,6 +82,14 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Un
     parallel(out, request)?;
     notes.extend(note);
     Ok(notes)
+}
+
+/// OpenRouter's (openrouter.ai/docs, web search, 2026-11): it searches for any model, and cites what it found.
+fn search_plugin(out: &mut Out<'_>, request: &Request<'_>) {
+    out.writer.key("plugins").raw(r#"[{"id":"web"}]"#);
+    let wish = Wish::of(request, search::is_search);
+    let limits: Vec<&str> = wish.iter().flat_map(Wish::limits).collect();
+    limits.into_iter().for_each(|limit| out.change(ChangeKind::Dropped, limit));
 }
 
 /// The tools that are sent, and sentences for the system prompt.
@@ -179,6 +198,8 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
                 && (!strict || schema::is_strict(&cleaned))
             {
                 writer.key("strict").bool(strict);
+            } else if tool.strict == Some(true) {
+                out.change(ChangeKind::Dropped, "strict");
             }
         }
         ToolKind::Custom { .. } => {
@@ -192,7 +213,7 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
             writer.key("parameters").raw(known.schema);
         }
     }
-    writer.close_object().close_object();
+    out.writer.close_object().close_object();
 }
 
 /// The choice as the target takes it, and the sentence that stands in for a forced one that it refuses. `None`: none is

@@ -1,6 +1,7 @@
 //! Events to one `chat.completion`.
 
 use crate::AnswerHead;
+use crate::citation::Counted;
 use crate::event::{Event, StopReason};
 use crate::json::{Text, Writer};
 use crate::openai_chat::{finish, usage};
@@ -14,6 +15,7 @@ pub struct Collector {
     text: Text<'static>,
     thinking: Text<'static>,
     refusal: Text<'static>,
+    annotations: Vec<String>,
     calls: Vec<Call>,
     /// Google's signature of the call that comes next.
     signature: Option<Text<'static>>,
@@ -39,6 +41,7 @@ impl Collector {
             text: Text::EMPTY,
             thinking: Text::EMPTY,
             refusal: Text::EMPTY,
+            annotations: Vec::new(),
             calls: Vec::new(),
             signature: None,
             usage: Usage::default(),
@@ -79,8 +82,13 @@ impl Collector {
             }
             Event::Finish { reason, .. } => self.reason = *reason,
             Event::ThinkingState(state) => self.signature = google_signature(state),
+            Event::Citation(citation) => {
+                let mut said = Counted::default();
+                said.add(&self.text);
+                self.annotations.extend(citation.for_chat(said.here()));
+            }
             // Chat has no place for these.
-            Event::Redacted(_) | Event::ToolEnd { .. } | Event::Server(_) | Event::Citation(_) => {}
+            Event::Redacted(_) | Event::ToolEnd { .. } | Event::Server(_) => {}
         }
     }
 
@@ -104,6 +112,9 @@ impl Collector {
             writer.null();
         } else {
             writer.text(&self.refusal);
+        }
+        if !self.annotations.is_empty() {
+            writer.key("annotations").raw(&format!("[{}]", self.annotations.join(",")));
         }
         if !self.calls.is_empty() {
             writer.key("tool_calls").open_array();

@@ -1,6 +1,7 @@
 //! Events to chunks.
 
 use crate::AnswerHead;
+use crate::citation::Counted;
 use crate::error::PublicError;
 use crate::event::{Event, StopReason};
 use crate::json::{Text, Writer};
@@ -18,6 +19,7 @@ pub struct Encoder {
     slots: Vec<u32>,
     /// Google's signature of the call that comes next.
     signature: Option<Text<'static>>,
+    said: Counted,
     usage: Usage,
     reason: StopReason,
 }
@@ -36,6 +38,7 @@ impl Encoder {
             suffix,
             slots: Vec::new(),
             signature: None,
+            said: Counted::default(),
             usage: Usage::default(),
             reason: StopReason::EndTurn,
         }
@@ -88,7 +91,10 @@ impl Encoder {
         }
         match event {
             Event::Start { usage, .. } | Event::Usage(usage) => self.usage.update(usage),
-            Event::Text(text) => self.text_delta(out, "content", text),
+            Event::Text(text) => {
+                self.said.add(text);
+                self.text_delta(out, "content", text);
+            }
             Event::Thinking(text) => self.text_delta(out, "reasoning_content", text),
             Event::Refusal(text) => self.text_delta(out, "refusal", text),
             Event::ToolStart { slot, id, name } => {
@@ -135,8 +141,14 @@ impl Encoder {
             }
             Event::Finish { reason, .. } => self.reason = *reason,
             Event::ThinkingState(state) => self.signature = google_signature(state),
+            Event::Citation(citation) => {
+                if let Some(annotation) = citation.for_chat(self.said.here()) {
+                    let delta = format!(r#"{{"annotations":[{annotation}]}}"#);
+                    self.delta(out, |out| out.extend_from_slice(delta.as_bytes()));
+                }
+            }
             // Chat has no place for these.
-            Event::Redacted(_) | Event::ToolEnd { .. } | Event::Server(_) | Event::Citation(_) => {}
+            Event::Redacted(_) | Event::ToolEnd { .. } | Event::Server(_) => {}
         }
     }
 

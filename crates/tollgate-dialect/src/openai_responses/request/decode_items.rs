@@ -199,7 +199,9 @@ fn content<'a>(raw: Raw<'a>, at: &str) -> Result<Vec<Part<'a>>, Invalid> {
 fn part<'a>(raw: Raw<'a>, at: &str) -> Result<Part<'a>, Invalid> {
     let part = WirePart::parse(raw.get()).map_err(|_| Invalid::new(at, "expected an object"))?;
     let cache = part.prompt_cache_breakpoint.map(mark);
-    let media = |kind, source, name, detail| Part::Media(Media { kind, source, name, context: None, detail, cache });
+    let media = |kind, source, name, detail| {
+        Part::Media(Media { kind, source, name, context: None, detail, cited: false, cache })
+    };
     let text = |raw: Option<Raw<'a>>| raw.and_then(Raw::text);
     Ok(match word(part.kind) {
         "input_text" | "output_text" | "text" | "summary_text" | "reasoning_text" => {
@@ -240,7 +242,15 @@ fn audio<'a>(raw: Option<Raw<'a>>, at: &str) -> Result<Part<'a>, Invalid> {
     let data = required(&at, "data", audio.data)?;
     let media_type = Text::plain(&format!("audio/{}", required(&at, "format", audio.format)?.decode()));
     let source = Source::Base64 { media_type, data };
-    Ok(Part::Media(Media { kind: MediaKind::Audio, source, name: None, context: None, detail: None, cache: None }))
+    Ok(Part::Media(Media {
+        kind: MediaKind::Audio,
+        source,
+        name: None,
+        context: None,
+        detail: None,
+        cited: false,
+        cache: None,
+    }))
 }
 
 fn mark(raw: Raw<'_>) -> CacheMark {

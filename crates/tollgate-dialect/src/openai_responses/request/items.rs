@@ -116,6 +116,7 @@ impl<'r> Conversation<'_, '_, 'r> {
                 self.turn.pieces.push(Piece::System { text: text.borrowed(), cache: *cache });
                 continue;
             }
+            self.out.change(ChangeKind::Moved, "system");
             let mut reminder = Text::plain("<system-reminder>\n");
             reminder.push(text);
             reminder.push(&Text::literal("\\n</system-reminder>"));
@@ -131,7 +132,7 @@ impl<'r> Conversation<'_, '_, 'r> {
             for (part, index) in made {
                 assistant.part(part, index);
             }
-            assistant.close();
+            assistant.end();
             self.ends_with_assistant = calls.is_empty();
         }
         // Of two results for one call the later one counts.
@@ -222,6 +223,13 @@ impl<'r> Assistant<'_, '_, 'r> {
         }
     }
 
+    fn end(&mut self) {
+        self.close();
+        if self.thoughts.iter().any(|thinking| thinking.redacted || !thinking.text.is_empty()) {
+            self.out.change(ChangeKind::Dropped, "thinking");
+        }
+    }
+
     fn close(&mut self) {
         if self.open.take().is_some() {
             self.out.writer.close_array().close_object();
@@ -258,7 +266,7 @@ fn write_thoughts(out: &mut Out<'_>, thinking: &Thinking<'_>, calls: bool) {
             writer.key("text").text(&thinking.text).close_object().close_array().close_object();
         }
         // Without its words nothing is missed: then there was only another maker's state.
-        None if thinking.text.is_empty() => {}
+        None if thinking.text.is_empty() && !thinking.redacted => {}
         None => out.change(ChangeKind::Dropped, "thinking"),
     }
 }
@@ -328,6 +336,7 @@ fn content<'r>(out: &mut Out<'_>, result: &'r ToolResult<'r>, at: Place) -> Resu
         parts::push(out, part, Place { in_result: true, ..at }, &mut pieces)?;
     }
     if result.is_error {
+        out.change(ChangeKind::Textualised, "is_error");
         match pieces.first_mut() {
             Some(Piece::Text { text, .. }) => {
                 let mut marked = FAILED;

@@ -8,7 +8,7 @@ use crate::openai_chat::request::reasoning;
 use crate::quirks::{ReasoningControl, ResponseFormat};
 use crate::request::{OutputFormat, Reasoning, Request};
 use crate::scan::items;
-use crate::{Target, schema};
+use crate::{Target, schema, search};
 
 /// OpenAI refuses fewer output tokens than this (platform.openai.com, 2026-11).
 pub const LEAST_TOKENS: u64 = 16;
@@ -47,7 +47,7 @@ const UNSUPPORTED: [(&str, &[&str]); 10] = [
 ];
 
 /// Hints of other dialects.
-const MOOT: [&str; 3] = ["store", "stream_options", "web_search_options"];
+const MOOT: [&str; 2] = ["store", "stream_options"];
 
 pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<(), Unsupported> {
     max_output_tokens(out, request.max_tokens)?;
@@ -96,7 +96,9 @@ fn extra(out: &mut Out<'_>, name: &str, value: &Json<'_>) -> Result<(), Unsuppor
         }
     } else if ESSENTIAL.contains(&name) {
         return Err(Unsupported::content(name, format!("not supported by {}", out.target.label)));
-    } else if ELSEWHERE.contains(&name) {
+    } else if name == search::OPTIONS && out.quirks().plain_tools {
+        out.refused(name, value.get())?;
+    } else if ELSEWHERE.contains(&name) || name == search::OPTIONS {
         // Written by others.
     } else if PASSED.contains(&name) || own_context || own_tier || out.quirks().accepts.iter().any(|a| a == name) {
         if out.takes(name, value.get())? {
@@ -125,6 +127,8 @@ fn thinking(out: &mut Out<'_>, asked: Option<Reasoning>) {
     let thinks = thinks(out);
     if !reasoning::is_off(asked) && (!thinks || (wanted.is_some() && effort.is_none())) {
         out.change(ChangeKind::Dropped, "thinking");
+    } else if let Some((what, field)) = reasoning::difference(asked, effort).filter(|_| thinks) {
+        out.change(what, field);
     }
     if !thinks {
         return;
@@ -200,6 +204,9 @@ fn format(
             }
             // A strict format whose schema leaves anything open is refused.
             let strict = strict.unwrap_or(true) && schema::is_strict(&cleaned);
+            if !schema::keeps(schema, cleaned.get()) {
+                out.change(ChangeKind::Rewritten, "response_format");
+            }
             writer.key("schema").json(&cleaned).key("strict").bool(strict).close_object();
             Ok((String::from_utf8(writer.out).ok(), None))
         }

@@ -2,7 +2,7 @@
 //!
 //! Namespaces are flattened: every server of this API takes functions, and the answer finds its way back by the name.
 
-use crate::error::Unsupported;
+use crate::error::{ChangeKind, Unsupported};
 use crate::json::{Json, Text, Writer};
 use crate::names::safe_tool_name;
 use crate::openai_chat::request::Out;
@@ -11,23 +11,52 @@ use crate::openai_responses::wire::is_hosted_tool;
 use crate::request::{Request, Tool, ToolChoice, ToolKind};
 use crate::scan::{Raw, object};
 use crate::schema;
+use crate::search::{self, Wish};
 
 /// Gives sentences for the system prompt.
 pub fn write(out: &mut Out<'_>, request: &Request<'_>) -> Result<Vec<String>, Unsupported> {
-    let own = if out.quirks().plain_tools { |_: &str| false } else { is_hosted_tool };
-    let Some((kept, mut notes)) = available(out, request, own)? else { return Ok(Vec::new()) };
+    let plain = out.quirks().plain_tools;
+    let own = if plain { |_: &str| false } else { |kind: &str| is_hosted_tool(kind) || search::is_anthropics(kind) };
+    let searches = !plain && out.quirks().tools;
+    let wish = Wish::of(request, |tool| search::is_search(tool) && !search::is_openais(tool)).filter(|_| searches);
+    let (mut kept, mut notes) = match (available(out, request, own)?, &wish) {
+        (Some(available), _) => available,
+        (None, Some(_)) => (Vec::new(), Vec::new()),
+        (None, None) => return Ok(Vec::new()),
+    };
+    let all = kept.clone();
+    kept.retain(|tool| search::is_openais(tool) || !search::is_search(tool));
     out.writer.key("tools").open_array();
     for tool in &kept {
+        if out.quirks().plain_tools && tool.has_grammar() {
+            out.change(ChangeKind::Dropped, "grammar");
+        }
         write_tool(out, tool);
     }
+    if let Some(wish) = &wish {
+        out.writer.raw(&wish.for_openai());
+    }
     out.writer.close_array();
-    let (choice, note) = fitting_choice(out, request, &kept)?;
+    if let Some(wish) = &wish {
+        limits(out, wish);
+    }
+    let (choice, note) = fitting_choice(out, request, &all)?;
     if let Some(choice) = choice {
-        write_choice(out, choice, &kept);
+        write_choice(out, choice, &all);
     }
     parallel(out, request)?;
     notes.extend(note);
     Ok(notes)
+}
+
+/// What is asked of a search beside the tool.
+fn limits(out: &mut Out<'_>, wish: &Wish<'_>) {
+    if let Some(most) = wish.most() {
+        out.writer.key("max_tool_calls").number(most);
+    }
+    if wish.limits().any(|limit| limit == "blocked_domains") {
+        out.change(ChangeKind::Dropped, "blocked_domains");
+    }
 }
 
 fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
@@ -48,6 +77,9 @@ fn write_tool(out: &mut Out<'_>, tool: &Tool<'_>) {
             // Unless it is said, a tool is strict here.
             let strict = tool.strict == Some(true) && quirks.strict_tools && schema::is_strict(&cleaned);
             writer.key("parameters").json(&cleaned).key("strict").bool(strict).close_object();
+            if tool.strict == Some(true) && !strict {
+                out.change(ChangeKind::Dropped, "strict");
+            }
         }
         ToolKind::Custom { .. } if quirks.plain_tools => {
             begin(writer, "function", &tool.name, tool.description.as_ref());
@@ -97,6 +129,9 @@ fn write_choice(out: &mut Out<'_>, choice: &ToolChoice<'_>, kept: &[&Tool<'_>]) 
             let kind = kept.iter().find(|tool| tool.name == *name).map(|tool| &tool.kind);
             writer.open_object().key("type");
             match kind {
+                Some(ToolKind::Server { kind, .. }) if search::is_anthropics(kind.escaped()) => {
+                    writer.str("web_search")
+                }
                 Some(ToolKind::Server { kind, .. }) => writer.text(kind),
                 Some(ToolKind::Custom { .. }) if !plain => {
                     writer.str("custom").key("name").text(&safe_tool_name(name, limit))

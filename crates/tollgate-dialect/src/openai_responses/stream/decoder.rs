@@ -1,6 +1,7 @@
 //! An upstream's events, or its whole answer, to canonical events.
 
 use crate::answer::failed_without_words;
+use crate::citation::Citation;
 use crate::error::AnswerError;
 use crate::event::{Event, StopReason, ThinkingState};
 use crate::frame::sse::Frame;
@@ -51,6 +52,8 @@ struct Open {
     part_told: bool,
     /// Only the thoughts themselves or only their summary is told, whichever comes first.
     raw_thoughts: Option<bool>,
+    /// Its citations were told.
+    cited: bool,
     done: bool,
 }
 
@@ -184,6 +187,14 @@ impl Decoder {
     /// A piece of an item, or the whole of a piece.
     fn piece<'a>(&mut self, kind: &str, event: &WireEvent<'a>, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
         let Some((what, how)) = kind.rsplit_once('.') else { return Ok(()) };
+        if kind == "output_text.annotation.added" {
+            let at = self.at(event)?;
+            self.items[at].cited = true;
+            if let Some(citation) = event.annotation.and_then(Citation::of_openai) {
+                emit(Event::Citation(citation));
+            }
+            return Ok(());
+        }
         let (field, kind) = match what {
             "output_text" => (event.text, Kind::Message),
             "refusal" => (event.refusal, Kind::Message),
@@ -291,11 +302,11 @@ impl Decoder {
             return;
         }
         open.kind = kind;
-        let told = open.told;
+        let (told, cited) = (open.told, open.cited);
         match kind {
-            Kind::Message if !told => {
+            Kind::Message => {
                 // Some servers write a text as in a request, without parts.
-                if let Some(text) = item.content.and_then(Raw::text).filter(|t| !t.is_empty()) {
+                if let Some(text) = item.content.and_then(Raw::text).filter(|t| !t.is_empty() && !told) {
                     self.tell(at, false, text, emit);
                 }
                 for part in parts(item.content) {
@@ -303,8 +314,12 @@ impl Decoder {
                         "refusal" => (true, part.refusal),
                         _ => (false, part.text),
                     };
-                    if let Some(text) = text.and_then(Raw::text).filter(|t| !t.is_empty()) {
+                    if let Some(text) = text.and_then(Raw::text).filter(|t| !t.is_empty() && !told) {
                         self.tell(at, refusal, text, emit);
+                    }
+                    let annotations = part.annotations.filter(|_| !cited).and_then(|raw| items(raw.get()));
+                    for citation in annotations.unwrap_or_default().into_iter().filter_map(Citation::of_openai) {
+                        emit(Event::Citation(citation));
                     }
                 }
             }
@@ -318,7 +333,7 @@ impl Decoder {
             }
             Kind::Function | Kind::Custom => self.call(at, &item, told, emit),
             Kind::Other => self.searches += u64::from(word(item.kind) == "web_search_call"),
-            Kind::Message | Kind::Unknown => {}
+            Kind::Unknown => {}
         }
     }
 

@@ -3,6 +3,7 @@
 mod shapes;
 
 use crate::AnswerHead;
+use crate::citation::{Citation, Counted};
 use crate::error::PublicError;
 use crate::event::{Event, StopReason};
 use crate::json::{Text, Writer};
@@ -43,6 +44,8 @@ enum Open {
         count: u64,
         part: PartKind,
         text: Text<'static>,
+        /// Of this part.
+        annotations: Vec<String>,
     },
     Reasoning {
         text: Text<'static>,
@@ -135,8 +138,9 @@ impl Encoder {
             Event::ToolEnd { .. } => self.close(out),
             Event::Freeform { id, name, input, .. } => self.freeform(id, name, input, out),
             Event::Finish { reason, .. } => self.reason = *reason,
-            // Other providers' own blocks and citations have no form here.
-            Event::Server(_) | Event::Citation(_) => {}
+            Event::Citation(citation) => self.citation(citation, out),
+            // Other providers' own blocks have no form here.
+            Event::Server(_) => {}
         }
     }
 
@@ -192,6 +196,15 @@ impl Encoder {
         if text.is_empty() {
             return;
         }
+        self.ready(kind, out);
+        if let Open::Message { text: told, .. } = &mut self.open {
+            told.push(text);
+        }
+        self.append(text, out);
+    }
+
+    /// A part of this kind is under way.
+    fn ready(&mut self, kind: PartKind, out: &mut Vec<u8>) {
         match &self.open {
             Open::Message { part, .. } if *part == kind => {}
             Open::Message { .. } => {
@@ -204,14 +217,16 @@ impl Encoder {
                     w.key("id").str(id).key("type").str("message").key("status").str("in_progress");
                     w.key("role").str("assistant").key("content").raw("[]");
                 });
-                self.open = Open::Message { parts: Vec::new(), count: 0, part: kind, text: Text::EMPTY };
+                self.open = Open::Message {
+                    parts: Vec::new(),
+                    count: 0,
+                    part: kind,
+                    text: Text::EMPTY,
+                    annotations: Vec::new(),
+                };
                 self.begin_part(kind, out);
             }
         }
-        if let Open::Message { text: told, .. } = &mut self.open {
-            told.push(text);
-        }
-        self.append(text, out);
     }
 
     fn begin_part(&mut self, kind: PartKind, out: &mut Vec<u8>) {
@@ -220,21 +235,21 @@ impl Encoder {
         let count = *count;
         let mut frame = self.place("response.content_part.added", out);
         frame.key("content_index").number(count).key("part");
-        write_part(&mut frame, kind, &Text::EMPTY);
+        write_part(&mut frame, kind, &Text::EMPTY, &[]);
         self.end_frame(frame, out);
         self.begin_delta(kind.names().2, &format!(",\"content_index\":{count}"));
     }
 
     fn end_part(&mut self, out: &mut Vec<u8>) {
-        let Open::Message { parts, count, part, text } = &mut self.open else { return };
-        let (kind, at, text) = (*part, *count, std::mem::take(text));
+        let Open::Message { parts, count, part, text, annotations } = &mut self.open else { return };
+        let (kind, at, text, annotations) = (*part, *count, std::mem::take(text), std::mem::take(annotations));
         *count += 1;
         if !parts.is_empty() {
             parts.push(b',');
         }
         let mut w = Writer { out: std::mem::take(parts) };
         let begin = w.out.len();
-        write_part(&mut w, kind, &text);
+        write_part(&mut w, kind, &text, &annotations);
         let whole = String::from_utf8_lossy(&w.out[begin..]).into_owned();
         *parts = w.out;
         let (_, field, events) = kind.names();
@@ -246,6 +261,24 @@ impl Encoder {
         self.end_frame(frame, out);
         let mut frame = self.place("response.content_part.done", out);
         frame.key("content_index").number(at).key("part").raw(&whole);
+        self.end_frame(frame, out);
+    }
+
+    /// Of the text that is under way.
+    fn citation(&mut self, citation: &Citation<'_>, out: &mut Vec<u8>) {
+        if citation.url.is_none() {
+            return;
+        }
+        self.ready(PartKind::Text, out);
+        let Open::Message { count, part: PartKind::Text, text, annotations, .. } = &mut self.open else { return };
+        let mut said = Counted::default();
+        said.add(text);
+        let Some(annotation) = citation.for_responses(said.here()) else { return };
+        let (part, number) = (*count, annotations.len() as u64);
+        annotations.push(annotation.clone());
+        let mut frame = self.place("response.output_text.annotation.added", out);
+        frame.key("content_index").number(part).key("annotation_index").number(number);
+        frame.key("annotation").raw(&annotation);
         self.end_frame(frame, out);
     }
 

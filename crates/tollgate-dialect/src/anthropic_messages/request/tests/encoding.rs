@@ -57,7 +57,7 @@ fn image(source: Source<'static>) -> Part<'static> {
 }
 
 fn media(kind: MediaKind, source: Source<'static>) -> Part<'static> {
-    Part::Media(Media { kind, source, name: None, context: None, detail: None, cache: None })
+    Part::Media(Media { kind, source, name: None, context: None, detail: None, cited: false, cache: None })
 }
 
 fn tool(name: &str) -> Tool<'static> {
@@ -65,7 +65,7 @@ fn tool(name: &str) -> Tool<'static> {
         name: Text::plain(name),
         description: Some(Text::literal("does")),
         kind: ToolKind::Function { schema: Some(Json::literal(r#"{"type":"object"}"#)) },
-        strict: Some(true),
+        strict: None,
         deferred: false,
         namespace: None,
         cache: None,
@@ -110,7 +110,7 @@ fn only(thinking: &[ThinkingType]) -> Quirks {
 fn a_plain_request_is_written_in_a_fixed_order() {
     let mut request = chat(vec![user("hi")]);
     request.system = vec![TextPart { text: Text::literal("Be brief."), cache: None }];
-    request.tools = vec![tool("Bash")];
+    request.tools = vec![Tool { strict: Some(true), ..tool("Bash") }];
     request.user = Some(Text::literal("u1"));
     request.stop = vec![Text::literal("END"), Text::literal("  ")];
     let quirks = genuine();
@@ -124,7 +124,7 @@ fn a_plain_request_is_written_in_a_fixed_order() {
         r#""messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]}"#
     );
     assert_eq!(String::from_utf8(encoded.body).unwrap(), expected);
-    assert_eq!(encoded.changes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["dropped:stop"]);
+    assert_eq!(encoded.changes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["dropped:stop", "dropped:strict"]);
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn hints_and_idle_values_are_dropped_in_silence() {
         ("logprobs", "false"),
         ("frequency_penalty", "0"),
         ("seed", "null"),
-        ("verbosity", r#""low""#),
+        ("verbosity", r#""medium""#),
         ("prompt_cache_key", r#""k""#),
         ("store", "true"),
         ("service_tier", r#""flex""#),
@@ -491,7 +491,8 @@ fn an_output_schema_is_native_or_told() {
     let request = Request { output_format: Some(format), ..chat(vec![user("x")]) };
     let (body, changes) = genuinely(&request);
     let schema = json!({"type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":false});
-    assert_eq!((&body["output_config"]["format"], changes.len()), (&json!({"type":"json_schema","schema":schema}), 0));
+    assert_eq!((&body["output_config"]["format"], changes.len()), (&json!({"type":"json_schema","schema":schema}), 1));
+    assert_eq!(changes, ["rewritten:response_format"], "the least value is not asked for");
     let mut layer = Quirks::default();
     layer.messages.refuses = vec!["output_config".into()];
     let (body, changes) = encoded_for(&layer, &request);

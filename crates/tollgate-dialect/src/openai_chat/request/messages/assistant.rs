@@ -65,6 +65,9 @@ impl<'r> Assistant<'r> {
 
     pub fn write(&self, out: &mut Out<'_>) {
         let thought = self.thought(out);
+        if self.loses_thoughts(&thought, out.quirks().replay) {
+            out.change(ChangeKind::Dropped, "thinking");
+        }
         // Where marks are kept, a text is a part, marked or not: a mark that moves on must leave the bytes around it as they were.
         let marks = out.marks();
         let quirks = out.quirks();
@@ -139,6 +142,19 @@ impl<'r> Assistant<'r> {
             ReasoningField::Reasoning | ReasoningField::ReasoningDetails => Thought::Beside("reasoning", text),
             ReasoningField::ThinkTags | ReasoningField::ContentPart => Thought::InContent(text),
         }
+    }
+
+    /// Something was thought that the target does not get: words, or what was encrypted. Who wants the thoughts of calls back does
+    /// without all others.
+    fn loses_thoughts(&self, told: &Thought, replay: Replay) -> bool {
+        if replay == Replay::ToolCalls && self.calls.is_empty() {
+            return false;
+        }
+        self.thoughts.iter().any(|thinking| match told {
+            Thought::Details(_) => false,
+            Thought::None => thinking.redacted || !thinking.text.is_empty(),
+            Thought::Beside(..) | Thought::InContent(_) => thinking.redacted,
+        })
     }
 
     /// The elements of `reasoning_details` that this very provider gave us, unmodified.

@@ -28,7 +28,7 @@ pub fn write<'r>(
         }
     };
     if !out.quirks().media_in_tool_result {
-        move_media(&id, &mut pieces, following);
+        move_media(out, &id, &mut pieces, following);
     }
     if pieces.is_empty()
         && let Some(filler) = &out.quirks().empty_result
@@ -59,6 +59,7 @@ fn content<'r>(out: &mut Out<'_>, result: &'r ToolResult<'r>, at: Place) -> Resu
         parts::push(out, part, Place { in_result: true, ..at }, &mut pieces)?;
     }
     if result.is_error {
+        out.change(ChangeKind::Textualised, "is_error");
         match pieces.first_mut() {
             Some(Piece::Text { text, .. }) => {
                 let mut marked = FAILED;
@@ -86,7 +87,7 @@ pub fn orphan<'r>(
 }
 
 /// A `tool` message takes text only: media goes into the user message behind the turn's results, with the call's id.
-fn move_media<'r>(id: &Text<'_>, pieces: &mut [Piece<'r>], following: &mut Vec<Piece<'r>>) {
+fn move_media<'r>(out: &mut Out<'_>, id: &Text<'_>, pieces: &mut [Piece<'r>], following: &mut Vec<Piece<'r>>) {
     for piece in pieces {
         let kind = match piece {
             Piece::Image { .. } => "image",
@@ -94,6 +95,7 @@ fn move_media<'r>(id: &Text<'_>, pieces: &mut [Piece<'r>], following: &mut Vec<P
             Piece::Audio { .. } => "audio",
             Piece::Text { .. } | Piece::System { .. } => continue,
         };
+        out.change(ChangeKind::Moved, kind);
         let note = Piece::ours(&format!("[{kind}: see the next user message]"));
         following.push(Piece::text(tagged(&format!("[{kind} from tool result "), id)));
         following.push(std::mem::replace(piece, note));

@@ -67,11 +67,11 @@ pub fn write_response(
     w.key("user").null().key("metadata").raw("{}").close_object();
 }
 
-pub fn write_part(w: &mut Writer, kind: PartKind, text: &Text<'_>) {
+pub fn write_part(w: &mut Writer, kind: PartKind, text: &Text<'_>, annotations: &[String]) {
     let (name, field, _) = kind.names();
     w.open_object().key("type").str(name).key(field).text(text);
     if kind == PartKind::Text {
-        w.key("annotations").raw("[]").key("logprobs").raw("[]");
+        w.key("annotations").raw(&format!("[{}]", annotations.join(","))).key("logprobs").raw("[]");
     }
     w.close_object();
 }
