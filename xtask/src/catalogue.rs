@@ -15,7 +15,7 @@ const TABLE: &str = "litellm/model_prices_and_context_window_backup.json";
 const MADE: &str = "crates/tollgate/src/registry/catalogue.tsv";
 
 /// The package's name of a provider, and ours. What is not here is not served, or has no models of its own.
-const PROVIDERS: [(&str, &str); 49] = [
+const PROVIDERS: [(&str, &str); 50] = [
     ("openai", "openai"),
     ("anthropic", "anthropic"),
     ("gemini", "gemini"),
@@ -26,6 +26,7 @@ const PROVIDERS: [(&str, &str); 49] = [
     ("vertex_ai-deepseek_models", "vertex_ai"),
     ("vertex_ai-openai_models", "vertex_ai"),
     ("vertex_ai-qwen_models", "vertex_ai"),
+    ("vertex_ai-embedding-models", "vertex_ai"),
     ("vertex_ai", "vertex_ai"),
     ("bedrock", "bedrock"),
     ("bedrock_converse", "bedrock"),
@@ -67,7 +68,10 @@ const PROVIDERS: [(&str, &str); 49] = [
     ("morph", "morph"),
 ];
 
-const MODES: [&str; 4] = ["chat", "responses", "embedding", "completion"];
+const MODES: [&str; 6] = ["chat", "responses", "embedding", "completion", "image_generation", "rerank"];
+
+/// Modes whose rows have columns behind the others: dollars for a million image tokens that go up and that come back, images, and searches.
+const BY_UNIT: [&str; 2] = ["image_generation", "rerank"];
 
 /// The package's word for an ability, and ours.
 const ABILITIES: [(&str, &str); 8] = [
@@ -105,7 +109,8 @@ pub fn make(version: &str, date: &str) -> Result<(), String> {
     let mut made = format!(
         "# Models: what their makers and hosts charge and allow. Made by `cargo xtask catalogue` of {PACKAGE} {version} (MIT licence), {date}.\n\
          # Dollars per million tokens. `above`: input tokens beyond which the prices behind it hold. Sorted by its bytes.\n\
-         # provider\tmodel\tmode\tinput limit\toutput limit\tinput\toutput\tcache read\tcache write\tcache write 1 h\tabove\tinput\toutput\tcache read\tcache write\tabilities\n",
+         # provider\tmodel\tmode\tinput limit\toutput limit\tinput\toutput\tcache read\tcache write\tcache write 1 h\tabove\tinput\toutput\tcache read\tcache write\tabilities\n\
+         # For images and rerankers behind them: an image token up, one back, an image, a search; in millions too.\n",
     );
     for (key, rest) in &rows {
         made.push_str(&format!("{key}\t{rest}\n"));
@@ -140,12 +145,17 @@ fn row(name: &str, facts: &Value) -> Option<(String, String)> {
     let model = name.strip_prefix(&format!("{theirs}/")).or(name.strip_prefix(&format!("{ours}/"))).unwrap_or(name);
     // Regions and commitments of clouds, sizes and fine-tunings are not names of models.
     let of_cloud = matches!(ours, "azure" | "bedrock" | "vertex_ai") && model.contains('/');
-    if of_cloud || model.starts_with("ft:") || model.chars().any(char::is_whitespace) {
+    let of_size = mode == "image_generation" && (model.contains("-x-") || model.contains("-steps"));
+    if of_cloud || of_size || model.starts_with("ft:") || model.chars().any(char::is_whitespace) {
         return None;
     }
     let input_limit = input_limit(ours, facts);
     let price = |key: &str| dollars_per_million(&facts[key]);
-    if price("input_cost_per_token").is_empty() && input_limit.is_empty() {
+    let units = if BY_UNIT.contains(&mode) { units(facts) } else { Vec::new() };
+    let by_unit = !units.iter().all(String::is_empty);
+    let says_something = !price("input_cost_per_token").is_empty() || !input_limit.is_empty() || by_unit;
+    // Images are paid for by their own units alone.
+    if !says_something || (mode == "image_generation" && !by_unit) {
         return None;
     }
     let mut columns = vec![mode.to_string(), input_limit];
@@ -158,7 +168,21 @@ fn row(name: &str, facts: &Value) -> Option<(String, String)> {
     columns.extend(TIERED.map(|key| tier.map(|thousands| tiered(thousands, key)).unwrap_or_default()));
     let abilities = ABILITIES.iter().filter(|(theirs, _)| facts[theirs] == true).map(|(_, ours)| *ours);
     columns.push(abilities.collect::<Vec<_>>().join(","));
+    columns.extend(units);
     Some((format!("{ours}\t{}", model.to_lowercase()), columns.join("\t")))
+}
+
+/// An image whose tokens have a price has none of its own.
+fn units(facts: &Value) -> Vec<String> {
+    let price = |key: &str| dollars_per_million(&facts[key]);
+    let [up, back] = ["input_cost_per_image_token", "output_cost_per_image_token"].map(price);
+    let image = match back.is_empty() {
+        true => {
+            ["output_cost_per_image", "input_cost_per_image"].map(price).into_iter().find(|price| !price.is_empty())
+        }
+        false => None,
+    };
+    vec![up, back, image.unwrap_or_default(), price("input_cost_per_query")]
 }
 
 /// The package gives OpenAI's models of 400,000 tokens the part of the prompt alone; elsewhere it gives the whole window.

@@ -107,7 +107,7 @@ fn answer(client: Dialect, upstream: Dialect, stream: &[u8]) -> usize {
             shaper.push(event, &mut |event| write(event, &mut out)).expect("an answer");
         });
         read.expect("an answer");
-        if own_bytes && forward_frame(upstream, &frame, true) == Forwarded::AsIs {
+        if own_bytes && forward_frame(upstream, &frame, true, &Usage::default) == Forwarded::AsIs {
             out.extend_from_slice(frame.raw);
         }
     }

@@ -6,11 +6,13 @@ mod sample;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod thoughts;
 
 use std::collections::HashSet;
 
 pub use calls::MAX_BUFFERED_BYTES;
 pub use sample::{OutputSample, SAMPLE_BYTES};
+pub use thoughts::{LedCall, Thought};
 
 use crate::error::{AnswerError, ErrorKind, Scope, UpstreamError};
 use crate::event::{Event, StopReason};
@@ -20,8 +22,9 @@ use crate::usage::Usage;
 use calls::Calls;
 use ids::Ids;
 use stop::StopFinder;
+use thoughts::Thoughts;
 
-/// More thinking text than this is not kept for later turns.
+/// More thinking than this in one answer, words and state, is not kept for later turns.
 pub const MAX_THINKING_BYTES: usize = 256 << 10;
 
 /// Where shaped events go.
@@ -40,8 +43,8 @@ pub struct Context {
     pub stop: Vec<String>,
     /// From this and their position, calls without an id get one: something that is the same when a turn is repeated.
     pub id_seed: String,
-    /// Thinking text is wanted later: see [`Shaper::thinking`].
-    pub keep_thinking: bool,
+    /// The thoughts are wanted later: see [`Shaper::led_calls`].
+    pub keep_thoughts: bool,
 }
 
 /// Stands between an upstream's decoder and a client's encoder. What it gives out keeps these promises:
@@ -62,8 +65,8 @@ pub struct Shaper {
     finish: Option<(StopReason, Option<Text<'static>>)>,
     progress: Progress,
     sample: OutputSample,
-    /// `None`: not wanted, or too long.
-    thinking: Option<Text<'static>>,
+    /// `None`: not wanted.
+    thoughts: Option<Box<Thoughts>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,12 +92,27 @@ impl Shaper {
             finish: None,
             progress: Progress::Nothing,
             sample: OutputSample::default(),
-            thinking: context.keep_thinking.then_some(Text::EMPTY),
+            thoughts: context.keep_thoughts.then(Box::default),
         }
     }
 
     /// Takes the upstream's next event. After an error the answer cannot go on.
     pub fn push(&mut self, event: Event<'_>, emit: Emit<'_>) -> Result<(), AnswerError> {
+        self.watched(emit, |shaper, emit| shaper.shape(event, emit))
+    }
+
+    /// What goes out while `shape` runs is looked at for thoughts, where they are wanted.
+    fn watched<T>(&mut self, emit: Emit<'_>, shape: impl FnOnce(&mut Shaper, Emit<'_>) -> T) -> T {
+        let Some(mut thoughts) = self.thoughts.take() else { return shape(self, emit) };
+        let shaped = shape(self, &mut |event| {
+            thoughts.note(&event);
+            emit(event);
+        });
+        self.thoughts = Some(thoughts);
+        shaped
+    }
+
+    fn shape(&mut self, event: Event<'_>, emit: Emit<'_>) -> Result<(), AnswerError> {
         self.progress = self.progress.max(Progress::Heard);
         self.note(&event);
         match event {
@@ -144,12 +162,16 @@ impl Shaper {
 
     /// The upstream's answer is complete: what was held back goes out, then the usage and the stop reason.
     pub fn finish(&mut self, emit: Emit<'_>) -> Result<(), AnswerError> {
+        self.watched(emit, Shaper::end)
+    }
+
+    fn end(&mut self, emit: Emit<'_>) -> Result<(), AnswerError> {
         if self.progress == Progress::Done {
             return Ok(());
         }
         let (reason, stop_sequence) = match (self.stopped.take(), self.finish.take()) {
             (Some(sequence), _) => (StopReason::StopSequence, Some(sequence)),
-            (None, Some((StopReason::Failed, _))) => return Err(failed()),
+            (None, Some((StopReason::Failed, _))) => return Err(failed_without_words()),
             (None, Some(finish)) => finish,
             (None, None) if self.progress == Progress::Nothing => return Err(AnswerError::Empty),
             (None, None) => return Err(AnswerError::Cut),
@@ -190,14 +212,10 @@ impl Shaper {
         self.stopped.is_some()
     }
 
-    /// The whole thinking text; `None` if there was none, it was not to be kept, or it was too long.
-    pub fn thinking(&self) -> Option<&Text<'static>> {
-        self.thinking.as_ref().filter(|text| !text.is_empty())
-    }
-
-    /// The ids of the calls that went out, unescaped, as the client has them.
-    pub fn tool_ids(&self) -> &[String] {
-        self.ids.given()
+    /// The calls that thoughts led to, with these. None where they were not to be kept, or are too long, or where a client may not
+    /// keep their place in the answer.
+    pub fn led_calls(&self) -> &[LedCall] {
+        self.thoughts.as_deref().map_or(&[], Thoughts::led)
     }
 
     fn note(&mut self, event: &Event<'_>) {
@@ -206,13 +224,6 @@ impl Shaper {
             Event::ToolStart { name, .. } => self.sample.add(name),
             Event::ToolInput { json, .. } => self.sample.add(json),
             _ => {}
-        }
-        if let (Event::Thinking(text), Some(kept)) = (event, &mut self.thinking) {
-            if kept.escaped().len() + text.escaped().len() > MAX_THINKING_BYTES {
-                self.thinking = None;
-            } else {
-                kept.push(text);
-            }
         }
     }
 
@@ -241,7 +252,7 @@ impl Shaper {
     }
 }
 
-fn failed() -> AnswerError {
+pub(crate) fn failed_without_words() -> AnswerError {
     AnswerError::Upstream(Box::new(UpstreamError {
         status: 502,
         kind: ErrorKind::Api,

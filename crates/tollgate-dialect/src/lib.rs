@@ -17,12 +17,14 @@ mod openai_chat;
 mod openai_responses;
 pub mod operation;
 mod overflow;
+mod page;
 pub mod quirks;
 pub mod request;
 mod scan;
 pub mod schema;
 mod scope;
 pub mod sealed;
+pub mod thoughts;
 pub mod usage;
 
 pub use anthropic_messages::hosted;
@@ -179,7 +181,7 @@ pub fn decode_count_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>
     match dialect {
         Dialect::Messages => anthropic_messages::request::decode_count(body),
         Dialect::Chat => openai_chat::request::decode(body),
-        Dialect::Responses => openai_responses::request::decode(body),
+        Dialect::Responses => openai_responses::request::decode_count(body),
         Dialect::Gemini => gemini::request::decode_count(body),
         Dialect::Converse => Err(no_client()),
     }
@@ -188,9 +190,8 @@ pub fn decode_count_request(dialect: Dialect, body: &[u8]) -> Result<Request<'_>
 /// The answer to it.
 pub fn encode_count(dialect: Dialect, tokens: u64) -> Vec<u8> {
     match dialect {
-        Dialect::Messages | Dialect::Chat | Dialect::Responses | Dialect::Converse => {
-            format!(r#"{{"input_tokens":{tokens}}}"#).into_bytes()
-        }
+        Dialect::Messages | Dialect::Chat | Dialect::Converse => format!(r#"{{"input_tokens":{tokens}}}"#).into_bytes(),
+        Dialect::Responses => openai_responses::response::encode_count(tokens),
         Dialect::Gemini => gemini::response::encode_count(tokens),
     }
 }
@@ -204,20 +205,25 @@ pub enum Forwarded {
 }
 
 /// Looks at one frame of a stream that goes through unchanged but for what a client cannot take. `stream_usage`: a chat client
-/// asked for the usage chunk.
-pub fn forward_frame(dialect: Dialect, frame: &Frame<'_>, stream_usage: bool) -> Forwarded {
+/// asked for the usage chunk. `known`: the counts so far, which stand in for those that the frame lacks.
+pub fn forward_frame(
+    dialect: Dialect,
+    frame: &Frame<'_>,
+    stream_usage: bool,
+    known: &dyn Fn() -> usage::Usage,
+) -> Forwarded {
     match dialect {
-        Dialect::Messages => anthropic_messages::forward::frame(frame),
+        Dialect::Messages => anthropic_messages::forward::frame(frame, known),
         Dialect::Chat => openai_chat::forward::frame(frame, stream_usage),
         Dialect::Responses | Dialect::Converse => Forwarded::AsIs,
         Dialect::Gemini => gemini::forward::frame(frame),
     }
 }
 
-/// The one-piece answer in the same-dialect lane; `None`: as it is.
-pub fn forward_response(dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
+/// The one-piece answer in the same-dialect lane; `None`: as it is. `known`: its counts, which stand in for those that it lacks.
+pub fn forward_response(dialect: Dialect, body: &[u8], known: &usage::Usage) -> Option<Vec<u8>> {
     match dialect {
-        Dialect::Messages => anthropic_messages::forward::response(body),
+        Dialect::Messages => anthropic_messages::forward::response(body, known),
         Dialect::Chat => openai_chat::forward::response(body),
         Dialect::Responses | Dialect::Converse => None,
         Dialect::Gemini => gemini::forward::response(body),
@@ -279,6 +285,11 @@ impl StreamDecoder {
         }
     }
 
+    /// The answer is whole, and what may follow is not looked at. Dialects whose end is a frame of its own need no asking.
+    pub fn is_over(&self) -> bool {
+        matches!(self, StreamDecoder::Converse(d) if d.is_over())
+    }
+
     /// The end marker that did not come, where the rest of the answer says that it is whole. Clients wait for it, or take the answer for cut.
     pub fn missing_end(&self) -> &'static [u8] {
         match self {
@@ -295,7 +306,7 @@ impl StreamDecoder {
             StreamDecoder::Chat(d) => d.finish(emit),
             StreamDecoder::Responses(d) => d.finish(emit),
             StreamDecoder::Gemini(d) => d.finish(emit),
-            StreamDecoder::Converse(d) => d.finish(),
+            StreamDecoder::Converse(d) => d.finish(emit),
         }
     }
 }
@@ -509,6 +520,6 @@ pub fn answer_context(dialect: Dialect, request: &Request<'_>, target: &Target<'
         names: names::NameMap::of(request, target.quirks.tool_names),
         freeform: freeform.map(|tool| tool.name.decode().into_owned()).collect(),
         stop: stop.iter().map(|stop| stop.decode().into_owned()).collect(),
-        keep_thinking: target.quirks.replay != quirks::Replay::Never,
+        keep_thoughts: false,
     }
 }

@@ -23,7 +23,10 @@ pub enum Failure {
 pub enum Phase {
     Connect,
     FirstByte,
+    /// Between two pieces of a stream.
     Idle,
+    /// From the request to the end of an answer in one piece.
+    Total,
 }
 
 /// The classes of LiteLLM's `retry_policy` and `allowed_fails_policy`.
@@ -124,6 +127,7 @@ pub fn reason(failure: &Failure) -> &'static str {
         Failure::TimedOut(Phase::Connect) => return "connect_timeout",
         Failure::TimedOut(Phase::FirstByte) => return "first_byte_timeout",
         Failure::TimedOut(Phase::Idle) => return "idle_timeout",
+        Failure::TimedOut(Phase::Total) => return "total_timeout",
         Failure::Broken(_) => return "broken_answer",
         Failure::NoToken { .. } => return "no_token",
         Failure::Refused(error) => error,

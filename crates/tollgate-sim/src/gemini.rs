@@ -171,8 +171,11 @@ pub(crate) fn check_key(headers: &HeaderMap, query: Option<&str>, key: Option<&s
     }
 }
 
-/// The signature that this provider puts on a call, and asks back with it. It is base64, as clients read it.
+/// The signature that this provider puts on a call, and asks back with it, in whatever order its arguments stand then. It is base64,
+/// as clients read it.
 pub fn call_signature(name: &str, args: &Value) -> String {
+    let mut args = args.clone();
+    args.sort_all_objects();
     let mut hasher = DefaultHasher::new();
     "tollgate-sim".hash(&mut hasher);
     name.hash(&mut hasher);

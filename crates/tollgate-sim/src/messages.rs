@@ -3,12 +3,14 @@
 
 mod answer;
 mod blocks;
+mod bound;
 mod conversation;
 mod validate;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 pub(crate) use answer::{frames, tokens, whole};
+pub(crate) use bound::signed;
 pub(crate) use validate::{check, check_headers};
 
 use serde_json::{Value, json};
@@ -23,6 +25,8 @@ pub struct Strictness {
     pub thinking_types: Vec<String>,
     /// Thinking blocks must carry a signature issued by [`signature`].
     pub checks_signatures: bool,
+    /// Models of 5.1 and 5.5: a signature holds only for the conversation that its thoughts were had in.
+    pub binds_thoughts: bool,
     /// Claude 4.6 and later: no assistant message at the end.
     pub refuses_prefill: bool,
     /// Models after Opus 4.6: no `temperature`, `top_p`, `top_k`.
@@ -45,6 +49,7 @@ impl Default for Strictness {
         Self {
             thinking_types: ["adaptive", "enabled", "disabled", "between_tools"].map(str::to_owned).into(),
             checks_signatures: true,
+            binds_thoughts: false,
             refuses_prefill: false,
             refuses_sampling: false,
             refuses_forced_tool: false,

@@ -110,7 +110,9 @@ impl Operation {
             }),
             "/embeddings" => json!({
                 "object": "list", "model": body["model"],
-                "data": [{"object": "embedding", "index": 0, "embedding": [0.1, -0.25]}],
+                "data": (0..body["input"].as_array().map_or(1, Vec::len))
+                    .map(|index| json!({"object": "embedding", "index": index, "embedding": [0.1, -0.25]}))
+                    .collect::<Vec<_>>(),
                 "usage": {"prompt_tokens": 8, "total_tokens": 8},
             }),
             "/images/generations" | "/images/edits" => json!({

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::embed::{OwnForm, own_form};
 use crate::faults::{Content, Faults, Frame, Piece, Shape};
 use crate::operations::Operation;
 use crate::places::Place;
@@ -118,6 +119,16 @@ impl Call<'_> {
             responses::check(&body)?;
             return self.play_step(&body, Provider::Responses, refusal);
         }
+        if let Some(beside) = responses::Beside::at(path)
+            && self.head.method == Method::POST
+            && plays(Provider::Responses)
+        {
+            chat::check_key(&self.head.headers, config.key.as_deref())?;
+            let body = chat::parse(self.bytes)?;
+            beside.check(&body)?;
+            return self
+                .play_step(&body, Provider::Responses, |status, words| Refusal::chat(status, words, None, None));
+        }
         let operation = Operation::at(path).filter(|_| self.head.method == Method::POST && plays(Provider::Chat));
         if let Some(operation) = operation {
             chat::check_key(&self.head.headers, config.key.as_deref())?;
@@ -138,6 +149,9 @@ impl Call<'_> {
                 let refusal = |status, words: &str| Refusal::messages(status, "rate_limit_error", words);
                 return self.play_step(&body, Provider::Messages, refusal);
             }
+        }
+        if let Some(form) = own_form(&self.head.uri).filter(|_| self.head.method == Method::POST) {
+            return self.in_own_form(&*form);
         }
         if let Some(method) = gemini::Method::of(&self.head.uri)
             && self.head.method == Method::POST
@@ -190,6 +204,20 @@ impl Call<'_> {
         body["stream"] = json!(method.streams());
         let plan = self.play_step(&body, Provider::Gemini, refusal)?;
         Ok(if method.streams() && !method.events { plan.into_array() } else { plan })
+    }
+
+    fn in_own_form(&self, form: &dyn OwnForm) -> Result<Plan, Refusal> {
+        let config = &self.state.config;
+        match form.on_aws() {
+            true if config.aws.is_none() => converse::check_key(&self.head.headers, config.key.as_deref())?,
+            false if config.google.is_none() => {
+                gemini::check_key(&self.head.headers, self.head.uri.query(), config.key.as_deref())?;
+            }
+            _ => {}
+        }
+        let body = form.read(self.bytes)?;
+        let provider = if form.on_aws() { Provider::Invoke } else { Provider::Gemini };
+        self.play_step(&body, provider, |status, words| form.refusal(status, words))
     }
 
     fn invoke(&self, method: &invoke::Method) -> Result<Plan, Refusal> {
@@ -270,8 +298,21 @@ impl Call<'_> {
             plan.set_body(bytes);
             return plan;
         }
+        if let Some(form) = own_form(&self.head.uri) {
+            let (headers, text) = form.answer(body);
+            let mut plan = Plan::text(200, "application/json; charset=UTF-8", text);
+            plan.headers.extend(headers);
+            return plan;
+        }
         let prompts = &self.state.prompts;
         let gemini = &self.state.config.gemini;
+        let answer = match provider {
+            Provider::Messages | Provider::Invoke => messages::signed(body, answer, &self.state.config.messages),
+            _ => answer,
+        };
+        if let Some(beside) = responses::Beside::at(self.head.uri.path()) {
+            return Plan::json(200, &beside.answer(body, &answer, prompts));
+        }
         match (provider, stream) {
             (Provider::Gemini, true) => stream_plan(Box::new(gemini::frames(body, &answer, prompts, gemini))),
             (Provider::Gemini, false) => Plan::json(200, &gemini::whole(body, &answer, prompts, gemini)),

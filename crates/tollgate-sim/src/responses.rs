@@ -2,12 +2,14 @@
 //! 3.52.0 (2026-11-21).
 
 mod answer;
+mod beside;
 mod items;
 mod validate;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 pub(crate) use answer::{frames, whole};
+pub(crate) use beside::Beside;
 pub(crate) use validate::check;
 
 /// The encrypted form of a thinking text, which this provider gives and takes back beside its summary.

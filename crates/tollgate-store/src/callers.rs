@@ -10,6 +10,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tollgate_policy::access::ScopeKind;
 
 use crate::chain::Chain;
 use crate::changes::Changed;
@@ -84,7 +85,10 @@ impl Callers {
 
     async fn look(&self, hash: &str) -> Result<Option<Arc<Chain>>, StoreError> {
         let heard = self.heard();
-        let chain = self.database.resolve(hash).await?.map(Arc::new);
+        let chain = match self.database.resolve(hash).await? {
+            Some(chain) => Some(self.with_spent(chain).await?),
+            None => None,
+        };
         self.keep(heard, || match &chain {
             Some(chain) => self.known.insert(hash.to_string(), chain.clone()),
             None => self.unknown.insert(hash.to_string(), ()),
@@ -101,9 +105,15 @@ impl Callers {
             return Ok(chain);
         }
         let heard = self.heard();
-        let chain = Arc::new(self.database.resolve_unstored(key).await?);
+        let chain = self.with_spent(self.database.resolve_unstored(key).await?).await?;
         self.keep(heard, || self.known.insert(name.to_string(), chain.clone()));
         Ok(chain)
+    }
+
+    async fn with_spent(&self, chain: Chain) -> Result<Arc<Chain>, StoreError> {
+        let totals = self.database.totals(ScopeKind::Key, &[chain.key.account()]).await?;
+        totals.values().for_each(|nanos| chain.spent.add(*nanos));
+        Ok(Arc::new(chain))
     }
 
     fn heard(&self) -> u64 {

@@ -1,6 +1,8 @@
 //! Whom a key stands for: the key with its team, user, organisation and membership, read at once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -25,6 +27,30 @@ pub struct Chain {
     /// Organisation, team, user, member, key: those that there are, in this order, with the limits of named budgets and the
     /// models of access groups that they refer to by id.
     pub scopes: Vec<Scope>,
+    /// What the key has spent.
+    pub spent: Spent,
+}
+
+/// Nano-dollars since the beginning, as far as this gateway knows: what the database had when the caller was read, and what was paid
+/// here since then.
+#[derive(Clone, Debug, Default)]
+pub struct Spent(Arc<AtomicU64>);
+
+impl Spent {
+    pub fn nanos(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub fn add(&self, nanos: u64) {
+        self.0.fetch_add(nanos, Ordering::Relaxed);
+    }
+}
+
+/// What was spent does not tell callers apart.
+impl PartialEq for Spent {
+    fn eq(&self, _: &Spent) -> bool {
+        true
+    }
 }
 
 impl Chain {
@@ -149,7 +175,7 @@ impl Database {
             grants,
             limits: with_named(&key.limits, key_budget?.as_ref()),
         });
-        Ok(Chain { key, team, user, organisation, membership, scopes })
+        Ok(Chain { key, team, user, organisation, membership, scopes, spent: Spent::default() })
     }
 
     /// The scope of an end user; of one who is not known, or who has no budget, with the limits of `default_budget`.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::SystemTime;
 
@@ -110,6 +110,8 @@ pub struct Abilities {
     pub pots: Vec<Pot>,
     /// The route's.
     retries: Arc<Mutex<RetryBudget>>,
+    /// The upstream said that it counts no tokens, since the configuration is in force.
+    no_counter: AtomicBool,
 }
 
 /// What is kept over a change of the configuration.
@@ -314,6 +316,14 @@ impl Abilities {
         lock(&self.retries)
     }
 
+    pub fn lacks_counter(&self) -> bool {
+        self.no_counter.load(Ordering::Relaxed)
+    }
+
+    pub fn has_no_counter(&self) {
+        self.no_counter.store(true, Ordering::Relaxed);
+    }
+
     pub fn standing(&self) -> &SharedHealth {
         &self.health
     }
@@ -355,6 +365,7 @@ impl Live {
             claims: bounds::claims(&config, deployment),
             pots: bounds::pots(&config, deployment),
             retries: lasting.retries.entry(deployment.group.clone()).or_default().clone(),
+            no_counter: AtomicBool::new(false),
         });
         Live {
             seal: Seal::new(secret.as_bytes()),

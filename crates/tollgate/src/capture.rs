@@ -4,7 +4,7 @@
 mod frames;
 mod keys;
 mod media;
-mod redact;
+pub mod redact;
 #[cfg(test)]
 mod tests;
 

@@ -9,6 +9,7 @@ mod gateway;
 mod ledger;
 mod manage;
 mod probe;
+mod refusal;
 mod replay;
 mod run;
 mod serve;
@@ -18,7 +19,6 @@ mod usage;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Any coding agent or SDK with any model.
@@ -94,7 +94,7 @@ pub struct ServeArgs {
     /// Port to listen on [default: 4000]
     #[arg(long, short, value_name = "PORT", env = "PORT")]
     pub port: Option<u16>,
-    /// Where learned facts and logs are kept [default: the user's data directory]
+    /// Where the database, learned facts and records are kept [default: the user's data directory]
     #[arg(long, value_name = "DIR", env = "TOLLGATE_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
     /// Worker threads [default: one per core]
@@ -123,7 +123,7 @@ pub struct RunArgs {
     #[arg(long, short, value_name = "NAME")]
     pub model: Option<String>,
     /// Start a private gateway with this configuration. Without it: the running gateway at TOLLGATE_BASE_URL, or a private one
-    /// for the providers whose key variables are set
+    /// for the providers whose key variables are set, or the one that runs at http://127.0.0.1:4000
     #[arg(long, short, value_name = "FILE", env = "CONFIG_FILE_PATH")]
     pub config: Option<PathBuf>,
     /// Arguments for the client, after `--`
@@ -160,6 +160,11 @@ impl CliError {
         CliError { message: message.into(), code: 2 }
     }
 
+    /// What is wrong with the configuration stands on stderr already.
+    pub fn told() -> CliError {
+        CliError::usage("")
+    }
+
     pub fn failure(message: impl Into<String>) -> CliError {
         CliError { message: message.into(), code: 1 }
     }
@@ -168,7 +173,7 @@ impl CliError {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+        Err(error) => return refusal::tell(&error),
     };
     let outcome = match cli.command {
         None => serve::run(&cli.serve),
@@ -195,36 +200,11 @@ pub fn main() -> ExitCode {
     };
     crate::telemetry::flush();
     outcome.unwrap_or_else(|error| {
-        eprintln!("tollgate: {}", error.message);
+        if !error.message.is_empty() {
+            eprintln!("tollgate: {}", error.message);
+        }
         ExitCode::from(error.code)
     })
-}
-
-/// Help goes to standard output; everything else is one line with the way on.
-fn refuse(error: &clap::Error) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let _ = error.print();
-        return ExitCode::SUCCESS;
-    }
-    let rendered = error.render().to_string();
-    let first = rendered.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim_start_matches("error: ");
-    let hint = match error.kind() {
-        ErrorKind::UnknownArgument => format!("flags: {}", flags()),
-        _ => "see `tollgate --help`".to_string(),
-    };
-    eprintln!("tollgate: {first}; {hint}");
-    ExitCode::from(2)
-}
-
-/// The flags of `serve`, which is what images are started with.
-fn flags() -> String {
-    let command = Cli::command();
-    let names: Vec<String> = command
-        .get_arguments()
-        .filter(|a| !a.is_hide_set())
-        .filter_map(|a| a.get_long().map(|long| format!("--{long}")))
-        .collect();
-    names.join(" ")
 }
 
 /// A variable of the environment; an empty one counts as not set.

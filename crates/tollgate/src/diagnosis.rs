@@ -35,6 +35,11 @@ const KINDS: &[(&str, &str, &str)] = &[
         "raise litellm_params.stream_timeout if the model thinks so long, else ask the provider with its request id",
     ),
     (
+        "total_timeout",
+        "the upstream had not ended its answer in one piece within the limit",
+        "raise litellm_params.timeout, ask for a stream, or let force_stream: always stream upstream",
+    ),
+    (
         "broken_answer",
         "the upstream's answer was none: cut, empty, or not in its dialect",
         "look at the upstream's words above; an HTML page means a wrong api_base; cuts come from proxies in between",

@@ -45,9 +45,6 @@ pub enum Failure {
         path: String,
         allowed: http::Method,
     },
-    NotServed {
-        path: String,
-    },
     BodyTooLarge {
         limit: usize,
     },
@@ -118,6 +115,10 @@ pub enum Failure {
     NoSuchResponse {
         id: String,
         of: Option<String>,
+    },
+    /// An item that is referred to is in no answer that is kept here.
+    NoSuchItem {
+        id: String,
     },
     NotInBackground {
         id: String,
@@ -258,11 +259,6 @@ impl Failure {
             Failure::WrongMethod { method, path, allowed } => {
                 final_word(405, ErrorKind::InvalidRequest, format!("{path} takes {allowed}, not {method}."))
             }
-            Failure::NotServed { path } => final_word(
-                404,
-                ErrorKind::NotFound,
-                format!("{path} is not served by this version of Tollgate. Use /v1/messages, /v1/chat/completions, /v1/responses or /v1beta/models/MODEL:generateContent."),
-            ),
             Failure::BodyTooLarge { limit } => final_word(
                 413,
                 ErrorKind::TooLarge,
@@ -344,6 +340,7 @@ impl Failure {
                 format!("No request {id} is known. Records of older requests are dropped; the id is the answer's request-id header."),
             ),
             Failure::NoSuchResponse { id, of } => kept::no_such_response(id, of.as_deref()),
+            Failure::NoSuchItem { id } => kept::no_such_item(id),
             Failure::NotInBackground { id } => kept::not_in_background(id),
             Failure::ShuttingDown => PublicError {
                 retry_after: Some(Duration::from_secs(1)),

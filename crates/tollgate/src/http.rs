@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::Method;
 use tollgate_dialect::Dialect;
-use tollgate_dialect::operation::Operation;
+use tollgate_dialect::operation::{Operation, Speaks};
 
 use crate::admin::routes::{self, Found};
 
@@ -16,9 +16,10 @@ pub enum Endpoint {
         dialect: Dialect,
         model: Option<String>,
     },
-    /// Another endpoint of OpenAI's API, which passes as it is.
+    /// Another endpoint of OpenAI's API, or Gemini's of the same.
     Operate {
         operation: Operation,
+        speaks: Speaks,
         model: Option<String>,
     },
     /// The same for a count of tokens.
@@ -54,8 +55,6 @@ pub enum Endpoint {
         index: usize,
         rest: String,
     },
-    /// A path of the product that this version does not serve.
-    NotServed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,12 +79,15 @@ pub enum NoEndpoint {
 pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let after = |version| path.strip_prefix(version).filter(|rest: &&str| rest.starts_with('/'));
-    let unversioned = after("/v1").or_else(|| after("/v1beta")).unwrap_or(path);
+    // Cohere's second version has one path that is served.
+    let second = || after("/v2").filter(|rest| *rest == "/rerank");
+    let unversioned = after("/v1").or_else(|| after("/v1beta")).or_else(second).unwrap_or(path);
     let (allowed, found) = match unversioned {
         "/messages" => (Method::POST, Endpoint::Generate { dialect: Dialect::Messages, model: None }),
         "/messages/count_tokens" => (Method::POST, Endpoint::CountTokens { dialect: Dialect::Messages, model: None }),
         "/chat/completions" => (Method::POST, Endpoint::Generate { dialect: Dialect::Chat, model: None }),
         "/responses" => (Method::POST, Endpoint::Generate { dialect: Dialect::Responses, model: None }),
+        "/responses/input_tokens" => (Method::POST, Endpoint::CountTokens { dialect: Dialect::Responses, model: None }),
         "/models" => (Method::GET, Endpoint::Models),
         "/health/liveliness" | "/health/liveness" => (Method::GET, Endpoint::Alive),
         "/health/readiness" => (Method::GET, Endpoint::Ready),
@@ -94,7 +96,7 @@ pub fn endpoint(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         "/tollgate/requests" => (Method::GET, Endpoint::Requests),
         "/api/hello" | "" => (Method::GET, Endpoint::Hello),
         other => match Operation::at(other) {
-            Some(operation) => (Method::POST, Endpoint::Operate { operation, model: None }),
+            Some(operation) => (Method::POST, Endpoint::Operate { operation, speaks: Speaks::OpenAi, model: None }),
             None => return nested(method, other),
         },
     };
@@ -129,7 +131,8 @@ fn nested(method: &Method, path: &str) -> Result<Endpoint, NoEndpoint> {
         }
         for operation in Operation::ALL {
             if let Some(model) = rest.strip_suffix(operation.path()).filter(|model| !model.is_empty()) {
-                let found = Endpoint::Operate { operation, model: Some(percent_decode(model)) };
+                let model = Some(percent_decode(model));
+                let found = Endpoint::Operate { operation, speaks: Speaks::OpenAi, model };
                 return only(Method::POST, method, found);
             }
         }
@@ -145,8 +148,6 @@ fn kept(method: &Method, rest: &str) -> Result<Endpoint, NoEndpoint> {
     let found = |path, id: &str| Endpoint::Kept { path, id: percent_decode(id) };
     match rest.split_once('/') {
         None if *method == Method::DELETE => Ok(found(KeptPath::Delete, rest)),
-        // Requests of their own, which need what only OpenAI has.
-        None if matches!(rest, "compact" | "input_tokens") => Ok(Endpoint::NotServed),
         None => only(Method::GET, method, found(KeptPath::Get, rest)),
         Some((id, "cancel")) => only(Method::POST, method, found(KeptPath::Cancel, id)),
         Some((id, "input_items")) => only(Method::GET, method, found(KeptPath::InputItems, id)),
@@ -187,8 +188,14 @@ fn gemini(path: &str) -> Option<Endpoint> {
     match method {
         "generateContent" | "streamGenerateContent" => Some(Endpoint::Generate { dialect, model }),
         "countTokens" => Some(Endpoint::CountTokens { dialect, model }),
+        "embedContent" => Some(embeds(Speaks::EmbedContent, model)),
+        "batchEmbedContents" => Some(embeds(Speaks::BatchEmbedContents, model)),
         _ => None,
     }
+}
+
+fn embeds(speaks: Speaks, model: Option<String>) -> Endpoint {
+    Endpoint::Operate { operation: Operation::Embeddings, speaks, model }
 }
 
 /// The value of a name in a query.
@@ -196,6 +203,12 @@ pub fn in_query(query: Option<&str>, name: &str) -> Option<String> {
     let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
     let value = pairs.find(|(key, value)| *key == name && !value.is_empty())?.1;
     Some(percent_decode(&value.replace('+', " ")))
+}
+
+/// For a part of an address.
+pub fn percent_encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// Model names may hold slashes and colons, which clients send encoded or not.
@@ -240,7 +253,14 @@ mod tests {
         assert_eq!(at(Method::POST, "/v1/responses/resp_1/cancel"), kept(KeptPath::Cancel));
         assert_eq!(at(Method::GET, "/v1/responses/resp_1/input_items"), kept(KeptPath::InputItems));
         assert_eq!(at(Method::POST, "/v1/responses/resp_1"), Err(NoEndpoint::WrongMethod { allowed: Method::GET }));
-        assert_eq!(at(Method::POST, "/v1/responses/compact"), Ok(Endpoint::NotServed));
+        for path in ["/v1/responses/input_tokens", "/responses/input_tokens"] {
+            let count = Endpoint::CountTokens { dialect: Dialect::Responses, model: None };
+            assert_eq!(at(Method::POST, path), Ok(count));
+        }
+        for path in ["/v1/responses/input_tokens", "/v1/responses/compact"] {
+            assert_eq!(at(Method::GET, path), Err(NoEndpoint::WrongMethod { allowed: Method::POST }));
+            assert_eq!(at(Method::DELETE, path), Err(NoEndpoint::WrongMethod { allowed: Method::POST }));
+        }
         assert_eq!(
             at(Method::POST, "/v1/messages/count_tokens"),
             Ok(Endpoint::CountTokens { dialect: Dialect::Messages, model: None })
@@ -270,6 +290,12 @@ mod tests {
         assert_eq!(at(Method::POST, vertex), Ok(generate("m")));
         let count = Endpoint::CountTokens { dialect: Dialect::Gemini, model: Some("m".into()) };
         assert_eq!(at(Method::POST, "/v1beta/models/m:countTokens"), Ok(count));
+        for (method, speaks) in
+            [("embedContent", Speaks::EmbedContent), ("batchEmbedContents", Speaks::BatchEmbedContents)]
+        {
+            let found = at(Method::POST, &format!("/v1beta/models/a%2Fb:{method}"));
+            assert_eq!(found, Ok(embeds(speaks, Some("a/b".into()))));
+        }
         assert_eq!(
             at(Method::GET, "/v1beta/models/m:generateContent"),
             Err(NoEndpoint::WrongMethod { allowed: Method::POST })
@@ -282,13 +308,28 @@ mod tests {
     fn every_endpoint_of_openai_also_has_the_model_in_its_path() {
         for operation in Operation::ALL {
             for path in [format!("/v1{}", operation.path()), operation.path().to_string()] {
-                assert_eq!(at(Method::POST, &path), Ok(Endpoint::Operate { operation, model: None }), "{path}");
+                assert_eq!(
+                    at(Method::POST, &path),
+                    Ok(Endpoint::Operate { operation, speaks: Speaks::OpenAi, model: None }),
+                    "{path}"
+                );
             }
             for prefix in ["/openai/deployments", "/engines", "/v1/engines"] {
                 let found = at(Method::POST, &format!("{prefix}/a%2Fb{}", operation.path()));
-                assert_eq!(found, Ok(Endpoint::Operate { operation, model: Some("a/b".into()) }));
+                assert_eq!(
+                    found,
+                    Ok(Endpoint::Operate { operation, speaks: Speaks::OpenAi, model: Some("a/b".into()) })
+                );
             }
         }
+    }
+
+    #[test]
+    fn rerank_is_also_where_coheres_clients_look_for_it() {
+        let rerank = Ok(Endpoint::Operate { operation: Operation::Rerank, speaks: Speaks::OpenAi, model: None });
+        assert_eq!(at(Method::POST, without_provider("/cohere/v2/rerank")), rerank);
+        assert_eq!(at(Method::POST, "/v2/rerank"), rerank);
+        assert_eq!(at(Method::POST, "/v2/embeddings"), Err(NoEndpoint::UnknownPath));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Answers that Responses clients refer to later: kept in memory at once, and soon after in the database.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ impl Default for KeptRules {
 enum Change {
     Keep(Arc<KeptResponse>),
     Forget(String),
+    /// Nothing comes after it.
+    Finish,
 }
 
 pub struct Kept {
@@ -58,6 +61,11 @@ impl Kept {
             tracing::warn!("too many answers wait for the database: one is kept in memory alone");
         }
     }
+
+    /// Lets the writing end when everything that waits is in the database.
+    pub async fn finish(&self) {
+        let _ = self.unwritten.send(Change::Finish).await;
+    }
 }
 
 impl App {
@@ -81,6 +89,17 @@ impl App {
         Ok(found.filter(|found| found.created_at_ms >= since))
     }
 
+    /// In which of the owner's answers these items are, by item.
+    pub async fn places_of_items(&self, owner: &str, items: &[&str]) -> Result<HashMap<String, String>, StoreError> {
+        let in_memory = |item: &&str| Some((item.to_string(), self.kept.latest.place(owner, item)?));
+        let mut places: HashMap<String, String> = items.iter().filter_map(in_memory).collect();
+        let others: Vec<&str> = items.iter().copied().filter(|item| !places.contains_key(*item)).collect();
+        if let Some(store) = self.store().filter(|_| !others.is_empty()) {
+            places.extend(store.database.places_of_items(owner, &others).await?);
+        }
+        Ok(places)
+    }
+
     pub async fn forget_response(&self, id: &str) -> Result<(), StoreError> {
         self.kept.latest.forget(id);
         let Some(store) = self.store() else { return Ok(()) };
@@ -91,7 +110,7 @@ impl App {
     }
 }
 
-/// Brings what is kept to the database, and keeps that within its limits.
+/// Brings what is kept to the database, and keeps that within its limits, until [`Kept::finish`].
 pub async fn write(app: Arc<App>) {
     let taken = app.kept.written.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (Some(mut written), Some(store)) = (taken, app.store()) else { return };
@@ -104,6 +123,7 @@ pub async fn write(app: Arc<App>) {
                 let done = match &change {
                     Change::Keep(kept) => store.database.keep_response(kept, store.vault.as_ref()).await,
                     Change::Forget(id) => store.database.forget_response(id).await.map(|_| ()),
+                    Change::Finish => return,
                 };
                 if let Err(error) = done {
                     tracing::warn!(%error, "an answer is kept in memory alone");

@@ -19,7 +19,9 @@ mod body;
 mod catalog;
 mod check;
 mod count;
+mod counter;
 pub(crate) mod exchange;
+mod fare;
 mod fit;
 mod flow;
 pub(crate) mod inbound;
@@ -47,8 +49,10 @@ mod spend;
 mod tap;
 mod tenant;
 mod toll;
+mod translating;
 mod tries;
 mod turn;
+mod unpack;
 mod upstream_limits;
 mod wishes;
 
@@ -79,7 +83,7 @@ pub async fn handle(app: Arc<App>, address: Option<IpAddr>, request: http::Reque
     };
     let dialect = match &found {
         Ok(Endpoint::Generate { dialect, .. }) => *dialect,
-        Ok(Endpoint::Operate { .. }) => Dialect::Chat,
+        Ok(Endpoint::Operate { operation, speaks, .. }) => operation::dialect_of(*operation, *speaks),
         Ok(Endpoint::Kept { .. }) => Dialect::Responses,
         Ok(Endpoint::CountTokens { dialect, .. }) => *dialect,
         _ => authenticate::dialect_of(request.headers(), request.uri().path()),
@@ -121,12 +125,14 @@ async fn answer(
             let inbound = inbound::read(live, dialect, model, request).await?;
             call(app, live, caller, (&path, marks), inbound, record).await
         }
-        Endpoint::Operate { operation, model } => {
+        Endpoint::Operate { operation, speaks, model } => {
             let marks = Marks::of(live, &request)?;
-            let inbound = operation::read(live, operation, model, request).await?;
+            let inbound = operation::read(live, (operation, speaks), model, request).await?;
             call(app, live, caller, (&path, marks), inbound, record).await
         }
-        Endpoint::CountTokens { dialect, model } => count::answer(live, caller, dialect, model, request, record).await,
+        Endpoint::CountTokens { dialect, model } => {
+            count::answer(&app, live, caller, (dialect, model), request, record).await
+        }
         Endpoint::Models => Ok(catalog::models(live, &caller, dialect, record)),
         Endpoint::Model(id) => catalog::model(live, &caller, &id, dialect, record),
         Endpoint::Health => {
@@ -140,9 +146,7 @@ async fn answer(
         Endpoint::Requests => records::latest(&app, request.uri().query(), record).await,
         Endpoint::Request(id) => records::one(&app, id, record).await,
         Endpoint::Kept { path, id } => kept::answer(&app, live, &caller, path, id, request.uri().query(), record).await,
-        Endpoint::NotServed | Endpoint::PassThrough { .. } => {
-            Err(Failure::NotServed { path: request.uri().path().to_string() })
-        }
+        Endpoint::PassThrough { .. } => Err(Failure::Internal("a path of another server is answered above")),
         Endpoint::Alive | Endpoint::Ready | Endpoint::Hello => Ok(catalog::health(&app, &endpoint, record)),
     }
 }
@@ -170,7 +174,7 @@ async fn call(
         },
         None => None,
     };
-    let keeping = kept::go_on(&app, live, &caller, &mut inbound).await?;
+    let keeping = kept::go_on(&app, live, &caller, &route, &mut inbound).await?;
     let asking = admit::Admitting { app: &app, live, caller: &caller, end_user, request_id: &record.id };
     record.admission = asking.admit(&mut inbound, &route).await?;
     record.changes = inbound.changes.clone();

@@ -78,7 +78,7 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
         _ => String::new(),
     };
     let (message, thread) = (written(panic.payload()), std::thread::current());
-    tracing::error!(%at, message, backtrace, "a bug: what was being done ends here; please report this line");
+    tracing::error!(%at, error = message, backtrace, "a bug: what was being done ends here; please report this line");
     if thread.name() == Some("main") {
         flush();
     }

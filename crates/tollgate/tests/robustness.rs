@@ -134,6 +134,12 @@ async fn whole_error(stage: &Stage, path: &str, answer: &Answer, status: u16) ->
     let lines = logged(&stage.gateway, &id).await;
     assert_eq!(lines.len(), 1, "one line for {id}: {lines:?}");
     assert!(lines[0].contains(&format!("\"status\":{status}")), "{}", lines[0]);
+    assert_eq!(
+        lines[0].matches("\"message\":").count(),
+        1,
+        "a name twice is no JSON that all read alike: {}",
+        lines[0]
+    );
     body["error"]["message"].as_str().unwrap_or_else(|| panic!("no message: {body}")).to_owned()
 }
 
@@ -415,7 +421,7 @@ fn a_broken_config_is_told_with_its_place() {
         assert_eq!(run.code, Some(2), "{run:?}");
         let place = run.stderr.lines().next().unwrap_or_default();
         assert!(place.starts_with("config.yaml:3:") || place.starts_with("config.yaml:4:"), "{run:?}");
-        assert!(run.stderr.contains("cannot be used"), "{run:?}");
+        assert_eq!(run.stderr.lines().count(), 2, "what is wrong and a hint: {run:?}");
     });
 }
 

@@ -37,7 +37,7 @@ fn decode(from: Dialect, bytes: &[u8], clients: &mut [Client]) -> Result<(), Ans
     let mut reader = FrameReader::of(bytes);
     let mut decoder = StreamDecoder::new(from, &Quirks { think_tags: true, ..Quirks::default() });
     let context = Context { stop: vec!["stop".into()], tool_ids: ["a".to_string()].into(), ..Context::default() };
-    let mut shaper = Shaper::new(Context { keep_thinking: true, ..context });
+    let mut shaper = Shaper::new(Context { keep_thoughts: true, ..context });
     let mut emit = |event: tollgate_dialect::event::Event<'_>| {
         for client in clients.iter_mut() {
             client.stream.push(&event, &mut client.out);

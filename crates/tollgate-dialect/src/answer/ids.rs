@@ -15,17 +15,13 @@ use crate::json::Text;
 pub(super) struct Ids {
     taken: HashSet<String>,
     seed: String,
-    given: Vec<String>,
+    /// How many were given.
+    given: u64,
 }
 
 impl Ids {
     pub(super) fn new(taken: HashSet<String>, seed: String) -> Ids {
-        Ids { taken, seed, given: Vec::new() }
-    }
-
-    /// The ids given so far, as the client sees them.
-    pub(super) fn given(&self) -> &[String] {
-        &self.given
+        Ids { taken, seed, given: 0 }
     }
 
     pub(super) fn next(&mut self, upstream: &Text<'_>) -> Text<'static> {
@@ -48,8 +44,8 @@ impl Ids {
     }
 
     fn take(&mut self, id: String) {
-        self.taken.insert(id.clone());
-        self.given.push(id);
+        self.taken.insert(id);
+        self.given += 1;
     }
 
     fn is_free(&self, id: &str) -> bool {
@@ -59,8 +55,7 @@ impl Ids {
     }
 
     fn synthesize(&self) -> String {
-        let hash =
-            Sha256::new().chain_update(&self.seed).chain_update((self.given.len() as u64).to_be_bytes()).finalize();
+        let hash = Sha256::new().chain_update(&self.seed).chain_update(self.given.to_be_bytes()).finalize();
         let hex: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         format!("call_{hex}")
     }

@@ -656,29 +656,21 @@ fn a_second_finish_does_nothing() {
 // ---- facts
 
 #[test]
-fn thinking_is_kept_only_if_wanted_and_not_too_long() {
-    let kept = |keep_thinking, pieces: &[&str]| {
-        let mut shaper = Shaper::new(Context { keep_thinking, ..Context::default() });
-        for piece in pieces {
-            shaper.push(thinking(piece), &mut |_| {}).unwrap();
+fn thoughts_are_kept_only_if_wanted_and_with_the_ids_that_the_client_has() {
+    let led = |keep_thoughts| {
+        let context = Context { keep_thoughts, tool_ids: ["a".to_string()].into(), ..Context::default() };
+        let mut shaper = Shaper::new(context);
+        // The second call waits for the end of the first.
+        let events = [thinking("hm"), start(0, "a", "f"), start(1, "b", "f"), input(1, "{}"), end(0), thinking("so")];
+        for event in events.into_iter().chain([start(2, "c", "f"), finish(StopReason::ToolUse)]) {
+            shaper.push(event, &mut |_| {}).unwrap();
         }
-        shaper.thinking().map(|text| text.decode().into_owned())
+        shaper.finish(&mut |_| {}).unwrap();
+        shaper.led_calls().iter().map(|led| (led.id.clone(), led.thoughts.clone())).collect::<Vec<_>>()
     };
-    assert_eq!(kept(true, &["a\n", "b"]).as_deref(), Some("a\nb"));
-    assert_eq!(kept(true, &[]), None);
-    assert_eq!(kept(false, &["a"]), None);
-    let limit = "x".repeat(MAX_THINKING_BYTES);
-    assert!(kept(true, &[&limit]).is_some());
-    assert_eq!(kept(true, &[&limit, "x"]), None);
-}
-
-#[test]
-fn the_ids_of_the_answer_are_known_as_the_client_has_them() {
-    let mut shaper = Shaper::new(Context { tool_ids: ["a".to_string()].into(), ..Context::default() });
-    for event in [start(0, "a", "f"), end(0), start(1, "b", "f")] {
-        shaper.push(event, &mut |_| {}).unwrap();
-    }
-    assert_eq!(shaper.tool_ids(), ["a-u1", "b"]);
+    let told = |words: &str| vec![Thought::Told { text: Text::plain(words), state: None }];
+    assert_eq!(led(true), [("a-u1".to_string(), told("hm")), ("c".to_string(), told("so"))]);
+    assert_eq!(led(false), []);
 }
 
 #[test]

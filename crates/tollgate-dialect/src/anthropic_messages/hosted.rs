@@ -86,9 +86,12 @@ const BEDROCK: Hosting = Hosting {
         ("mcp-client-2025-11-20", None),
         ("oauth-2025-04-20", None),
         ("output-128k-2025-02-19", None),
+        ("per-turn-control-2026-07-01", None),
         ("prompt-caching-scope-2026-01-05", None),
         ("skills-2025-10-02", None),
         ("structured-outputs-2025-11-13", None),
+        // LiteLLM sends it to no cloud, and Claude Code with every request.
+        ("thinking-token-count-2026-05-13", None),
         ("token-efficient-tools-2025-02-19", None),
         ("web-fetch-2025-09-10", None),
         ("web-search-2025-03-05", None),
@@ -220,6 +223,30 @@ mod tests {
         let expected = r#"{"anthropic_version":"vertex-2023-10-16","anthropic_beta":["a","b"],"max_tokens":1}"#;
         assert_eq!(hosted(&in_body, body, &["a", "b"]), expected);
         assert_eq!(hosted(&VERTEX, r#"{"max_tokens":1,"model":"m"}"#, &["a"]).matches("anthropic_beta").count(), 0);
+    }
+
+    /// Bedrock refuses one beta that it does not know with all others, and does not say which.
+    #[test]
+    fn bedrock_gets_of_claude_codes_betas_those_that_it_knows() {
+        let sent = [
+            "claude-code-20250219",
+            "interleaved-thinking-2025-05-14",
+            "context-management-2025-06-27",
+            "mid-conversation-tool-changes-2026-07-01",
+            "thinking-token-count-2026-05-13",
+            "advanced-tool-use-2025-11-20",
+            "effort-2025-11-24",
+            "thinking-display-updates-2026-08-18",
+            "per-turn-control-2026-07-01",
+        ];
+        let expected = [
+            "context-management-2025-06-27",
+            "mid-conversation-tool-changes-2026-07-01",
+            "tool-search-tool-2025-10-19",
+            "effort-2025-11-24",
+            "thinking-display-updates-2026-08-18",
+        ];
+        assert_eq!(sent.into_iter().filter_map(|beta| BEDROCK.beta(beta)).collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -6,7 +6,8 @@ mod errors;
 pub use collect::Collector;
 pub use errors::{decode_error, encode_error, is_plain_error};
 
-pub(super) use collect::{message_id, plain_signature, signature_of, stop_reason_name};
+pub(super) use collect::{message_id, stop_reason_name};
+pub(crate) use collect::{plain_signature, signature_of};
 pub(super) use errors::{error_in_answer, write_error};
 
 use crate::error::AnswerError;

@@ -21,7 +21,8 @@ const MOST_OPEN: usize = 1024;
 
 type Emit<'e, 'a> = &'e mut dyn FnMut(Event<'a>);
 
-/// Reads the events of an answer. Its end has two marks: `messageStop` says why, `metadata` what it took.
+/// Reads the events of an answer. Its end is `messageStop`, which says why; `metadata`, which says what it took, comes behind it, or is
+/// left out by servers that are not AWS's own.
 #[derive(Debug)]
 pub struct Decoder {
     maker: Maker,
@@ -31,12 +32,13 @@ pub struct Decoder {
     /// The signature of the thoughts in this block, which may come in pieces.
     signature: Option<(u32, Text<'static>)>,
     stop: Option<StopReason>,
+    metered: bool,
     over: bool,
 }
 
 impl Decoder {
     pub fn new(maker: Maker) -> Decoder {
-        Decoder { maker, started: false, calls: Vec::new(), signature: None, stop: None, over: false }
+        Decoder { maker, started: false, calls: Vec::new(), signature: None, stop: None, metered: false, over: false }
     }
 
     pub fn push<'a>(&mut self, frame: &Frame<'a>, emit: Emit<'_, 'a>) -> Result<(), AnswerError> {
@@ -73,23 +75,39 @@ impl Decoder {
             "messageStop" => {
                 self.sign(emit);
                 self.stop = Some(stop::decode(event.stop_reason.map_or("", Raw::word))?);
+                if self.metered {
+                    self.end(emit);
+                }
             }
             "metadata" => {
                 if let Some(usage) = event.usage.and_then(usage::decode) {
                     emit(Event::Usage(usage));
                 }
-                if let Some(reason) = self.stop {
-                    self.over = true;
-                    finish(reason, emit);
-                }
+                self.metered = true;
+                self.end(emit);
             }
             _ => {}
         }
         Ok(())
     }
 
+    fn end(&mut self, emit: Emit<'_, '_>) {
+        if let Some(reason) = self.stop {
+            self.over = true;
+            finish(reason, emit);
+        }
+    }
+
+    /// Nothing more is due.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// The upstream closed the stream.
-    pub fn finish(&mut self) -> Result<(), AnswerError> {
+    pub fn finish(&mut self, emit: &mut dyn FnMut(Event<'static>)) -> Result<(), AnswerError> {
+        if !self.over {
+            self.end(emit);
+        }
         match (self.over, self.started) {
             (true, _) => Ok(()),
             (false, true) => Err(AnswerError::Cut),
@@ -118,10 +136,12 @@ impl Decoder {
         if let Some(text) = some_text(delta.text) {
             emit(Event::Text(text));
         }
-        if let Some(json) =
-            delta.tool_use.and_then(|call| some_text(call.input)).filter(|_| self.calls.contains(&index))
-        {
-            emit(Event::ToolInput { slot: index, json });
+        if let Some(json) = delta.tool_use.and_then(|call| call.input).filter(|_| self.calls.contains(&index)) {
+            // A piece of JSON in a string; by some servers the object itself.
+            let whole = json.is_object().then(|| Text::plain(json.get()));
+            if let Some(json) = whole.or_else(|| some_text(Some(json))) {
+                emit(Event::ToolInput { slot: index, json });
+            }
         }
         let Some(reasoning) = delta.reasoning_content else { return };
         if let Some(text) = some_text(reasoning.text) {

@@ -75,7 +75,7 @@ pub fn read(events: &[(&str, &str)], maker: Maker) -> Result<Vec<Event<'static>>
         let frame = Frame { event, data: data.as_bytes(), raw: data.as_bytes() };
         decoder.push(&frame, &mut |event| out.push(event.into_owned()))?;
     }
-    decoder.finish()?;
+    decoder.finish(&mut |event| out.push(event))?;
     Ok(out)
 }
 

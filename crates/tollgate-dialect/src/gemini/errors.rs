@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::{ErrorKind, PublicError, UpstreamError};
 use crate::openai_chat::response::decode_error as decode_any;
-use crate::scope;
+use crate::{overflow, scope};
 
 const TYPE: &str = "type.googleapis.com/google.rpc.";
 
@@ -119,9 +119,12 @@ pub fn status_of(error: &PublicError) -> u16 {
 pub fn encode_error(error: &PublicError) -> Vec<u8> {
     let (status, code) = name_of(error);
     let message = match error.kind {
-        ErrorKind::ContextOverflow if !error.message.contains(TOO_LONG) => {
-            format!("The input token count {TOO_LONG}: {}", error.message)
-        }
+        ErrorKind::ContextOverflow if !error.message.contains(TOO_LONG) => match overflow::numbers(&error.message) {
+            Some((sent, allowed)) => {
+                format!("The input token count ({sent}) {TOO_LONG} ({allowed}). {}", error.message)
+            }
+            None => format!("The input token count {TOO_LONG}: {}", error.message),
+        },
         _ => error.message.clone(),
     };
     let mut details = Vec::new();

@@ -27,6 +27,7 @@ pub fn request(body: &[u8], target: &Target<'_>) -> Result<Encoded, ForwardError
         lane.max_tokens(&config);
         lane.thinking(&config);
     }
+    lane.whole_calls(&members);
     let quirks = target.quirks;
     if let Some(tools) = find(&members, "tools").filter(|_| quirks.gemini.one_kind_per_tool) {
         lane.tools(tools);
@@ -34,7 +35,9 @@ pub fn request(body: &[u8], target: &Target<'_>) -> Result<Encoded, ForwardError
     let looks_inside = quirks.thought_signatures
         || !quirks.gemini.ids
         || quirks.gemini.foreign_signatures
-        || memchr::memmem::find(body.as_bytes(), CARRIED.as_bytes()).is_some();
+        || [CARRIED, "\"functionResponse\""]
+            .iter()
+            .any(|part| memchr::memmem::find(body.as_bytes(), part.as_bytes()).is_some());
     if let Some(contents) = find(&members, "contents").filter(|_| looks_inside) {
         contents::edit(contents, target, &mut lane.edits, &mut lane.changes);
     }
@@ -88,6 +91,20 @@ impl Lane<'_, '_> {
         }
     }
 
+    /// A call is read as a whole, so its arguments are not asked for in pieces.
+    fn whole_calls(&mut self, members: &Members<'_>) {
+        const IN_PIECES: &str = "streamFunctionCallArguments";
+        let Some(tools) = find(members, "toolConfig").and_then(|raw| Members::parse(raw.get())) else { return };
+        let Some(config) = find(&tools, "functionCallingConfig").and_then(|raw| Members::parse(raw.get())) else {
+            return;
+        };
+        let drop: Vec<bool> = config.0.iter().map(|(key, _)| camel(key.escaped()) == IN_PIECES).collect();
+        if drop.contains(&true) {
+            self.edits.drop_members(&config, &drop);
+            self.note(Change::dropped(IN_PIECES));
+        }
+    }
+
     /// One entry for each kind of tools.
     fn tools(&mut self, tools: Raw<'_>) {
         for tool in items(tools.get()).unwrap_or_default() {
@@ -119,8 +136,9 @@ impl Lane<'_, '_> {
     }
 }
 
-pub fn frame(_frame: &Frame<'_>) -> Forwarded {
-    Forwarded::AsIs
+pub fn frame(frame: &Frame<'_>) -> Forwarded {
+    // The end mark of other dialects, from a proxy: Google's clients read every frame as JSON.
+    if frame.data.trim_ascii() == b"[DONE]" { Forwarded::Drop } else { Forwarded::AsIs }
 }
 
 pub fn response(_body: &[u8]) -> Option<Vec<u8>> {

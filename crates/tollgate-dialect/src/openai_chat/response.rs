@@ -88,7 +88,7 @@ fn names(kind: ErrorKind) -> (&'static str, Option<&'static str>) {
         ErrorKind::TooLarge => ("invalid_request_error", Some("request_too_large")),
         ErrorKind::RateLimited => ("rate_limit_error", Some("rate_limit_exceeded")),
         ErrorKind::Overloaded => ("server_error", Some("server_is_overloaded")),
-        ErrorKind::Timeout => ("server_error", Some("timeout")),
+        ErrorKind::Timeout => ("timeout_error", Some("timeout")),
         ErrorKind::Api => ("server_error", None),
     }
 }

@@ -34,8 +34,11 @@ object! {
     }
 }
 
+/// More is no count of tokens, and its sums would overflow.
+const MOST_TOKENS: u64 = 1 << 48;
+
 fn count(raw: Option<Raw<'_>>) -> Option<u64> {
-    raw?.json().as_count()
+    raw?.json().as_count().filter(|&count| count <= MOST_TOKENS)
 }
 
 fn details(raw: Option<Raw<'_>>) -> Details<'_> {

@@ -13,9 +13,10 @@ pub fn decode(status: &str, incomplete: Option<Raw<'_>>) -> Option<StopReason> {
             let details = incomplete.and_then(|raw| Incomplete::parse(raw.get()).ok()).unwrap_or_default();
             Some(match word(details.reason) {
                 "content_filter" => StopReason::Refusal,
-                "max_output_tokens" => StopReason::MaxTokens,
-                // Ended from outside: `max_messages`, `steered`.
-                _ => StopReason::EndTurn,
+                // Ended from outside, and not too early.
+                "max_messages" | "steered" => StopReason::EndTurn,
+                // Without a reason, or with one that is not known, it is still no whole answer.
+                _ => StopReason::MaxTokens,
             })
         }
         "failed" | "cancelled" => Some(StopReason::Failed),

@@ -4,8 +4,12 @@
 //! input, so that any upstream can answer it; `instructions` are those of the new request alone (platform.openai.com, conversation state,
 //! 2026-11).
 
+mod references;
+
 use crate::json::{Writer, members};
 use crate::scan::{Raw, items};
+
+pub use references::{find, home, ids, not_found, references, with_items};
 
 #[cfg(test)]
 mod tests;
@@ -52,6 +56,16 @@ pub fn input(body: &str) -> Option<String> {
     as_items(value)
 }
 
+/// A part of the conversation is with the provider alone: items of a `conversation`, the messages of a `prompt`.
+pub fn leans(body: &str) -> bool {
+    names(body, "conversation") || names(body, "prompt")
+}
+
+/// Whether the request has the member, with a value.
+pub fn names(body: &str, name: &str) -> bool {
+    members(body).is_ok_and(|members| members.iter().any(|(own, value)| *own == name && *value != "null"))
+}
+
 fn as_items(value: &str) -> Option<String> {
     if value.starts_with('[') {
         return Some(value.to_string());
@@ -70,14 +84,19 @@ pub fn with_turns(body: &str, turns: &[Turn<'_>]) -> Option<Vec<u8>> {
     if let Some((_, value)) = members.iter().rfind(|(name, _)| *name == "input") {
         parts.extend(inside(&as_items(value)?));
     }
+    Some(with_input(&members, &parts, &["previous_response_id"]))
+}
+
+/// The same members but for these, and with this input.
+fn with_input<T: std::borrow::Borrow<str>>(members: &[(&str, &str)], items: &[T], without: &[&str]) -> Vec<u8> {
     let mut w = Writer::default();
     w.open_object();
-    for (name, value) in members.iter().filter(|(name, _)| !matches!(*name, "previous_response_id" | "input")) {
+    for (name, value) in members.iter().filter(|(name, _)| *name != "input" && !without.contains(name)) {
         w.key(name).raw(value);
     }
-    w.key("input").raw(&format!("[{}]", parts.join(",")));
+    w.key("input").raw(&format!("[{}]", items.join(",")));
     w.close_object();
-    Some(w.out)
+    w.out
 }
 
 /// What stands between the brackets of a list, if anything does.
@@ -108,10 +127,14 @@ fn sent_back(item: Raw<'_>) -> Option<String> {
 pub fn item_list(input: &str, response_id: &str, oldest_first: bool) -> Vec<u8> {
     let mut listed: Vec<(String, String)> = Vec::new();
     for (n, item) in items(input).unwrap_or_default().into_iter().enumerate() {
-        let own = members(item.get()).unwrap_or_default();
-        let id = own.iter().find(|(name, _)| *name == "id").and_then(|(_, id)| id.strip_prefix('"')?.strip_suffix('"'));
-        let (id, given) = (id.map_or_else(|| format!("item_{response_id}_{n}"), str::to_string), id.is_some());
-        let whole = if given { item.get().to_string() } else { with_id(&own, &id) };
+        let (id, whole) = match references::id_of(item) {
+            Some(id) => (id.to_string(), item.get().to_string()),
+            None => {
+                let id = references::made_up(response_id, n);
+                let whole = with_id(&members(item.get()).unwrap_or_default(), &id);
+                (id, whole)
+            }
+        };
         listed.push((id, whole));
     }
     if !oldest_first {
@@ -136,7 +159,7 @@ pub fn item_list(input: &str, response_id: &str, oldest_first: bool) -> Vec<u8> 
 fn with_id(members: &[(&str, &str)], id: &str) -> String {
     let mut w = Writer::default();
     w.open_object().key("id").str(id);
-    for (name, value) in members {
+    for (name, value) in members.iter().filter(|(name, _)| *name != "id") {
         w.key(name).raw(value);
     }
     w.close_object();

@@ -4,10 +4,11 @@
 //! <https://platform.openai.com/docs/api-reference/responses> (2026-11-21); what Codex 0.169.0 sends and needs decides where
 //! the pages are silent.
 //!
-//! What `previous_response_id` stands for is kept by the gateway ([`kept`]); `conversation`, `prompt`, `background` and `item_reference` work
-//! only in the same-dialect lane ([`forward`]), and every body that is written says `store: false`. Lossy in the canonical form:
-//! the `phase` of assistant messages, descriptions of namespaces, items of hosted tools in an answer, annotations, `logprobs`,
-//! and an answer's echo of the request's parameters.
+//! What `previous_response_id` and an `item_reference` stand for is kept by the gateway ([`kept`]); `conversation`, `prompt` and what
+//! the gateway does not know work only in the same-dialect lane ([`forward`]), `background` nowhere, and every body that is written
+//! says `store: false`. A `compaction` is of use in that lane alone; elsewhere the model is told that it is missing. Lossy in the
+//! canonical form: the `phase` of assistant messages, descriptions of namespaces, items of hosted tools in an answer, annotations,
+//! `logprobs`, and an answer's echo of the request's parameters.
 
 mod ending;
 pub mod forward;

@@ -8,7 +8,7 @@ mod items;
 mod params;
 mod tools;
 
-pub use decode::decode;
+pub use decode::{decode, decode_count};
 pub use encode::encode;
 pub(super) use params::{LEAST_TOKENS, fitting_tokens};
 

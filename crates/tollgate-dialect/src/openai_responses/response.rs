@@ -18,6 +18,11 @@ pub fn decode<'a>(body: &'a [u8], emit: &mut dyn FnMut(Event<'a>)) -> Result<(),
     Decoder::default().whole(body, emit)
 }
 
+/// The answer to a count (`openai/types/responses/input_token_count_response.py` of SDK 3.52.0, 2026-11).
+pub fn encode_count(tokens: u64) -> Vec<u8> {
+    format!(r#"{{"object":"response.input_tokens","input_tokens":{tokens}}}"#).into_bytes()
+}
+
 /// `code` and `message` of an answer that failed: the codes are those that Codex 0.169 and the API's own list know.
 pub(super) fn failure(error: &PublicError) -> (&'static str, String) {
     let code = match error.kind {

@@ -13,8 +13,9 @@ use crate::usage::Usage;
 pub struct Took {
     /// Input tokens of all kinds.
     pub input: Option<u64>,
-    /// The parts of it that come from a cache, are of images, are of sound.
+    /// The parts of it that come from a cache, go into one, are of images, are of sound.
     pub cached: u64,
+    pub cache_written: u64,
     pub input_image: u64,
     pub input_audio: u64,
     /// Output tokens of all kinds.
@@ -30,7 +31,7 @@ pub struct Took {
     pub estimated: bool,
 }
 
-const ONE: u64 = 1_000_000_000;
+pub(super) const ONE: u64 = 1_000_000_000;
 
 impl Took {
     /// What is known from the request alone: the characters to be spoken, and the query.
@@ -45,6 +46,32 @@ impl Took {
             _ => {}
         }
         took
+    }
+
+    /// So many whole tokens of input, and nothing else.
+    pub fn tokens(input: Option<u64>) -> Took {
+        Took { input: input.map(|tokens| tokens.saturating_mul(ONE)), ..Took::default() }
+    }
+
+    /// What two calls of one request took together. Where one of them does not tell, nobody knows.
+    #[must_use]
+    pub fn and(self, other: &Took) -> Took {
+        let both = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
+        Took {
+            input: both(self.input, other.input),
+            cached: self.cached.saturating_add(other.cached),
+            cache_written: self.cache_written.saturating_add(other.cache_written),
+            input_image: self.input_image.saturating_add(other.input_image),
+            input_audio: self.input_audio.saturating_add(other.input_audio),
+            output: both(self.output, other.output),
+            output_image: self.output_image.saturating_add(other.output_image),
+            output_audio: self.output_audio.saturating_add(other.output_audio),
+            images: self.images.saturating_add(other.images),
+            queries: self.queries.saturating_add(other.queries),
+            seconds: self.seconds.saturating_add(other.seconds),
+            characters: self.characters.saturating_add(other.characters),
+            estimated: self.estimated || other.estimated,
+        }
     }
 
     /// Adds what an answer or an event of a stream says.
@@ -65,6 +92,10 @@ impl Took {
             let whole = member(answer, "data").and_then(items).map_or(0, |images| images.len() as u64);
             let streamed = member(answer, "type").is_some_and(|kind| kind.ends_with(".completed\""));
             self.images = self.images.saturating_add((whole + u64::from(streamed)).saturating_mul(ONE));
+            // Where nothing is said of kinds, an image is all there is.
+            if self.output_image == 0 {
+                self.output_image = self.output.unwrap_or(0);
+            }
         }
     }
 
@@ -78,6 +109,7 @@ impl Took {
         let part = |details: &str, name: &str| number(details, &[name]).unwrap_or(0);
         let of_input = details(["input_tokens_details", "prompt_tokens_details"]);
         self.cached = part(of_input, "cached_tokens");
+        self.cache_written = part(of_input, "cache_write_tokens");
         self.input_image = part(of_input, "image_tokens");
         self.input_audio = part(of_input, "audio_tokens");
         let of_output = details(["output_tokens_details", "completion_tokens_details"]);
@@ -88,8 +120,9 @@ impl Took {
 
     /// In whole tokens.
     pub fn rounded(&self) -> Usage {
-        let cached = Some(whole(self.cached)).filter(|cached| *cached > 0);
-        let usage = Usage::from_totals(self.input.map(whole), cached, None, self.output.map(whole));
+        let some = |part: u64| Some(whole(part)).filter(|part| *part > 0);
+        let (cached, written) = (some(self.cached), some(self.cache_written));
+        let usage = Usage::from_totals(self.input.map(whole), cached, written, self.output.map(whole));
         Usage { estimated: self.estimated, ..usage }
     }
 }
@@ -151,7 +184,7 @@ fn fractions(object: &str, edits: &mut Vec<(Range<usize>, u64)>) {
 }
 
 /// The last of a name counts, as for most readers of JSON.
-fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     let members = members(object).ok()?;
     members.into_iter().rev().find(|(own, _)| *own == name).map(|(_, value)| value)
 }

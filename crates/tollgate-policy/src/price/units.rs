@@ -1,6 +1,6 @@
 //! Prices of what is not a plain token: images, sound, queries, characters.
 
-use tollgate_dialect::operation::Took;
+use tollgate_dialect::operation::{Took, whole};
 
 use super::{FEMTO_PER_NANO, Price};
 
@@ -43,18 +43,19 @@ impl Price {
     /// Nano-dollars for all that an answer took, fractions of units included. Rounded once, half a nano-dollar upwards.
     pub fn cost_of(&self, took: &Took) -> u64 {
         let (input, output) = (took.input.unwrap_or(0), took.output.unwrap_or(0));
-        let plain_input =
-            input.saturating_sub(took.cached).saturating_sub(took.input_image).saturating_sub(took.input_audio);
+        let other_input = [took.cached, took.cache_written, took.input_image, took.input_audio];
+        let plain_input = other_input.into_iter().fold(input, u64::saturating_sub);
         let plain_output = output.saturating_sub(took.output_image).saturating_sub(took.output_audio);
-        let units = &self.units;
+        let (price, units) = (self.at(whole(input)), &self.units);
         let sum: u128 = [
-            (plain_input, self.input),
-            (took.cached, self.cache_read),
-            (took.input_image, units.input_image_token.unwrap_or(self.input)),
-            (took.input_audio, units.input_audio_token.unwrap_or(self.input)),
-            (plain_output, self.output),
-            (took.output_image, units.output_image_token.unwrap_or(self.output)),
-            (took.output_audio, units.output_audio_token.unwrap_or(self.output)),
+            (plain_input, price.input),
+            (took.cached, price.cache_read),
+            (took.cache_written, price.cache_write),
+            (took.input_image, units.input_image_token.unwrap_or(price.input)),
+            (took.input_audio, units.input_audio_token.unwrap_or(price.input)),
+            (plain_output, price.output),
+            (took.output_image, units.output_image_token.unwrap_or(price.output)),
+            (took.output_audio, units.output_audio_token.unwrap_or(price.output)),
             (took.images, units.image),
             (took.queries, units.query),
             (took.seconds, units.second),
@@ -87,6 +88,25 @@ mod tests {
             ..Took::default()
         };
         assert_eq!(price.cost_of(&took), 50_000 + 25_000 + 42_250_000);
+    }
+
+    /// At $2, $0.50 of a cache, $3 into it and $10 per million: 50 × 2,000 + 30 × 500 + 20 × 3,000 + 7 × 10,000 nano-dollars. With a prompt
+    /// above 99 tokens at $4, $1, $6 and $20.
+    #[test]
+    fn caches_and_long_prompts_have_prices_of_their_own() {
+        let price =
+            Price { cache_read: 500_000_000, cache_write: 3_000_000_000, ..Price::new(2_000_000_000, 10_000_000_000) };
+        let took = Took {
+            input: Some(100 * T),
+            cached: 30 * T,
+            cache_written: 20 * T,
+            output: Some(7 * T),
+            ..Took::default()
+        };
+        assert_eq!(price.cost_of(&took), 100_000 + 15_000 + 60_000 + 70_000);
+        let long = [4_000_000_000, 20_000_000_000, 1_000_000_000, 6_000_000_000].map(Some);
+        assert_eq!(price.beyond(99, long).cost_of(&took), 200_000 + 30_000 + 120_000 + 140_000);
+        assert_eq!(price.beyond(100, long).cost_of(&took), 245_000);
     }
 
     /// An image of $0.04, two queries of $0.002, 3.5 s of $0.0001, 1000 characters of $0.000015.

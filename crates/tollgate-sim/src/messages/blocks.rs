@@ -166,7 +166,7 @@ fn check_thinking_block(block: &Value, path: &str, s: &Strictness) -> Check {
     let Some(sent) = block["signature"].as_str() else {
         return Err(invalid(format!("{path}.thinking.signature: Field required")));
     };
-    if s.checks_signatures && sent != signature(text) {
+    if s.checks_signatures && !s.binds_thoughts && sent != signature(text) {
         return Err(invalid(format!("{path}: Invalid `signature` in `thinking` block")));
     }
     Ok(())

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::validate::known_keys;
-use super::{Strictness, blocks, invalid};
+use super::{Strictness, blocks, bound, invalid};
 use crate::refusal::Check;
 
 pub(super) fn check(body: &Value, s: &Strictness) -> Check {
@@ -20,7 +20,10 @@ pub(super) fn check(body: &Value, s: &Strictness) -> Check {
     if messages[0]["role"] == "assistant" {
         return Err(invalid("messages: first message must use the \"user\" role"));
     }
-    check_results(&turns(messages))?;
+    let turns = turns(messages);
+    check_results(&turns)?;
+    check_loop(body, &turns)?;
+    bound::check(body, s)?;
     check_end(messages, s)
 }
 
@@ -111,6 +114,20 @@ fn check_results(turns: &[Turn<'_>]) -> Check {
         }
     }
     if open.is_empty() { Ok(()) } else { Err(without_results(at, &open)) }
+}
+
+/// A tool loop that is thought about on a budget began with thoughts (Anthropic, extended thinking).
+fn check_loop(body: &Value, turns: &[Turn<'_>]) -> Check {
+    let in_loop = turns.last().is_some_and(|t| !t.assistant && t.blocks.iter().any(|b| b["type"] == "tool_result"));
+    let Some(latest) = turns.iter().rev().find(|turn| turn.assistant).filter(|_| in_loop) else { return Ok(()) };
+    let first = latest.blocks.first().and_then(|block| block["type"].as_str()).unwrap_or("text");
+    if body["thinking"]["type"] != "enabled" || matches!(first, "thinking" | "redacted_thinking") {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "messages.{}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `{first}`. When `thinking` is enabled, a final `assistant` message must start with a thinking block (preceeding the lastmost set of `tool_use` and `tool_result` blocks).",
+        latest.first
+    )))
 }
 
 fn ids<'a>(blocks: &[&'a Value], kind: &str, key: &str) -> Vec<&'a str> {

@@ -10,7 +10,7 @@ use crate::faults::Frame;
 use crate::prompt::{PromptCache, PromptTokens};
 use crate::script::{Answer, Finish, Part, Usage, huge_arguments, pieces};
 
-const CREATED: u64 = 1_795_000_000;
+pub(super) const CREATED: u64 = 1_795_000_000;
 
 /// Encrypted reasoning is given to those who ask for it.
 fn wants_encrypted(body: &Value) -> bool {
@@ -50,7 +50,7 @@ fn ending(answer: &Answer) -> (&'static str, Value) {
 }
 
 /// Another one for every other request.
-fn response_id(body: &Value) -> String {
+pub(super) fn response_id(body: &Value) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(body.to_string().as_bytes());
     format!("resp_sim{:016x}", hasher.finish())
@@ -180,7 +180,7 @@ fn event_name(event: &Value) -> Option<&'static str> {
 }
 
 /// OpenAI's usage object: the input includes what the cache had. `None` where the script leaves it out.
-fn usage(body: &Value, answer: &Answer, prompts: &PromptCache) -> Option<Value> {
+pub(super) fn usage(body: &Value, answer: &Answer, prompts: &PromptCache) -> Option<Value> {
     let prompt = format!("{}{}{}", body["tools"], body["instructions"], body["input"]);
     let PromptTokens { total, cached, .. } = prompts.count(&prompt, prompt.len());
     let (output, thinking) = answer.tokens();

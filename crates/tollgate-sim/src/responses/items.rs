@@ -69,6 +69,26 @@ fn check_item(item: &Value, path: &str) -> Check {
             encrypted_content(item, path)
         }
         "web_search_call" => Ok(()),
+        "compaction" => {
+            let item = object(item, &["type", "id", "encrypted_content"], path)?;
+            id(item, "cmp", path)?;
+            if item.get("encrypted_content").and_then(Value::as_str) != Some(&encrypted("compacted")) {
+                let message = "The encrypted content could not be verified.";
+                let param = format!("{path}.encrypted_content");
+                return Err(Refusal::chat(400, message, Some(&param), Some("invalid_encrypted_content")));
+            }
+            Ok(())
+        }
+        "compaction_trigger" => object(item, &["type", "id"], path).map(|_| ()),
+        "item_reference" => {
+            let item = object(item, &["type", "id"], path)?;
+            let id = string(item, "id", path)?;
+            // What it keeps for others than this caller, for tests of what passes.
+            if id.starts_with("msg_there") {
+                return Ok(());
+            }
+            Err(Refusal::chat(404, format!("Item with id '{id}' not found."), Some("input"), None))
+        }
         other => Err(invalid(format!("Invalid value: '{other}'."), &format!("{path}.type"))),
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn invalid(message: impl Into<String>, param: &str) -> Refusal {
     Refusal::chat(400, message, Some(param), Some("invalid_value"))
 }
 
-fn wrong_type(param: &str, expected: &str) -> Refusal {
+pub(super) fn wrong_type(param: &str, expected: &str) -> Refusal {
     let message = format!("Invalid type for '{param}': expected {expected}.");
     Refusal::chat(400, message, Some(param), Some("invalid_type"))
 }
@@ -181,7 +181,7 @@ fn check_text(text: &Value) -> Check {
 }
 
 /// The names of functions and custom tools, with their types.
-fn check_tools(tools: &Value) -> Check<Vec<(String, String)>> {
+pub(super) fn check_tools(tools: &Value) -> Check<Vec<(String, String)>> {
     let mut names = Vec::new();
     for (i, tool) in tools.as_array().map_or(&[][..], Vec::as_slice).iter().enumerate() {
         let path = format!("tools[{i}]");

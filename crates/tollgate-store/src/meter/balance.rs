@@ -8,7 +8,7 @@ use tollgate_policy::budget::{Pot, PotKey};
 use tollgate_policy::window::Window;
 
 use super::{Meter, bank};
-use crate::database::StoreError;
+use crate::database::{Database, StoreError};
 use crate::ledger::opening::{name, spent_before};
 
 /// Scopes that are asked for in one statement.
@@ -52,35 +52,7 @@ impl Meter {
 
     /// What each scope has spent since the beginning; those that never spent are left out.
     pub async fn totals(&self, kind: ScopeKind, ids: &[&str]) -> Result<HashMap<String, u64>, StoreError> {
-        let mut totals = HashMap::new();
-        for ids in ids.chunks(AT_ONCE) {
-            let places: Vec<String> = (1..=ids.len()).map(|place| format!("${place}")).collect();
-            let select = format!("SELECT scope_id, spent_nanos FROM balances WHERE pot IN ({})", places.join(", "));
-            let pots = ids.iter().map(|id| name(&total(kind, id)));
-            let query = pots.fold(sqlx::query_as(AssertSqlSafe(select)), |query, pot| query.bind(pot));
-            let rows: Vec<(String, i64)> = query.fetch_all(&self.database.pool).await?;
-            totals.extend(rows.into_iter().map(|(id, spent)| (id, spent.max(0) as u64)));
-            // What was brought in before the first request: its row opens with it.
-            let unopened: Vec<&str> = ids.iter().copied().filter(|id| !totals.contains_key(*id)).collect();
-            totals.extend(self.adjusted(kind, &unopened).await?);
-        }
-        Ok(totals)
-    }
-
-    async fn adjusted(&self, kind: ScopeKind, ids: &[&str]) -> Result<HashMap<String, u64>, StoreError> {
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let places: Vec<String> = (2..=ids.len() + 1).map(|place| format!("${place}")).collect();
-        let select = format!(
-            "SELECT scope_id, CAST(SUM(nanos) AS BIGINT) FROM adjustments \
-             WHERE scope_kind = $1 AND model = '' AND scope_id IN ({}) GROUP BY scope_id",
-            places.join(", ")
-        );
-        let query = sqlx::query_as(AssertSqlSafe(select)).bind(kind.word());
-        let query = ids.iter().fold(query, |query, id| query.bind(id.to_string()));
-        let rows: Vec<(String, i64)> = query.fetch_all(&self.database.pool).await?;
-        Ok(rows.into_iter().map(|(id, spent)| (id, spent.max(0) as u64)).collect())
+        self.database.totals(kind, ids).await
     }
 
     /// Makes a scope's spending more or less by an amount, in all windows that `at_ms` falls in; it never falls below nothing.
@@ -125,6 +97,41 @@ impl Meter {
         self.flush().await;
         let spent = self.totals(kind, &[scope]).await?.remove(scope).unwrap_or(0);
         self.adjust(id, kind, scope, "", nanos as i64 - spent as i64, at_ms).await
+    }
+}
+
+impl Database {
+    /// See [`Meter::totals`]. What is still in a journal is not in it.
+    pub async fn totals(&self, kind: ScopeKind, ids: &[&str]) -> Result<HashMap<String, u64>, StoreError> {
+        let mut totals = HashMap::new();
+        for ids in ids.chunks(AT_ONCE) {
+            let places: Vec<String> = (1..=ids.len()).map(|place| format!("${place}")).collect();
+            let select = format!("SELECT scope_id, spent_nanos FROM balances WHERE pot IN ({})", places.join(", "));
+            let pots = ids.iter().map(|id| name(&total(kind, id)));
+            let query = pots.fold(sqlx::query_as(AssertSqlSafe(select)), |query, pot| query.bind(pot));
+            let rows: Vec<(String, i64)> = query.fetch_all(&self.pool).await?;
+            totals.extend(rows.into_iter().map(|(id, spent)| (id, spent.max(0) as u64)));
+            // What was brought in before the first request: its row opens with it.
+            let unopened: Vec<&str> = ids.iter().copied().filter(|id| !totals.contains_key(*id)).collect();
+            totals.extend(self.adjusted(kind, &unopened).await?);
+        }
+        Ok(totals)
+    }
+
+    async fn adjusted(&self, kind: ScopeKind, ids: &[&str]) -> Result<HashMap<String, u64>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let places: Vec<String> = (2..=ids.len() + 1).map(|place| format!("${place}")).collect();
+        let select = format!(
+            "SELECT scope_id, CAST(SUM(nanos) AS BIGINT) FROM adjustments \
+             WHERE scope_kind = $1 AND model = '' AND scope_id IN ({}) GROUP BY scope_id",
+            places.join(", ")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(select)).bind(kind.word());
+        let query = ids.iter().fold(query, |query, id| query.bind(id.to_string()));
+        let rows: Vec<(String, i64)> = query.fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(id, spent)| (id, spent.max(0) as u64)).collect())
     }
 }
 

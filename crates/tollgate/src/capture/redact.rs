@@ -13,6 +13,11 @@ pub const REDACTED: &str = "[redacted]";
 const LEAST: usize = 8;
 const LEAST_WITH_DIGIT: usize = 4;
 
+/// Whether a credential is one, and no word that would take the upstream's words apart.
+pub fn is_secret(text: &str) -> bool {
+    text.len() >= LEAST || text.len() >= LEAST_WITH_DIGIT && text.bytes().any(|b| b.is_ascii_digit())
+}
+
 pub struct Redactor {
     secrets: Vec<String>,
 }
@@ -20,10 +25,7 @@ pub struct Redactor {
 impl Redactor {
     /// `secrets`: what must go although it looks like nothing.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Redactor {
-        let is_secret = |text: &String| {
-            text.len() >= LEAST || text.len() >= LEAST_WITH_DIGIT && text.bytes().any(|b| b.is_ascii_digit())
-        };
-        let mut secrets: Vec<String> = secrets.into_iter().filter(is_secret).collect();
+        let mut secrets: Vec<String> = secrets.into_iter().filter(|text| is_secret(text)).collect();
         secrets.sort();
         secrets.dedup();
         Redactor { secrets }

@@ -128,6 +128,10 @@ fn next_steps(text: &str) -> Vec<String> {
     vec![
         "Paste the innermost text alone, without the stack trace: the words of the provider are the telling ones.".into(),
         match id {
+            Some(id) if id == text.trim() => format!(
+                "{id} is no id of a request of Tollgate: that is `req_` and 32 hexadecimal digits. `tollgate explain` alone lists \
+                 the latest requests. What became of another service's request only that service knows."
+            ),
             Some(id) => format!("If {id} is a request of Tollgate, `tollgate explain {id}` shows what happened to it."),
             None => "Every answer of Tollgate has the header `request-id`: `tollgate explain <request-id>` shows what happened to \
                      that request, and the gateway's log has a line with the id and the upstream's words."

@@ -10,7 +10,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use serde_json::Value;
 
+use tollgate_policy::failover::Failure;
+
 use super::{CliError, environment, serve};
+pub use crate::http::percent_encode as escaped;
 use crate::upstream::Client;
 
 const DEFAULT_GATEWAY: &str = "http://127.0.0.1:4000";
@@ -49,6 +52,11 @@ pub fn get(path: &str) -> Result<Vec<u8>, Unanswered> {
         )))),
         other => Err(Unanswered::Other(CliError::failure(format!("the gateway at {} answered {other}", base_url())))),
     }
+}
+
+/// A Tollgate answers at its address.
+pub fn is_there() -> bool {
+    get("/").is_ok_and(|body| String::from_utf8_lossy(&body).contains("\"tollgate\""))
 }
 
 /// Which gateway a command speaks with, as an administrator.
@@ -135,9 +143,10 @@ impl Gateway {
         let hint = match status.as_u16() {
             401 if self.key.is_some() => "; give the gateway's master key with --key or TOLLGATE_MASTER_KEY",
             401 => "; give its master key with --key or TOLLGATE_MASTER_KEY",
+            404 => "; the command `list` shows what there is",
             _ => "",
         };
-        CliError::failure(format!("{words}{hint}"))
+        CliError::failure(format!("{}{hint}", words.trim_end_matches('.')))
     }
 
     fn request(&self, method: Method, path: &str, body: Bytes) -> Result<http::Request<Full<Bytes>>, Unanswered> {
@@ -146,23 +155,24 @@ impl Gateway {
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        let usage =
-            || Unanswered::Other(CliError::usage(format!("{}: this is no address, or the key is none", self.url)));
+        let usage = || {
+            Unanswered::Other(CliError::usage(format!(
+                "{} is no address of a gateway, or the key has letters that no key has; write it like http://127.0.0.1:4000",
+                self.url
+            )))
+        };
         request.body(Full::new(body)).map_err(|_| usage())
     }
 }
 
 async fn sent(request: http::Request<Full<Bytes>>) -> Result<http::Response<Incoming>, String> {
-    Client::new().send(request).await.map_err(|failure| format!("{failure:?}"))
+    Client::new().send(request).await.map_err(|failure| match failure {
+        Failure::Unreachable(why) => why,
+        _ => "it does not answer".into(),
+    })
 }
 
 async fn in_time<T>(answer: impl Future<Output = Result<T, String>>) -> Result<T, Unanswered> {
     let answer = tokio::time::timeout(LIMIT, answer).await;
     answer.unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs()))).map_err(Unanswered::Away)
-}
-
-/// For a query.
-pub fn escaped(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
 }

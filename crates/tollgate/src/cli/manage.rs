@@ -38,9 +38,7 @@ enum Deed {
         size: u32,
     },
     /// Show one
-    Show {
-        id: String,
-    },
+    Show { id: String },
     /// Change what is named and keep the rest; `none` takes a limit away
     Update {
         id: String,
@@ -54,12 +52,9 @@ enum Deed {
         ids: Vec<String>,
     },
     /// Refuse its calls until it is unblocked
-    Block {
-        id: String,
-    },
-    Unblock {
-        id: String,
-    },
+    Block { id: String },
+    /// Take its calls again
+    Unblock { id: String },
 }
 
 /// Where a kind of thing is in the API.

@@ -10,24 +10,32 @@ use std::time::Duration;
 use super::client_env::{Access, ClientEnv, client_env};
 use super::{CliError, Client, EnvArgs, RunArgs, data_dir, environment, gateway, ledger, serve};
 use crate::app::App;
-use crate::config::model::Config;
 use crate::config::secret::Secret;
+use crate::config::{self, model::Config};
 use crate::{server, telemetry};
 
 /// What the client had under way when it ended ends with it.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
-/// Starts a client and ends with its exit code: against the running gateway that `TOLLGATE_BASE_URL` names, if no configuration is
-/// given, else against a private one.
+/// Starts a client and ends with its exit code. Without a configuration against the running gateway that `TOLLGATE_BASE_URL` names, or
+/// one in its usual place if there are no providers' keys to start a private one with; else against a private one.
 pub fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
-    match (&args.config, environment("TOLLGATE_BASE_URL")) {
-        (None, Some(base_url)) => {
-            let env = of_running_gateway(args.client, args.model.as_deref(), &base_url)?;
-            let status = serve::runtime(Some(1))?.block_on(start(&env, &args.args))?;
-            Ok(exit_code(status))
-        }
-        _ => run_private(args),
-    }
+    let named = environment("TOLLGATE_BASE_URL").is_some();
+    let no_other = || config::from_environment(&config::env).is_err() && gateway::is_there();
+    if args.config.is_none() && (named || no_other()) { run_with_gateway(args) } else { run_private(args) }
+}
+
+fn run_with_gateway(args: &RunArgs) -> Result<ExitCode, CliError> {
+    let env = of_running_gateway(args.client, args.model.as_deref(), &gateway::base_url())?;
+    let before = spent();
+    let status = serve::runtime(Some(1))?.block_on(async {
+        let status = start(&env, &args.args).await;
+        // What was paid last is in the gateway's books a moment later.
+        tokio::time::sleep(LAST_REQUESTS).await;
+        status
+    })?;
+    report_of_gateway(before, spent());
+    Ok(exit_code(status))
 }
 
 fn run_private(args: &RunArgs) -> Result<ExitCode, CliError> {
@@ -136,7 +144,10 @@ async fn start(env: &ClientEnv, args: &[String]) -> Result<ExitStatus, CliError>
             "`{}` is not installed or not on the PATH; install it with `{}`",
             env.program, env.install
         )),
-        _ => CliError::failure(format!("`{}` cannot be started: {error}", env.program)),
+        _ => CliError::failure(format!(
+            "`{0}` cannot be started: {error}; does `{0} --version` work in this shell?",
+            env.program
+        )),
     })?;
     // Interrupts are the client's: the terminal sends them to it as well, and it decides when to end.
     loop {
@@ -160,6 +171,37 @@ fn report(app: &App, log: Option<&PathBuf>) {
     let requests = totals.requests.load(Ordering::Relaxed);
     let log = log.map(|l| format!("; log: {}", l.display())).unwrap_or_default();
     eprintln!("tollgate: {requests} requests, {input} tokens in, {output} out, {priced}{log}");
+}
+
+/// What the running gateway has in its books.
+#[derive(Clone, Copy)]
+struct Books {
+    dollars: f64,
+    whose: &'static str,
+}
+
+/// Of the key that the client is given; the master key has no account, and then all of it.
+fn spent() -> Option<Books> {
+    let read = |path, place, whose| {
+        let answer: serde_json::Value = serde_json::from_slice(&gateway::get(path).ok()?).ok()?;
+        Some(Books { dollars: answer.pointer(place)?.as_f64()?, whose })
+    };
+    read("/key/info", "/info/spend", "of this key").or_else(|| read("/global/spend", "/spend", "of all keys"))
+}
+
+fn report_of_gateway(before: Option<Books>, after: Option<Books>) {
+    let told = match (before, after) {
+        (Some(before), Some(after)) if before.whose == after.whose => {
+            let nanos = ((after.dollars - before.dollars).max(0.0) * 1e9).round() as u64;
+            format!(
+                "cost ${}, by the gateway's books {} meanwhile",
+                tollgate_policy::price::dollars(nanos),
+                after.whose
+            )
+        }
+        _ => "cost unknown: the gateway does not tell what this key has spent".to_string(),
+    };
+    eprintln!("tollgate: {told}");
 }
 
 /// A client ended by a signal gives the code that shells give.

@@ -20,6 +20,8 @@ use crate::telemetry::{self, Level};
 use crate::{health, kept, rests};
 
 const DEFAULT_PORT: u16 = 4000;
+/// How long the end of the process waits for answers that are still to be written to the database.
+const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(5);
 
 pub fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
     let level = if args.detailed_debug { Level::Detailed } else { Level::Normal };
@@ -55,9 +57,10 @@ fn accept(file: Option<&Path>, outcome: Outcome) -> Result<Config, CliError> {
         }
         Err(problems) => {
             show(&problems);
-            Err(match file {
-                Some(file) => CliError::usage(format!("{} cannot be used; see above", file.display())),
-                None => CliError::usage("nothing to serve; see above"),
+            Err(match (problems.as_slice(), file) {
+                ([_], _) => CliError::told(),
+                (_, Some(file)) => CliError::usage(format!("{} cannot be used; see above", file.display())),
+                (_, None) => CliError::usage("nothing to serve; see above"),
             })
         }
     }
@@ -81,7 +84,7 @@ fn address(args: &ServeArgs, config: &Config) -> Result<SocketAddr, CliError> {
         "localhost" => Ipv4Addr::LOCALHOST.into(),
         host => host.trim_matches(['[', ']']).parse().map_err(|_| {
             CliError::usage(format!(
-                "--host {host} is not an IP address; use 127.0.0.1 for this machine only or 0.0.0.0 for all interfaces"
+                "--host (or HOST) {host} is not an IP address; use 127.0.0.1 for this machine only or 0.0.0.0 for all interfaces"
             ))
         })?,
     };
@@ -105,10 +108,15 @@ async fn serve(
     let listener = server::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
     let bound = listener.local_addr().unwrap_or(address);
     if config.master_key.is_none() {
-        tracing::warn!("no master key is set: anyone on this machine may use the gateway");
+        warn_of_no_key();
     }
     let routes = config.routes.names().collect::<Vec<_>>().join(",");
     let dir = data_dir(args.data_dir.as_ref());
+    if dir.is_none() {
+        tracing::warn!(
+            "no data directory is known, so there are no keys, budgets or records, and nothing is kept: set HOME or XDG_DATA_HOME, or name it with --data-dir"
+        );
+    }
     let app = App::new(config, dir.clone()).map_err(|error| {
         let dir = dir.as_ref().map(|d| d.display().to_string()).unwrap_or_default();
         CliError::failure(format!("the data directory {dir} cannot be used: {error}; choose another with --data-dir"))
@@ -122,7 +130,7 @@ async fn serve(
         let changes = watch
             .changes()
             .map_err(|error| CliError::failure(format!("the configuration cannot be watched: {error}")))?;
-        tokio::spawn(follow(app.clone(), changes));
+        tokio::spawn(follow(app.clone(), changes, bound));
     }
     tokio::spawn(health::run(app.clone()));
     tokio::spawn(rests::share(app.clone()));
@@ -131,20 +139,40 @@ async fn serve(
     tokio::spawn(store::upkeep::keep_uses(app.clone()));
     tokio::spawn(store::upkeep::shorten_ledger(app.clone()));
     tokio::spawn(store::upkeep::tell_alerts(app.clone()));
-    tokio::spawn(kept::write(app.clone()));
+    let keeping = tokio::spawn(kept::write(app.clone()));
     tokio::spawn(admit::share_limits(app.clone()));
     let stop = stop_signal().map_err(|error| CliError::failure(format!("signals cannot be caught: {error}")))?;
     tracing::info!(url = %format!("http://{bound}"), routes, "listening");
     server::serve(app.clone(), listener, stop).await;
     if let Some(store) = app.store() {
+        let last_answers = async {
+            app.kept.finish().await;
+            let _ = keeping.await;
+        };
+        if tokio::time::timeout(LAST_ANSWERS, last_answers).await.is_err() {
+            tracing::warn!("stopping: some answers that clients had kept did not reach the database");
+        }
         store.close().await;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Puts every valid change of the files in force.
-async fn follow(app: Arc<App>, mut changes: mpsc::Receiver<Config>) {
+fn warn_of_no_key() {
+    tracing::warn!("no master key is set: anyone on this machine may use the gateway");
+}
+
+/// Puts every valid change of the files in force. What listens to others than this machine never loses its master key.
+async fn follow(app: Arc<App>, mut changes: mpsc::Receiver<Config>, bound: SocketAddr) {
     while let Some(config) = changes.recv().await {
+        if config.master_key.is_none() && !bound.ip().is_loopback() {
+            tracing::error!(
+                "the changed configuration has no general_settings.master_key, which would open {bound} to everybody: the one before stays in force"
+            );
+            continue;
+        }
+        if config.master_key.is_none() {
+            warn_of_no_key();
+        }
         app.reload(config);
         tracing::info!("configuration reloaded");
     }

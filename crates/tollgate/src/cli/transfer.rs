@@ -57,6 +57,7 @@ pub struct Backup {
 
 #[derive(Debug, Args)]
 pub struct Restore {
+    /// The backup
     file: PathBuf,
     #[command(flatten)]
     place: Place,

@@ -41,8 +41,10 @@ struct ExportArgs {
     /// Only of this key, or of the key with this hash
     #[arg(long, value_name = "KEY")]
     api_key: Option<String>,
+    /// Only of this team
     #[arg(long = "team", value_name = "ID")]
     team_id: Option<String>,
+    /// Only of this user
     #[arg(long = "user", value_name = "ID")]
     user_id: Option<String>,
     /// Only calls of this name of the configuration
@@ -108,7 +110,10 @@ impl Usage {
             Undelivered::Broken(why) => {
                 CliError::failure(format!("the gateway broke off ({why}); its log says why, try again"))
             }
-            Undelivered::Io(error) => CliError::failure(format!("{} cannot be written: {error}", output.display())),
+            Undelivered::Io(error) => CliError::failure(format!(
+                "{} cannot be written: {error}; name another place with --output",
+                output.display()
+            )),
         }
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! docs.aws.amazon.com, Amazon Bedrock API Reference (`InvokeModel`, `Converse`) and "Amazon Bedrock endpoints and quotas", 2026-11.
 
-use http::Uri;
+use http::{HeaderName, HeaderValue, Uri};
+use serde_json::Value;
+use tollgate_dialect::json::Json;
 use tollgate_dialect::{Dialect, in_path};
 
 use super::aws::{self, Asked};
@@ -109,6 +111,37 @@ fn endpoint(params: &Section<'_, '_>, mantle: bool) -> Option<String> {
 
 /// The path of a call of Claude in its own form.
 pub fn path(model: &str, stream: bool) -> String {
-    let method = if stream { "invoke-with-response-stream" } else { "invoke" };
+    path_of_method(model, if stream { "invoke-with-response-stream" } else { "invoke" })
+}
+
+pub fn path_of_method(model: &str, method: &str) -> String {
     format!("/model/{}/{method}", in_path(model))
+}
+
+/// What Converse has in its body, and InvokeModel in headers: the field, the member of it (none: the whole of it, as JSON), the header.
+const HEADERS: [(&str, Option<&str>, HeaderName); 6] = [
+    ("guardrailConfig", Some("guardrailIdentifier"), HeaderName::from_static("x-amzn-bedrock-guardrailidentifier")),
+    ("guardrailConfig", Some("guardrailVersion"), HeaderName::from_static("x-amzn-bedrock-guardrailversion")),
+    ("guardrailConfig", Some("trace"), HeaderName::from_static("x-amzn-bedrock-trace")),
+    ("performanceConfig", Some("latency"), HeaderName::from_static("x-amzn-bedrock-performanceconfig-latency")),
+    ("serviceTier", Some("type"), HeaderName::from_static("x-amzn-bedrock-service-tier")),
+    ("requestMetadata", None, HeaderName::from_static("x-amzn-bedrock-request-metadata")),
+];
+
+/// Takes these fields out of what is added to InvokeModel's bodies, which are Claude's own and know none of them. A guardrail that is
+/// configured has to be in force by either API.
+pub fn to_headers(extra_body: &mut Vec<(String, Json<'static>)>, headers: &mut Vec<(HeaderName, HeaderValue)>) {
+    for (field, member, header) in HEADERS {
+        let Some((_, value)) = extra_body.iter().find(|(name, _)| name == field) else { continue };
+        let value = value.to_value();
+        let text = match member.map(|member| &value[member]) {
+            // Converse's `enabled` is `ENABLED` here.
+            Some(Value::String(text)) if member == Some("trace") => text.to_ascii_uppercase(),
+            Some(Value::String(text)) => text.clone(),
+            Some(_) => continue,
+            None => value.to_string(),
+        };
+        headers.extend(HeaderValue::from_str(&text).ok().map(|value| (header, value)));
+    }
+    extra_body.retain(|(name, _)| HEADERS.iter().all(|(field, ..)| field != name));
 }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use tollgate_policy::nearest::nearest;
+
 use super::known::Keys;
 use super::problem::{Pos, Problem, Severity};
 use super::secret::Secret;
@@ -102,7 +104,7 @@ impl<'e> Context<'e> {
         let index = self.problems.borrow().len();
         let (_, times) = repeated.entry((keys.block, entry.key.clone())).and_modify(|r| r.1 += 1).or_insert((index, 1));
         if *times == 1 {
-            self.report(Severity::Warning, entry.at, path, "is accepted but has no effect yet", None);
+            self.warning(entry.at, path, "is accepted but has no effect yet", "it may stay, but do not count on it");
         }
     }
 
@@ -112,6 +114,15 @@ impl<'e> Context<'e> {
             None => "remove it, or look up its name in docs/config.md".to_string(),
         };
         self.report(Severity::Warning, entry.at, path, "is not a known key and has no effect", Some(hint));
+    }
+
+    /// A key of a small block that has only these.
+    pub fn unknown_part(&self, parts: &[&str], entry: &Entry, path: &str) {
+        let hint = match nearest(&entry.key, parts.iter().copied(), 1).first() {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the keys here are {}", parts.join(", ")),
+        };
+        self.warning(entry.at, path, "is not a known key and has no effect", hint);
     }
 
     pub fn resolve(&self, node: &Node) -> Resolved {

@@ -10,6 +10,7 @@ use tollgate_policy::health::Limits;
 use tollgate_policy::price::{Price, Units};
 
 use super::aws;
+use super::bedrock;
 use super::capabilities::{of_model, overlay};
 use super::context::Context;
 use super::credential::{credential, headers};
@@ -18,11 +19,12 @@ use super::google::Credentials;
 use super::identity::{Identity, SignIn};
 use super::known::{LITELLM_PARAMS, MODEL_INFO, OPENAI_PARAMS};
 use super::limits;
-use super::model::{CheckRules, Deployment, ForceStream, Timeouts};
+use super::model::{CheckRules, Deployment, ForceStream, Paths, Timeouts};
 use super::section::Section;
 use super::target::{self, Target};
 use super::vertex;
-use super::yaml::{Map, Node, Value};
+use super::yaml::{Entry, Map, Node, Value};
+use crate::registry::catalogue;
 
 /// What holds for every deployment that does not say otherwise.
 #[derive(Debug, Default)]
@@ -55,7 +57,12 @@ pub fn read(cx: &Context<'_>, node: &Node, index: usize, defaults: &Defaults) ->
             "write `model_name: NAME`",
         );
     }
-    let Some(mut params) = entry.section("litellm_params") else {
+    let params = entry.section("litellm_params");
+    let info = entry.section("model_info");
+    for stray in entry.rest() {
+        stray_key(cx, &stray, &entry.path_of(&stray.key));
+    }
+    let Some(mut params) = params else {
         if entry.map.get("litellm_params").is_none_or(|n| n.value == Value::Null) {
             let hint = "write `litellm_params:` with `model: PROVIDER/NAME` below it";
             cx.error(node.at, &entry.path_of("litellm_params"), "is missing", hint);
@@ -65,15 +72,20 @@ pub fn read(cx: &Context<'_>, node: &Node, index: usize, defaults: &Defaults) ->
     params.at = node.at;
     fill_from_credential(&mut params, defaults);
     params.map.fill_from(&defaults.params);
-    let info = entry.section("model_info");
-    for stray in entry.rest() {
-        cx.unknown_key(&LITELLM_PARAMS, &stray, &entry.path_of(&stray.key));
-    }
     let organizations = organizations(&params);
     organizations
         .iter()
         .filter_map(|organization| one(&params, info.as_ref(), group.clone()?, organization.as_deref(), defaults))
         .collect()
+}
+
+/// A key beside `litellm_params` that does not belong there.
+fn stray_key(cx: &Context<'_>, stray: &Entry, path: &str) {
+    if LITELLM_PARAMS.contains(&stray.key) || OPENAI_PARAMS.contains(&stray.key) {
+        cx.warning(stray.at, path, "has no effect here", "move it below `litellm_params:`");
+    } else {
+        cx.unknown_part(&["model_name", "litellm_params", "model_info"], stray, path);
+    }
 }
 
 fn fill_from_credential(params: &mut Section<'_, '_>, defaults: &Defaults) {
@@ -172,20 +184,25 @@ fn one(
         SignIn::Wrong => (None, None),
     };
     let quota_project = target.google.as_ref().and_then(|credentials| credentials.quota_project.as_deref());
-    let headers = headers(params, organization, quota_project);
+    let mut headers = headers(params, organization, quota_project);
     // A deployment on Azure, a tuned model of Vertex AI and an ARN on AWS may be called anything.
     let named_freely = target.row.is_azure() || target.row.is_vertex() || target.row.is_aws();
     let facts_of = base_model.as_deref().filter(|_| named_freely).unwrap_or(&target.model);
     let overlay = overlay(params, info, &target.row.name, facts_of);
     let known = of_model(&target.row.name, facts_of, &overlay);
     let price = price.or(known.price);
+    // A check asks as a chat client would, whatever `mode` says or does not say.
+    check.possible &= catalogue::find(&target.row.name, facts_of).is_none_or(|listed| listed.converses());
     // Behind a wildcard each model has a price of its own.
     if bounds.budget.is_some() && price.is_none() && !target.model.contains('*') {
         let at = params.entry("max_budget").map_or(params.at, |entry| entry.at);
         let hint = "write `input_cost_per_token` and `output_cost_per_token`";
         params.cx.warning(at, &params.path_of("max_budget"), "is never spent, as no price is known", hint);
     }
-    let (request_defaults, extra_body) = body_params(params);
+    let (request_defaults, mut extra_body) = body_params(params);
+    if matches!((&target.paths, target.dialect), (Paths::OfModel, Dialect::Messages)) {
+        bedrock::to_headers(&mut extra_body, &mut headers);
+    }
     if let Some(info) = info {
         info.finish(&MODEL_INFO);
     }
@@ -254,14 +271,15 @@ fn converses(info: &Section<'_, '_>) -> bool {
 fn timeouts(params: &Section<'_, '_>, defaults: &Defaults) -> Timeouts {
     let standard = Timeouts::default();
     let own = params.seconds("timeout");
-    let first_byte = own.or(defaults.timeout).unwrap_or(standard.first_byte);
+    let given = own.or(defaults.timeout);
+    let first_byte = given.unwrap_or(standard.first_byte);
     // LiteLLM's router asks for any stream timeout before it falls back to the timeouts of one-piece answers.
     let stream = params.seconds("stream_timeout").or(defaults.stream_timeout);
     Timeouts {
         first_byte,
         first_byte_stream: stream.unwrap_or(first_byte),
         of_streams: stream.is_some(),
-        idle: stream.unwrap_or(standard.idle),
+        idle: stream.unwrap_or_else(|| given.map_or(standard.idle, |given| given.min(standard.idle))),
     }
 }
 

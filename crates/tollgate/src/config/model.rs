@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 use jiff::tz::TimeZone;
-use tollgate_dialect::Dialect;
 use tollgate_dialect::json::Json;
+use tollgate_dialect::operation::Host;
 use tollgate_dialect::quirks::{Api, Quirks};
+use tollgate_dialect::{Dialect, in_path};
 use tollgate_policy::access;
 use tollgate_policy::authorise::AccessGroups;
 use tollgate_policy::glob::Glob;
@@ -118,6 +119,9 @@ pub struct Deployment {
     pub check: CheckRules,
 }
 
+/// In bytes.
+const SHORTEST_SECRET: usize = 8;
+
 impl Deployment {
     /// What is spoken to it for a client of this dialect, by what is known of it.
     pub fn dialect_for(&self, client: Dialect, quirks: &Quirks) -> Dialect {
@@ -146,6 +150,28 @@ impl Deployment {
         }
     }
 
+    /// Whose API it has, as far as endpoints go that are no conversation.
+    pub fn host(&self) -> Option<Host> {
+        match (self.dialect, &self.paths) {
+            // Whoever has OpenAI's Responses has its other endpoints.
+            (Dialect::Chat | Dialect::Responses, _) => Some(Host::OpenAi),
+            (Dialect::Gemini, Paths::OfPublisher) => Some(Host::Vertex),
+            (Dialect::Gemini, _) => Some(Host::Gemini),
+            (Dialect::Converse | Dialect::Messages, Paths::OfModel) => Some(Host::Bedrock),
+            (Dialect::Converse | Dialect::Messages, _) => None,
+        }
+    }
+
+    /// Where a method of a model is called: `embedContent`, or a path of OpenAI's.
+    pub fn address_of_method(&self, model: &str, method: &str) -> String {
+        match (self.dialect, &self.paths) {
+            (Dialect::Chat | Dialect::Responses, _) => self.url(method),
+            (_, Paths::OfPublisher) => self.url(&vertex::path_of_method(model, method)),
+            (_, Paths::OfModel) => self.url(&bedrock::path_of_method(model, method)),
+            _ => self.url(&format!("{}/{}:{method}", Dialect::Gemini.path(), in_path(model))),
+        }
+    }
+
     /// The address of a path such as [`Dialect::path_for`], with a query that `api_base` may have.
     pub fn url(&self, path: &str) -> String {
         let whole = self.base_url.to_string();
@@ -163,15 +189,18 @@ impl Deployment {
     }
 
     /// What must not be shown although an upstream quotes it: the key, and what the configuration puts into headers and into
-    /// the address. Shorter texts than these are no secrets, and taking them out would spoil messages.
+    /// the address. Texts shorter than [`SHORTEST_SECRET`], such as the `none` that local servers take for a key, are no secrets, and taking them
+    /// out would spoil messages.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let key = self.credential.as_ref().map(|(_, secret)| secret.expose()).filter(|key| key.len() >= 4);
+        let key = self.credential.as_ref().map(|(_, secret)| secret.expose());
         let headers = self.headers.iter().filter(|(_, value)| value.is_sensitive());
         let headers = headers.filter_map(|(_, value)| value.to_str().ok());
         let query = self.base_url.query().unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
-        let others = headers.chain(query.map(|(_, value)| value)).filter(|value| value.len() >= 8);
-        let identity = self.identity.iter().flat_map(Identity::secrets).filter(|secret| secret.len() >= 4);
-        key.into_iter().chain(identity).chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text))
+        let others = headers.chain(query.map(|(_, value)| value));
+        let identity = self.identity.iter().flat_map(Identity::secrets);
+        let bare =
+            key.into_iter().chain(identity).chain(others).map(|text| text.strip_prefix("Bearer ").unwrap_or(text));
+        bare.filter(|secret| secret.len() >= SHORTEST_SECRET)
     }
 
     /// For messages to people: the address without user names, passwords and queries.
@@ -221,12 +250,12 @@ pub enum ForceStream {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until the first byte of the answer: `timeout`, or `stream_timeout` for a stream.
+    /// Until the first byte of the answer: `timeout`, or `stream_timeout` for a stream. A one-piece answer has to end within it.
     pub first_byte: Duration,
     pub first_byte_stream: Duration,
     /// `stream_timeout` is given.
     pub of_streams: bool,
-    /// Between two pieces of a stream: `stream_timeout`, where it is given. A one-piece answer has `first_byte` for each piece.
+    /// Between two pieces of a stream: `stream_timeout`, else `timeout` where that is shorter than the standard.
     pub idle: Duration,
 }
 

@@ -25,6 +25,7 @@ use super::section::Section;
 use super::sign_in;
 use super::vertex;
 use super::yaml::{Map, Value};
+use crate::http::percent_encode;
 use crate::kept::KeptRules;
 
 /// As LiteLLM's router does when nothing is said.
@@ -202,7 +203,18 @@ fn database(cx: &Context<'_>, section: &Section<'_, '_>) -> Option<Secret> {
 }
 
 pub fn database_of_environment(cx: &Context<'_>, at: Pos) -> Option<Secret> {
-    cx.variable("DATABASE_URL").and_then(|url| postgres_url(cx, &url, at, "DATABASE_URL"))
+    match cx.variable("DATABASE_URL") {
+        Some(url) => postgres_url(cx, &url, at, "DATABASE_URL"),
+        None => database_in_parts(cx).map(Secret::new),
+    }
+}
+
+/// As LiteLLM's charts give it (1.109.1). The host may have a port.
+fn database_in_parts(cx: &Context<'_>) -> Option<String> {
+    let part = |name: &str| cx.variable(&format!("DATABASE_{name}")).map(|text| text.trim().to_string());
+    let (host, user, name) = (part("HOST")?, part("USERNAME")?, part("NAME")?);
+    let password = part("PASSWORD").map(|password| format!(":{}", percent_encode(&password))).unwrap_or_default();
+    Some(format!("postgres://{}{password}@{host}/{}", percent_encode(&user), percent_encode(&name)))
 }
 
 /// The URL itself is never shown: it holds a password.
@@ -283,8 +295,7 @@ fn tollgate(root: &Section<'_, '_>, read: &mut Read) {
         read.settings.catch_all =
             CatchAll { haiku: of("haiku"), sonnet: of("sonnet"), opus: of("opus"), default: of("default") };
         for entry in tiers.rest() {
-            let hint = "the tiers are haiku, sonnet, opus and default";
-            root.cx.error(entry.at, &tiers.path_of(&entry.key), "is no tier", hint);
+            root.cx.unknown_part(&["haiku", "sonnet", "opus", "default"], &entry, &tiers.path_of(&entry.key));
         }
     }
     read.settings.commit_after = section.count("commit_after_ms").map(Duration::from_millis);
@@ -327,8 +338,7 @@ fn fair_queue(section: &Section<'_, '_>) -> FairQueue {
         max_wait: section.seconds("max_wait_s").unwrap_or(standard.max_wait),
     };
     for entry in section.rest() {
-        let hint = "write `{max_waiting: 1000, max_wait_s: 300}`";
-        section.cx.error(entry.at, &section.path_of(&entry.key), "is no part of `fair_queue`", hint);
+        section.cx.unknown_part(&["max_waiting", "max_wait_s"], &entry, &section.path_of(&entry.key));
     }
     queue
 }
@@ -341,8 +351,7 @@ fn kept_rules(section: &Section<'_, '_>) -> KeptRules {
         max_bytes: section.count("max_mb").map_or(standard.max_bytes, |mb| mb.saturating_mul(1 << 20)),
     };
     for entry in section.rest() {
-        let hint = "write `{keep_days: 30, max_mb: 256}`";
-        section.cx.error(entry.at, &section.path_of(&entry.key), "is no part of `responses`", hint);
+        section.cx.unknown_part(&["keep_days", "max_mb"], &entry, &section.path_of(&entry.key));
     }
     rules
 }

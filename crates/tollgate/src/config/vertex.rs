@@ -204,11 +204,19 @@ pub fn path(dialect: Dialect, model: &str, stream: bool) -> String {
         (_, false) => ("google", "generateContent"),
         (_, true) => ("google", "streamGenerateContent?alt=sse"),
     };
+    match dialect {
+        Dialect::Gemini => path_of_method(model, method),
+        _ => format!("/publishers/{publisher}/models/{}:{method}", escaped(model)),
+    }
+}
+
+/// The same of any method of Google's own models.
+pub fn path_of_method(model: &str, method: &str) -> String {
     // A model of one's own tuning is an endpoint with a number.
-    if dialect == Dialect::Gemini && model.bytes().all(|byte| byte.is_ascii_digit()) {
+    if model.bytes().all(|byte| byte.is_ascii_digit()) {
         return format!("/endpoints/{model}:{method}");
     }
-    format!("/publishers/{publisher}/models/{}:{method}", escaped(model))
+    format!("/publishers/google/models/{}:{method}", escaped(model))
 }
 
 /// A wildcard's text is the client's: it stays one part of the path.

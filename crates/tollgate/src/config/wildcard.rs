@@ -53,12 +53,12 @@ pub fn from_environment(env: Env<'_>) -> Outcome {
             line: 0,
             column: 0,
             path: String::new(),
-            message: "there is no configuration and no provider's key. To begin, do one of these:\n  \
-                      tollgate demo                          shows how it works, without key or network\n  \
-                      OPENROUTER_API_KEY=… tollgate serve    or another provider's key variable\n  \
-                      tollgate serve --config config.yaml    a LiteLLM configuration works as it is"
-                .into(),
-            hint: None,
+            message: "there is no configuration and no provider's key".into(),
+            hint: Some(
+                "`tollgate serve --config config.yaml` takes LiteLLM's file as it is, `OPENROUTER_API_KEY=… tollgate serve` or another \
+                 provider's key needs none, and `tollgate demo` shows how it works without key or network"
+                    .into(),
+            ),
         }]);
     }
     name(&mut deployments);

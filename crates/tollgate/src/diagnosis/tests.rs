@@ -43,7 +43,7 @@ fn every_kind_of_failure_has_a_cause_and_a_next_step() {
         Api,
     ];
     let mut failures: Vec<Failure> = kinds.into_iter().map(error).collect();
-    failures.extend([Phase::Connect, Phase::FirstByte, Phase::Idle].map(Failure::TimedOut));
+    failures.extend([Phase::Connect, Phase::FirstByte, Phase::Idle, Phase::Total].map(Failure::TimedOut));
     failures.extend([Failure::Unreachable(String::new()), Failure::Broken(String::new())]);
     for failure in failures {
         assert!(kind(reason(&failure)).is_some(), "{failure:?}");

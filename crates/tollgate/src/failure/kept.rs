@@ -1,6 +1,7 @@
 //! Answers that a client refers to and that are not there.
 
 use tollgate_dialect::error::{ErrorKind, PublicError};
+use tollgate_dialect::kept::not_found;
 
 /// `of`: the answer that was referred to, where this one is a turn before it.
 pub fn no_such_response(id: &str, of: Option<&str>) -> PublicError {
@@ -19,6 +20,15 @@ pub fn no_such_response(id: &str, of: Option<&str>) -> PublicError {
 
 fn kind(of: Option<&str>) -> ErrorKind {
     if of.is_some() { ErrorKind::InvalidRequest } else { ErrorKind::NotFound }
+}
+
+/// With the status and the words that OpenAI has for it.
+pub fn no_such_item(id: &str) -> PublicError {
+    PublicError {
+        param: Some("input".to_string()),
+        should_retry: Some(false),
+        ..PublicError::new(404, ErrorKind::InvalidRequest, not_found(id))
+    }
 }
 
 pub fn not_in_background(id: &str) -> PublicError {

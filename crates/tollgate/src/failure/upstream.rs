@@ -42,6 +42,7 @@ fn timed_out(phase: Phase, timeouts: &PhaseSettings) -> (&'static str, Duration,
     const STREAM: &str = "litellm_params.stream_timeout decides";
     const WHOLE: &str = "litellm_params.timeout decides";
     let first = if timeouts.stream && timeouts.stream_timeout_given { STREAM } else { WHOLE };
+    let idle = if timeouts.stream_timeout_given || timeouts.idle != timeouts.first_byte { STREAM } else { WHOLE };
     match phase {
         Phase::Connect if timeouts.first_byte < CONNECT_TIMEOUT => {
             ("connecting to the upstream", timeouts.first_byte, first)
@@ -52,9 +53,9 @@ fn timed_out(phase: Phase, timeouts: &PhaseSettings) -> (&'static str, Duration,
             "fixed; a shorter litellm_params.timeout or stream_timeout goes before",
         ),
         Phase::FirstByte if timeouts.stream => ("waiting for the first byte of the stream", timeouts.first_byte, first),
-        Phase::FirstByte => ("waiting for the answer", timeouts.first_byte, first),
-        Phase::Idle if timeouts.stream => ("waiting for more of the stream", timeouts.idle, STREAM),
-        Phase::Idle => ("waiting for more of the answer", timeouts.first_byte, WHOLE),
+        Phase::FirstByte => ("waiting for the first byte of the answer", timeouts.first_byte, first),
+        Phase::Idle => ("waiting for more of an idle stream", timeouts.idle, idle),
+        Phase::Total => ("waiting for the end of the whole answer (total)", timeouts.first_byte, WHOLE),
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tollgate_dialect::usage::Usage;
 use tollgate_dialect::{Dialect, decode_request};
-use tollgate_policy::access::Scope;
+use tollgate_policy::access::{Scope, ScopeKind};
+use tollgate_policy::budget::pots_of;
 use tollgate_policy::limit::{Claims, Tokens};
+use tollgate_policy::price::dollars;
+use tollgate_store::chain::Spent;
 use tollgate_store::ledger::Charge;
 use tollgate_store::limiter::{LimitDenial, LimitPermit};
 use tollgate_store::meter::{Denied, Reservation};
@@ -27,6 +30,14 @@ use crate::unix_time::unix_ms;
 pub struct Admission {
     limited: Option<(Dialect, LimitPermit)>,
     reserved: Option<Reservation>,
+    /// Of a virtual key.
+    key: Option<KeySpend>,
+}
+
+/// What a key had spent before the request, and where its cost is added up.
+struct KeySpend {
+    before: u64,
+    spent: Spent,
 }
 
 /// Who asks to be admitted.
@@ -48,7 +59,17 @@ impl Admitting<'_> {
             Some(store) => Some(spend::reserve(store, self, inbound, route, now_ms).await?),
             None => None,
         };
-        Ok(Admission { limited, reserved })
+        Ok(Admission { limited, reserved, key: self.key_spend(now_ms) })
+    }
+
+    /// In the window of its budget, where it has one, else since the beginning.
+    fn key_spend(&self, now_ms: u64) -> Option<KeySpend> {
+        let (chain, store) = (self.caller.chain.as_ref()?, self.app.store()?);
+        let own = chain.scopes.iter().find(|scope| scope.kind == ScopeKind::Key)?;
+        let pots = if own.limits.budget.is_some() { pots_of(own, "") } else { Vec::new() };
+        let budget = pots.into_iter().find(|pot| pot.model.is_empty() && pot.max_nanos.is_some());
+        let seen = budget.and_then(|pot| store.meter.seen(&pot, now_ms));
+        Some(KeySpend { before: seen.unwrap_or_else(|| chain.spent.nanos()), spent: chain.spent.clone() })
     }
 
     /// For a request that costs the same whatever its answer is, to what is no model: `name`.
@@ -63,7 +84,7 @@ impl Admitting<'_> {
             Some(store) => Some(spend::reserve_flat(store, self, name, cost_nanos, now_ms).await?),
             None => None,
         };
-        Ok(Admission { limited, reserved })
+        Ok(Admission { limited, reserved, key: self.key_spend(now_ms) })
     }
 
     /// All that may hold the request back, but for its tags and its deployment.
@@ -118,7 +139,7 @@ pub async fn own(
     let caller = Caller::master(Tenant::default(), None);
     let asking = Admitting { app, live, caller: &caller, end_user: None, request_id };
     let reserved = spend::reserve(store, &asking, inbound, route, unix_ms()).await?;
-    Ok(Admission { limited: None, reserved: Some(reserved) })
+    Ok(Admission { limited: None, reserved: Some(reserved), key: None })
 }
 
 /// As the first deployment counts. What cannot be counted is refused or corrected later.
@@ -149,6 +170,9 @@ impl Admission {
 
     /// The request is over, after an upstream was asked. `usage`: what it took, if that is known.
     pub fn settle(&mut self, usage: Option<&Usage>, charge: Charge) {
+        if let Some(key) = &self.key {
+            key.spent.add(charge.cost_nanos);
+        }
         if let Some(reservation) = self.reserved.take() {
             reservation.settle(charge);
         }
@@ -174,8 +198,14 @@ impl Admission {
         self.limited.is_some()
     }
 
-    /// How the caller stands now.
-    pub fn put_headers(&self, headers: &mut HeaderMap) {
+    /// How the caller stands now. `cost_nanos`: of this request, where it is known already.
+    pub fn put_headers(&self, cost_nanos: Option<u64>, headers: &mut HeaderMap) {
+        if let Some(key) = &self.key {
+            let spent = dollars(key.before.saturating_add(cost_nanos.unwrap_or(0)));
+            headers.extend(
+                HeaderValue::from_str(&spent).map(|spent| (HeaderName::from_static("x-litellm-key-spend"), spent)),
+            );
+        }
         if let Some((dialect, permit)) = &self.limited {
             let now_ms = unix_ms();
             rate_headers::put(*dialect, &permit.standing(now_ms), now_ms, headers);

@@ -193,7 +193,7 @@ impl Driver {
             _ => Session::default(),
         };
         let (fitting, otherwise) = match &self.inbound.operation {
-            Some(asked) => (asked.able(&live, &leg.route), Trouble::General),
+            Some(asked) => (asked.able(&self.app, &live, &leg.route), Trouble::General),
             None => (fit::fitting(&self.app, &live, &leg.route, &self.inbound), Trouble::ContextWindow),
         };
         let fitting = fitting.map_err(|failure| LegFailed { failure, trouble: Some(otherwise) })?;

@@ -190,11 +190,14 @@ pub fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     bearer.chain(others).filter(|key| !key.is_empty())
 }
 
-/// The dialect in which to answer on paths that belong to none.
+/// The dialect in which to answer on paths that belong to none, and to methods that a path does not take.
 pub fn dialect_of(headers: &HeaderMap, path: &str) -> Dialect {
-    if headers.contains_key("anthropic-version") {
+    if headers.contains_key("anthropic-version") || path.contains("/messages") {
         Dialect::Messages
-    } else if path.starts_with("/v1beta/") || headers.contains_key("x-goog-api-key") {
+    } else if path.starts_with("/v1beta/")
+        || path.contains(":generateContent")
+        || headers.contains_key("x-goog-api-key")
+    {
         Dialect::Gemini
     } else {
         Dialect::Chat

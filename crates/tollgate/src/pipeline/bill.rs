@@ -87,6 +87,17 @@ impl Tally {
         usage
     }
 
+    /// The counts of an answer under way: what the upstream has not told is counted.
+    pub fn so_far(&self) -> Usage {
+        let mut usage = self.shaper.usage();
+        usage.output.get_or_insert_with(|| tokens::count_output(self.shaper.sample()));
+        if usage.input.is_none() {
+            let counted = self.prompt.counted.map(|counted| counted.tokens);
+            self.own_input(&mut usage, counted.unwrap_or_else(|| quick(&self.prompt)));
+        }
+        usage
+    }
+
     /// Of an answer that broke off upstreams have told the input at most, and of the output only that it began.
     fn seen(&self) -> Usage {
         let mut usage = self.shaper.usage();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
 use tollgate_dialect::error::{Change, ChangeKind, ErrorKind, UpstreamError};
@@ -266,7 +266,9 @@ impl Driver {
         let answer = answer.map_err(|_| AttemptFailure::TimedOut(progress.phase()))??;
         let remaining = upstream_limits::remaining(answer.headers(), SystemTime::now());
         live.abilities[index].health().remains(self.app.now_ms(), self.nth, &remaining);
-        let answer = self.recorder.tapped(answer);
+        let answer = self.recorder.tapped(answer).map_err(|encoding| {
+            AttemptFailure::Broken(format!("the upstream's answer is compressed ({encoding}), which was not asked for"))
+        })?;
         if !answer.status().is_success() {
             return Err(self.refusal(deployment, dialect, answer, passthrough).await.into());
         }
@@ -313,12 +315,17 @@ impl Driver {
     }
 }
 
-/// The other of OpenAI's two APIs, where the one that was asked is not there. It is not asked for where nothing is known of it.
-fn other_api(deployment: &Deployment, asked: Dialect, error: &UpstreamError, cures: &[Fact]) -> Option<Fact> {
+/// The path is not there, rather than the model or what the request refers to.
+pub(super) fn lacks_path(error: &UpstreamError) -> bool {
     // OpenAI's and Azure's word for a model that is not there: the API is.
     let no_model = matches!(error.code.as_deref(), Some("model_not_found" | "DeploymentNotFound"));
+    error.status == 405 || (error.status == 404 && error.kind == ErrorKind::NotFound && !no_model)
+}
+
+/// The other of OpenAI's two APIs, where the one that was asked is not there. It is not asked for where nothing is known of it.
+fn other_api(deployment: &Deployment, asked: Dialect, error: &UpstreamError, cures: &[Fact]) -> Option<Fact> {
     let tried = cures.iter().any(|cure| matches!(cure, Fact::Api(_)));
-    if !deployment.either_api || !matches!(error.status, 404 | 405) || no_model || tried {
+    if !deployment.either_api || !lacks_path(error) || tried {
         return None;
     }
     match asked {
@@ -357,6 +364,8 @@ pub fn upstream_request(
         false => "application/json",
     };
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    // Without a word a server may compress as it likes (RFC 9110, 12.5.3).
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
     if to.dialect == Dialect::Messages {
         messages_headers(headers, deployment, known, client);

@@ -66,6 +66,7 @@ struct Head<'a> {
     session: Option<Json<'a>>,
     store: Option<Json<'a>>,
     previous: Option<Json<'a>>,
+    background: Option<Json<'a>>,
     wishes: Wishes,
     /// Members that are for us alone.
     ours: bool,
@@ -259,6 +260,7 @@ fn head(dialect: Dialect, body: &[u8]) -> Result<Head<'_>, Failure> {
             "user" => &mut head.user,
             "store" if dialect == Dialect::Responses => &mut head.store,
             "previous_response_id" if dialect == Dialect::Responses => &mut head.previous,
+            "background" if dialect == Dialect::Responses => &mut head.background,
             "prompt_cache_key" | "litellm_session_id" => &mut head.session,
             _ => {
                 head.ours |= head.wishes.read_member(name, value);
@@ -283,6 +285,11 @@ fn end_user(headers: &HeaderMap, user: Option<&Json<'_>>) -> Option<String> {
 }
 
 fn wish(head: &Head<'_>) -> Result<kept::Wish, Failure> {
+    if flag("background", head.background.as_ref())? {
+        let words = "`background: true` is not possible here: what such an answer took is known only when somebody asks for it later, so that \
+                     no budget holds it. Send the request without it, with `stream: true` if the answer takes long.";
+        return Err(Invalid::new("background", words).into());
+    }
     let given = |value: &Option<Json<'_>>| value.as_ref().is_some_and(|value| !value.is_null());
     let keep = !given(&head.store) || flag("store", head.store.as_ref())?;
     let previous = match &head.previous {

@@ -1,24 +1,29 @@
-//! Endpoints that are no conversation: the client's body goes to the same path of a provider, with another model's name.
+//! Endpoints that are no conversation: the client's body goes to the same path of a provider, with another model's name. Providers that
+//! have a form of their own are asked in that (`translating.rs`).
 
 use std::sync::Arc;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Uri};
 use hyper::body::Incoming;
-use tollgate_dialect::error::{Invalid, Unsupported};
+use tollgate_dialect::error::{ErrorKind, Invalid, Unsupported, UpstreamError};
 use tollgate_dialect::json::{Json, members};
-use tollgate_dialect::operation::{Form, Operation, Took};
-use tollgate_dialect::{Dialect, answer};
-use tollgate_policy::budget::{CacheWrites, Estimate};
+use tollgate_dialect::operation::{Form, Operation, Speaks, Task, Took, Way};
+use tollgate_dialect::sealed::Seal;
+use tollgate_dialect::{Dialect, answer, decode_count_request};
+use tollgate_policy::budget::Estimate;
+use tollgate_policy::failover::Failure as AttemptFailure;
 use tollgate_policy::price::Price;
 
 use super::attempt::{Driver, Whole};
-use super::exchange::{Address, Ended, upstream_request};
+use super::exchange::{Address, Ended, Failed, lacks_path, upstream_request};
+use super::fare::Fare;
 use super::inbound::{self, Inbound};
 use super::passing::Passing;
 use super::prepare::{self, Prepared};
 use super::route::Route;
-use crate::app::Live;
+use super::spend::{USUAL_OUTPUT, cache_writes};
+use crate::app::{App, Known, Live};
 use crate::config::model::Deployment;
 use crate::config::rewrite;
 use crate::failure::Failure;
@@ -28,6 +33,7 @@ use crate::tokens;
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub operation: Operation,
+    pub speaks: Speaks,
     /// The body is a form, of this `content-type`.
     form: Option<HeaderValue>,
 }
@@ -35,18 +41,19 @@ pub struct Asked {
 /// A request of one of these endpoints.
 pub async fn read(
     live: &Live,
-    operation: Operation,
+    (operation, speaks): (Operation, Speaks),
     path_model: Option<String>,
     request: http::Request<Incoming>,
 ) -> Result<Inbound, Failure> {
     let (parts, body) = inbound::receive(live, request).await?;
     let form = parts.headers.get(CONTENT_TYPE).filter(|value| Form::is_meant(value.to_str().unwrap_or(""))).cloned();
-    let asked = Asked { operation, form };
+    let asked = Asked { operation, speaks, form: form.filter(|_| speaks == Speaks::OpenAi) };
+    let dialect = dialect_of(operation, speaks);
     let mut inbound = match &asked.form {
         // What decides is read as from JSON; the configuration's rules are for JSON and leave forms alone.
         Some(kind) => {
             let head = parsed(kind, &body)?.as_json().into();
-            let mut inbound = inbound::understand(live, Dialect::Chat, path_model, &parts, head)?;
+            let mut inbound = inbound::understand(live, dialect, path_model, &parts, head)?;
             inbound.body = body;
             inbound.changes.retain(|change| change.field == "model");
             inbound
@@ -55,11 +62,15 @@ pub async fn read(
             let named = std::str::from_utf8(&body).ok().and_then(|text| members(text).ok());
             let names_one = named.is_none_or(|members| members.iter().any(|(name, _)| *name == "model"));
             let usual = operation.usual_model().filter(|_| !names_one).map(str::to_string);
-            inbound::understand(live, Dialect::Chat, path_model.or(usual), &parts, body)?
+            inbound::understand(live, dialect, path_model.or(usual), &parts, body)?
         }
     };
     // Sound is no stream of events, in which signs of life could stand.
     inbound.stream &= operation != Operation::Speech;
+    // What is made shorter is no answer that could be gone on from.
+    if let Some(wish) = &mut inbound.kept {
+        wish.keep = false;
+    }
     // Captures and their replay know conversations only.
     inbound.capture = None;
     inbound.operation = Some(asked);
@@ -70,27 +81,65 @@ fn parsed<'b>(kind: &HeaderValue, body: &'b [u8]) -> Result<Form<'b>, Invalid> {
     Form::parse(kind.to_str().unwrap_or(""), body)
 }
 
+/// In what form errors are told.
+pub fn dialect_of(operation: Operation, speaks: Speaks) -> Dialect {
+    match speaks {
+        Speaks::OpenAi => operation.dialect(),
+        Speaks::EmbedContent | Speaks::BatchEmbedContents => Dialect::Gemini,
+    }
+}
+
 impl Asked {
     /// The deployments of a route that serve it.
-    pub fn able(&self, live: &Live, route: &Route) -> Result<Vec<usize>, Failure> {
+    pub fn able(&self, app: &App, live: &Live, route: &Route) -> Result<Vec<usize>, Failure> {
         let deployment = |index: &usize| &live.config.deployments[*index];
-        // Whoever has OpenAI's Responses has its other endpoints.
-        let is_openais = |index: &usize| matches!(deployment(index).dialect, Dialect::Chat | Dialect::Responses);
-        let able: Vec<usize> = route.deployments.iter().copied().filter(is_openais).collect();
+        let is_able = |index: &usize| match self.operation.dialect() {
+            Dialect::Responses => route.speaks(app, live, *index) == Dialect::Responses,
+            _ => {
+                let model = super::route::upstream_model(live, &route.name, deployment(index));
+                self.task(deployment(index), &model, "").and_then(|task| task.way()).is_some()
+            }
+        };
+        let able: Vec<usize> = route.deployments.iter().copied().filter(is_able).collect();
         if !able.is_empty() {
             return Ok(able);
         }
         let all: Vec<&str> = route.deployments.iter().map(|index| deployment(index).provider.as_str()).collect();
+        if self.operation == Operation::Compact {
+            return Err(Failure::Unsupported(Unsupported {
+                param: "model".into(),
+                message: format!(
+                    "/v1/responses/compact needs a provider that is asked by OpenAI's Responses API; the deployments of {}, of {}, are asked by \
+                     another (litellm_params.api_mode decides, where a provider has both). Let the client make its conversation shorter itself: \
+                     Codex does with any provider that is not named OpenAI, as `tollgate run codex` sets it up.",
+                    route.group,
+                    all.join(", ")
+                ),
+            }));
+        }
         Err(Failure::Unsupported(Unsupported {
             param: "model".into(),
             message: format!(
-                "/v1{} needs an OpenAI-compatible provider; the deployments of {} are of {}, whose API has no such endpoint \
-                 (litellm_params.model decides).",
+                "/v1{} needs an OpenAI-compatible provider{}; the deployments of {} are of {}, whose API has no such endpoint for \
+                 this model (litellm_params.model decides).",
                 self.operation.path(),
+                self.operation.others(),
                 route.group,
                 all.join(", ")
             ),
         }))
+    }
+
+    /// What it is for a deployment; `None`: its provider has nothing but conversations.
+    fn task<'t>(&self, deployment: &Deployment, model: &'t str, label: &'t str) -> Option<Task<'t>> {
+        Some(Task {
+            operation: self.operation,
+            speaks: self.speaks,
+            host: deployment.host()?,
+            model,
+            label,
+            drop_params: deployment.drop_params,
+        })
     }
 
     /// The text of a body, as far as it is one.
@@ -100,7 +149,11 @@ impl Asked {
 
     /// The input's tokens by our own count, a little more rather than less: names of fields are counted too.
     pub fn input_tokens(&self, body: &[u8]) -> u64 {
-        tokens::count_json_quickly(self.text(body))
+        let of_responses = self.operation.dialect() == Dialect::Responses;
+        match of_responses.then(|| decode_count_request(Dialect::Responses, body)) {
+            Some(Ok(request)) => tokens::count_quickly(&request).tokens,
+            _ => tokens::count_json_quickly(self.text(body)),
+        }
     }
 
     /// The most that it can cost. `choices`: how many are asked for. Of a sound's length only its bytes tell.
@@ -117,14 +170,27 @@ impl Asked {
                 most.output = Some(one.saturating_mul(choices).saturating_mul(IMAGE_TOKENS));
                 most.output_image = most.output.unwrap_or(0);
             }
+            Operation::Compact => most.output = Some(one.saturating_mul(USUAL_OUTPUT)),
             Operation::Transcriptions => most.seconds = one.saturating_mul(body.len() as u64 / BYTES_PER_SECOND + 1),
             _ => {}
         }
         let input = (self.input_tokens(body) as f64 * super::spend::INPUT_MARGIN) as u64;
-        Estimate::new(price, input, CacheWrites::No, 0, 0).plus(price.cost_of(&most))
+        Estimate::new(price, input, cache_writes(body), 0, 0).plus(price.cost_of(&most))
     }
 
-    fn prepare(&self, inbound: &Inbound, deployment: &Deployment, model: &str) -> Result<Prepared, Failure> {
+    /// The body in OpenAI's form, with what the configuration says; one that is forwarded in its own form stays as it is.
+    fn prepare(
+        &self,
+        inbound: &Inbound,
+        deployment: &Deployment,
+        known: &Known,
+        task: Option<&Task<'_>>,
+        model: &str,
+        seal: &Seal,
+    ) -> Result<Prepared, Failure> {
+        if self.operation.dialect() == Dialect::Responses {
+            return prepare::as_it_is(inbound, deployment, known, model, seal);
+        }
         let mut prepared = Prepared {
             dialect: deployment.dialect,
             body: Vec::new(),
@@ -139,12 +205,40 @@ impl Asked {
             prepared.body = parsed(kind, &inbound.body)?.with("model", model);
             return Ok(prepared);
         }
+        let translated = match task {
+            Some(task) if matches!(task.way(), Some(Way::Forwards)) => {
+                prepared.body = inbound.body.to_vec();
+                return Ok(prepared);
+            }
+            Some(task) => task.as_openai(self.text(&inbound.body))?,
+            None => None,
+        };
         let name = Json::of(&serde_json::Value::String(model.to_string()));
-        let (body, _) = rewrite::set_first_of(&["model"], &name, &inbound.body)
+        let (body, _) = rewrite::set_first_of(&["model"], &name, translated.as_deref().unwrap_or(&inbound.body))
             .ok_or_else(|| Invalid::new("", "The request body is not valid JSON."))?;
         prepared.body = body;
         prepare::configure(&mut prepared, deployment);
         Ok(prepared)
+    }
+}
+
+impl Asked {
+    /// A server that has no such path has the model all the same: it must not rest for it.
+    fn without_path(&self, ended: Ended) -> Ended {
+        match ended {
+            Ended::Failed(Failed { failure: AttemptFailure::Refused(error), upstream_id, .. })
+                if self.operation == Operation::Compact && lacks_path(&error) =>
+            {
+                let message = format!(
+                    "the provider's Responses API has no {}; let the client make its conversation shorter itself. The provider said: {}",
+                    self.operation.path(),
+                    error.message
+                );
+                let error = UpstreamError { kind: ErrorKind::InvalidRequest, message, ..error };
+                Ended::Failed(Failed { failure: AttemptFailure::Refused(error), raw: None, upstream_id })
+            }
+            ended => ended,
+        }
     }
 }
 
@@ -159,10 +253,22 @@ impl Driver {
     ) -> Result<Option<Whole>, Ended> {
         self.afford().await.map_err(Ended::Final)?;
         let deployment = &live.config.deployments[index];
-        let mut prepared = asked.prepare(&self.inbound, deployment, upstream_model).map_err(Ended::Final)?;
+        let known = self.app.known(live, index, upstream_model);
+        let label = format!("{}/{upstream_model}", deployment.provider);
+        let task = asked.task(deployment, upstream_model, &label);
+        let prepared = asked.prepare(&self.inbound, deployment, &known, task.as_ref(), upstream_model, &live.seal);
+        let mut prepared = prepared.map_err(Ended::Final)?;
         let body = std::mem::take(&mut prepared.body);
+        let work = match task {
+            Some(task) => task.work(asked.text(&body)).map_err(|error| Ended::Final(error.into()))?,
+            None => None,
+        };
+        prepared.changes.extend(work.iter().flat_map(|work| work.changes.clone()));
         self.note(live, index, &prepared, &[], upstream_model, body.len());
-        let tried = self.ask_operation(live, index, upstream_model, asked, body).await;
+        let tried = match work {
+            Some(work) => self.translate(live, index, upstream_model, asked, work).await,
+            None => self.ask_operation(live, index, upstream_model, asked, body).await,
+        };
         self.recorder.attempt_ended(tried.as_ref().err().map(|ended| self.failure_for_record(live, ended)));
         tried
     }
@@ -192,20 +298,28 @@ impl Driver {
             // Sound, subtitles and text come as such.
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
         }
-        let answer = self.answer_to(live, index, deployment.dialect, request, self.inbound.stream, true).await?;
+        let answer = self.answer_to(live, index, deployment.dialect, request, self.inbound.stream, true).await;
+        let answer = answer.map_err(|ended| asked.without_path(ended))?;
         let passing = Passing {
-            operation: asked.operation,
-            input_tokens: asked.input_tokens(&self.inbound.body),
-            took: Took::asked(asked.operation, asked.text(&self.inbound.body)),
-            spent_before: self.recorder.cost_nanos,
-            text_bytes: 0,
+            fare: self.fare(asked, known.price),
             line: &mut self.line,
             record: &mut self.recorder,
             deployment,
-            price: known.price,
             stream: self.inbound.stream,
+            began,
         };
         live.abilities[index].health().answering(self.app.now_ms(), began.elapsed());
         passing.run(answer).await.map_err(Ended::from)
+    }
+
+    pub(super) fn fare(&self, asked: &Asked, price: Option<Price>) -> Fare {
+        Fare {
+            operation: asked.operation,
+            input_tokens: asked.input_tokens(&self.inbound.body),
+            took: Took::asked(asked.operation, asked.text(&self.inbound.body)),
+            text_bytes: 0,
+            spent_before: self.recorder.cost_nanos,
+            price,
+        }
     }
 }

@@ -3,40 +3,31 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use tollgate_dialect::error::{Change, ChangeKind};
+use tokio::time::Instant;
 use tollgate_dialect::frame::sse::{Frame, Piece, SseReader};
 use tollgate_dialect::json::members;
-use tollgate_dialect::operation::{Operation, Took, is_complete, rounded, text_bytes};
+use tollgate_dialect::operation::{Operation, is_complete, rounded, text_bytes};
 use tollgate_dialect::{Dialect, decode_error};
 use tollgate_policy::failover::Failure;
 
 use super::attempt::Whole;
 use super::exchange::Failed;
+use super::fare::Fare;
 use super::line::Line;
 use super::recorder::Recorder;
-use super::relay::{MAX_PIECE, may_be_events, next_data};
+use super::relay::{MAX_PIECE, Patience, may_be_events, next_data};
 use super::tap::Tapped;
 use super::{reply, upstream_limits};
-use tollgate_policy::price::Price;
-
 use crate::config::model::Deployment;
 
-const ONE: u64 = 1_000_000_000;
-
 pub struct Passing<'p> {
-    pub operation: Operation,
-    /// By our own count, for upstreams that do not tell.
-    pub input_tokens: u64,
-    pub took: Took,
-    /// By attempts before this one.
-    pub spent_before: Option<u64>,
-    /// Of an answer of completions.
-    pub text_bytes: u64,
+    pub fare: Fare,
     pub line: &'p mut Line,
     pub record: &'p mut Recorder,
     pub deployment: &'p Deployment,
-    pub price: Option<Price>,
     pub stream: bool,
+    /// When the request went up.
+    pub began: Instant,
 }
 
 impl Passing<'_> {
@@ -44,7 +35,7 @@ impl Passing<'_> {
         let (parts, mut body) = answer.into_parts();
         let headers = &parts.headers;
         let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
-        let is_sound = self.operation == Operation::Speech && !kind.contains("json");
+        let is_sound = self.fare.operation == Operation::Speech && !kind.contains("json");
         let first = loop {
             match self.next(&mut body).await? {
                 // Some servers send blanks until the answer is there.
@@ -64,25 +55,21 @@ impl Passing<'_> {
             _ if kind.contains("text/event-stream") || (self.stream && may_be_events(&first)) => {
                 self.events(headers, body, first).await
             }
-            _ if is_sound || self.operation == Operation::Transcriptions => self.bytes(headers, body, first).await,
+            _ if is_sound || self.fare.operation == Operation::Transcriptions => self.bytes(headers, body, first).await,
             _ => Err(Failure::Broken("the upstream's answer is no JSON".into()).into()),
         }
     }
 
     async fn next(&mut self, body: &mut Tapped) -> Result<Option<Bytes>, Failure> {
-        let timeouts = &self.deployment.timeouts;
-        let idle = if self.stream { timeouts.idle } else { timeouts.first_byte };
-        next_data(self.line, idle, true, body).await
+        let patience = Patience::between_pieces(&self.deployment.timeouts, self.stream, self.began);
+        next_data(self.line, patience, true, body).await
     }
 
     /// JSON in one piece.
     async fn piece(&mut self, headers: &HeaderMap, mut body: Tapped, first: Bytes) -> Result<Option<Whole>, Failed> {
         let mut whole = first.to_vec();
         while let Some(chunk) = self.next(&mut body).await? {
-            if whole.len() + chunk.len() > MAX_PIECE {
-                return Err(Failure::Broken("the upstream's answer is larger than 256 MB".into()).into());
-            }
-            whole.extend_from_slice(&chunk);
+            add(&mut whole, &chunk)?;
         }
         let text = std::str::from_utf8(&whole).unwrap_or("");
         if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
@@ -90,17 +77,10 @@ impl Passing<'_> {
         }
         refused(text)?;
         self.read(text);
-        self.settle(true);
+        self.fare.settle(self.record, true);
         let whole = rounded(text).unwrap_or_else(|| text.as_bytes().to_vec());
-        if self.line.committed() {
-            // The client was promised a stream.
-            self.line.write(|out| out.extend([b"data: ", &whole[..], b"\n\ndata: [DONE]\n\n"].concat()));
-            self.line.is_whole();
-            self.line.drained().await;
-            return Ok(None);
-        }
-        self.record.status = Some(200);
-        Ok(Some(Whole { status: StatusCode::OK, headers: self.headers(headers), body: whole }))
+        let headers = self.headers(headers);
+        Ok(hand_over(self.line, self.record, headers, whole).await)
     }
 
     /// A stream of events. Nothing of it is sent before its first good one.
@@ -129,7 +109,7 @@ impl Passing<'_> {
         if !complete {
             return Err(Failure::Broken("the upstream's stream ended before the answer was complete".into()).into());
         }
-        self.settle(true);
+        self.fare.settle(self.record, true);
         self.line.is_whole();
         Ok(None)
     }
@@ -139,7 +119,7 @@ impl Passing<'_> {
         let text = std::str::from_utf8(frame.data).unwrap_or("");
         refused(text)?;
         self.read(text);
-        self.settle(false);
+        self.fare.settle(self.record, false);
         self.begin();
         let data = rounded(text);
         self.line.write(|out| match data {
@@ -156,7 +136,7 @@ impl Passing<'_> {
 
     /// Sound, subtitles, text: as they come. The length goes with them, where it is known, so that a cut shows.
     async fn bytes(&mut self, headers: &HeaderMap, mut body: Tapped, first: Bytes) -> Result<Option<Whole>, Failed> {
-        self.settle(true);
+        self.fare.settle(self.record, true);
         self.line.headers = self.headers(headers);
         if let Some(length) = headers.get(CONTENT_LENGTH) {
             self.line.headers.insert(CONTENT_LENGTH, length.clone());
@@ -167,7 +147,9 @@ impl Passing<'_> {
         while let Some(chunk) = next {
             self.line.write(|out| out.extend_from_slice(&chunk));
             self.line.drained().await;
-            next = self.next(&mut body).await?;
+            // Sound goes on to the client as it comes, at the pace of the client.
+            let patience = Patience::idle(self.deployment.timeouts.idle);
+            next = next_data(self.line, patience, true, &mut body).await?;
         }
         self.line.is_whole();
         Ok(None)
@@ -192,34 +174,37 @@ impl Passing<'_> {
     }
 
     fn read(&mut self, answer: &str) {
-        self.took.read(self.operation, answer);
-        if self.operation.writes_text() {
-            self.text_bytes += text_bytes(answer);
+        self.fare.took.read(self.fare.operation, answer);
+        if self.fare.operation.writes_text() {
+            self.fare.text_bytes += text_bytes(answer);
         }
     }
+}
 
-    /// What the answer has taken so far is paid for, whether or not the client takes it. Where it says nothing of tokens, they are
-    /// counted: roughly those of a text that was written.
-    fn settle(&mut self, at_end: bool) {
-        let mut took = self.took;
-        let counts = matches!(self.operation, Operation::Completions | Operation::Embeddings);
-        if counts && took.input.is_none() {
-            took.input = Some(self.input_tokens.saturating_mul(ONE));
-            took.estimated = true;
-        }
-        if self.operation.writes_text() && took.output.is_none() {
-            took.output = Some(self.text_bytes.div_ceil(4).saturating_mul(ONE));
-            took.estimated = true;
-        }
-        self.record.usage = took.rounded();
-        if at_end && took.estimated {
-            self.record.change(Change::new(ChangeKind::Estimated, "usage"));
-        }
-        if let Some(price) = &self.price {
-            let before = self.spent_before.unwrap_or(0);
-            self.record.cost_nanos = Some(before.saturating_add(price.cost_of(&took)));
-        }
+/// More of an answer in one piece.
+pub(super) fn add(whole: &mut Vec<u8>, chunk: &[u8]) -> Result<(), Failure> {
+    if whole.len() + chunk.len() > MAX_PIECE {
+        return Err(Failure::Broken("the upstream's answer is larger than 256 MB".into()));
     }
+    whole.extend_from_slice(chunk);
+    Ok(())
+}
+
+/// An answer in one piece; `None`: its client was promised a stream, and has it.
+pub(super) async fn hand_over(
+    line: &mut Line,
+    record: &mut Recorder,
+    headers: HeaderMap,
+    whole: Vec<u8>,
+) -> Option<Whole> {
+    if line.committed() {
+        line.write(|out| out.extend([b"data: ", &whole[..], b"\n\ndata: [DONE]\n\n"].concat()));
+        line.is_whole();
+        line.drained().await;
+        return None;
+    }
+    record.status = Some(200);
+    Some(Whole { status: StatusCode::OK, headers, body: whole })
 }
 
 /// An error that stands where an answer was due.

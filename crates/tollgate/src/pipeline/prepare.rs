@@ -1,12 +1,13 @@
 //! A body for one deployment, made from the client's.
 
 use tollgate_dialect::answer;
-use tollgate_dialect::error::Change;
+use tollgate_dialect::error::{Change, ChangeKind};
 use tollgate_dialect::hosted::BetasGo;
 use tollgate_dialect::json::{Json, Text, Writer};
 use tollgate_dialect::quirks::Replay;
 use tollgate_dialect::request::{Message, Part, Request, Role, TextPart};
 use tollgate_dialect::sealed::Seal;
+use tollgate_dialect::thoughts::{TakesBack, takes_back};
 use tollgate_dialect::{Dialect, Target, answer_context, decode_request, encode_request, forward_request};
 
 mod converse;
@@ -15,7 +16,7 @@ mod gemini;
 
 use super::betas;
 use super::inbound::Inbound;
-use super::restore::{self, Conversation};
+use super::restore::{self, Conversation, Parties};
 use crate::app::Known;
 use crate::config::model::{Deployment, ForceStream};
 use crate::failure::Failure;
@@ -99,6 +100,40 @@ pub fn prepare(job: &Preparation<'_>) -> Result<Prepared, Failure> {
     Ok(prepared)
 }
 
+/// The client's own bytes for another endpoint of the Responses API, with the edits that a request gets in the same-dialect lane. What the
+/// configuration adds to requests for an answer has no place in it; what it never sends is not sent either.
+pub(super) fn as_it_is(
+    inbound: &Inbound,
+    deployment: &Deployment,
+    known: &Known,
+    model: &str,
+    seal: &Seal,
+) -> Result<Prepared, Failure> {
+    let label = format!("{}/{model}", deployment.provider);
+    let target = Target {
+        model,
+        label: &label,
+        quirks: &known.quirks,
+        drop_params: deployment.drop_params,
+        max_output_tokens: known.max_output_tokens,
+        stream: false,
+        seal,
+    };
+    let encoded = forward_request(Dialect::Responses, &inbound.body, &target)?;
+    let mut prepared = Prepared {
+        body: encoded.body,
+        changes: encoded.changes,
+        dialect: Dialect::Responses,
+        stream: false,
+        same_dialect: true,
+        context: answer::Context::default(),
+        counted_input: None,
+        conversation: None,
+    };
+    add_and_drop(&mut prepared, &[], &[], &deployment.drop_always);
+    Ok(prepared)
+}
+
 /// The last edit: whoever hosts the model may want the body otherwise than Anthropic does.
 fn host(prepared: &mut Prepared, job: &Preparation<'_>) {
     let hosting = job.known.quirks.messages.host.hosting();
@@ -131,17 +166,10 @@ fn translate(
     let inbound = job.inbound;
     let mut request = decode_request(inbound.dialect, &inbound.body)?;
     let mut changes = Vec::new();
-    let mut conversation = None;
     if let Some(said) = job.continuing {
         go_on(&mut request, said, dialect, target);
     }
-    if target.quirks.replay != Replay::Never {
-        let here = Conversation::of(&request, &job.deployment.group);
-        if restore::thoughts(&mut request, &here, job.recall) {
-            changes.push(Change::new(tollgate_dialect::error::ChangeKind::Restored, "thinking"));
-        }
-        conversation = Some(here);
-    }
+    let conversation = recall(job, dialect, target, &mut request, &mut changes);
     if dialect == Dialect::Converse {
         converse::add_betas(&mut request, job);
     }
@@ -149,16 +177,46 @@ fn translate(
     changes.extend(encoded.changes);
     let counted_input =
         (inbound.stream && inbound.dialect == Dialect::Messages).then(|| tokens::count_quickly(&request));
+    // An answer that is gone on with had its thoughts where the client does not have them.
+    let keeps = conversation.filter(|_| !request.tools.is_empty() && job.continuing.is_none());
+    let context = answer_context(dialect, &request, target);
     Ok(Prepared {
         body: encoded.body,
         changes,
         dialect,
         stream: target.stream,
         same_dialect,
-        context: answer_context(dialect, &request, target),
+        context: answer::Context { keep_thoughts: keeps.is_some(), ..context },
         counted_input,
-        conversation,
+        conversation: keeps,
     })
+}
+
+/// Gives thoughts back that the client dropped. `None`: this target has no use for them, or there is nothing to think about.
+fn recall(
+    job: &Preparation<'_>,
+    dialect: Dialect,
+    target: &Target<'_>,
+    request: &mut Request<'_>,
+    changes: &mut Vec<Change>,
+) -> Option<Conversation> {
+    let takes = takes_back(dialect, target.quirks);
+    if takes == TakesBack::Nothing {
+        return None;
+    }
+    let parties = Parties {
+        caller: job.inbound.tenant,
+        end_user: job.inbound.end_user.as_deref(),
+        route: &job.deployment.group,
+        upstream_model: job.upstream_model,
+    };
+    let conversation = Conversation::of(request, &parties)?;
+    if !target.quirks.messages.earlier_thoughts {
+        conversation.forget(job.recall, request);
+    } else if restore::thoughts(request, &conversation, job.recall, takes) {
+        changes.push(Change::new(ChangeKind::Restored, "thinking"));
+    }
+    Some(conversation)
 }
 
 /// What the user says where the beginning of an answer is not taken as such.
@@ -183,6 +241,7 @@ fn needs_rewriting(dialect: Dialect, known: &Known) -> bool {
     use tollgate_dialect::quirks::IdForm;
     dialect == Dialect::Chat
         && (known.quirks.replay != Replay::Never
+            || known.quirks.thought_signatures
             || known.quirks.string_content
             || known.quirks.strict_alternation
             || known.quirks.tool_ids != IdForm::Any)
@@ -210,7 +269,15 @@ const RESPONSES_LIMIT: &str = "max_output_tokens";
 /// What the deployment's configuration says about the body: defaults where the request has nothing, `extra_body` in any case,
 /// and `additional_drop_params` never. Additions go to the front, so that the conversation's bytes keep their place.
 pub(super) fn configure(prepared: &mut Prepared, deployment: &Deployment) {
-    let (defaults, extra, dropped) = (&deployment.defaults, &deployment.extra_body, &deployment.drop_always);
+    add_and_drop(prepared, &deployment.defaults, &deployment.extra_body, &deployment.drop_always);
+}
+
+fn add_and_drop(
+    prepared: &mut Prepared,
+    defaults: &[(String, Json<'static>)],
+    extra: &[(String, Json<'static>)],
+    dropped: &[String],
+) {
     if defaults.is_empty() && extra.is_empty() && dropped.is_empty() {
         return;
     }

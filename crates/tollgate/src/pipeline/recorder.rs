@@ -72,6 +72,7 @@ impl Recorder {
         let id = new_id();
         let own = record::Record {
             id: id.clone(),
+            began_at_ms: unix_ms(),
             method: request.method().to_string(),
             path: shown(request.uri().path()).chars().take(200).collect(),
             ..record::Record::default()
@@ -277,7 +278,8 @@ impl Recorder {
         }
     }
 
-    pub fn tapped(&mut self, answer: http::Response<Incoming>) -> http::Response<Tapped> {
+    /// Fails with the name of an encoding that is not known.
+    pub fn tapped(&mut self, answer: http::Response<Incoming>) -> Result<http::Response<Tapped>, String> {
         tap::tapped(self.tap.as_mut(), answer)
     }
 

@@ -27,12 +27,12 @@ use super::inbound::Inbound;
 use super::line::Line;
 use super::prepare::Prepared;
 use super::recorder::Recorder;
-use super::tap::Tapped;
+use super::tap::{BrokenOff, Tapped};
 use super::upstream_limits;
 use crate::app::{Abilities, App};
 use tollgate_policy::price::Price;
 
-use crate::config::model::{Deployment, Settings};
+use crate::config::model::{Deployment, Settings, Timeouts};
 use crate::tokens;
 
 /// A one-piece answer larger than this is no answer.
@@ -87,10 +87,8 @@ impl Relay<'_> {
     }
 
     async fn next_chunk(&mut self, body: &mut Tapped) -> Result<Option<Bytes>, Failure> {
-        let timeouts = &self.deployment.timeouts;
-        // Many servers send the head of a one-piece answer before they make the answer.
-        let idle = if self.prepared.stream { timeouts.idle } else { timeouts.first_byte };
-        next_data(self.line, idle, self.prepared.same_dialect, body).await
+        let patience = Patience::between_pieces(&self.deployment.timeouts, self.prepared.stream, self.began);
+        next_data(self.line, patience, self.prepared.same_dialect, body).await
     }
 
     /// What has arrived already is taken at once, so that a burst of events becomes one write. Before waiting for more, the
@@ -177,7 +175,7 @@ impl Relay<'_> {
                 collector.check().map_err(failure)?;
                 collector.finish()
             }
-            Sink::Bytes => forward_response(self.prepared.dialect, &whole).unwrap_or(whole),
+            Sink::Bytes => forward_response(self.prepared.dialect, &whole, &usage).unwrap_or(whole),
         };
         Ok(Some(self.whole(headers, body)))
     }
@@ -217,7 +215,8 @@ impl Relay<'_> {
                 match piece.map_err(failure)? {
                     Piece::Frame(frame) => {
                         ended |= is_end(&frame);
-                        self.frame(&frame, &mut sink, &mut decoder, &mut tally.shaper, &mut flow).map_err(failure)?;
+                        self.frame(&frame, &mut sink, &mut decoder, &mut tally, &mut flow).map_err(failure)?;
+                        ended |= decoder.is_over();
                     }
                     Piece::KeepAlive(_) => {}
                 }
@@ -263,16 +262,16 @@ impl Relay<'_> {
         frame: &Frame<'_>,
         sink: &mut Sink,
         decoder: &mut StreamDecoder,
-        shaper: &mut Shaper,
+        tally: &mut Tally,
         flow: &mut Flow,
     ) -> Result<(), AnswerError> {
         let mut broken = Ok(());
         decoder.push(frame, &mut |event| {
-            broken = std::mem::replace(&mut broken, Ok(())).and(self.pass(event, sink, shaper, flow));
+            broken = std::mem::replace(&mut broken, Ok(())).and(self.pass(event, sink, &mut tally.shaper, flow));
         })?;
         broken?;
         if let Sink::Bytes = sink {
-            match forward_frame(self.prepared.dialect, frame, self.inbound.stream_usage) {
+            match forward_frame(self.prepared.dialect, frame, self.inbound.stream_usage, &|| tally.so_far()) {
                 Forwarded::AsIs => {
                     flow.held_bytes.extend_from_slice(frame.raw);
                     flow.unended = !BLANK_LINES.iter().any(|blank| frame.raw.ends_with(blank));
@@ -392,8 +391,30 @@ impl Relay<'_> {
 
     /// The client may drop these thoughts, and the model may want them back with the next turn.
     fn keep_thoughts(&self, shaper: &Shaper) {
-        if let (Some(conversation), Some(thoughts)) = (&self.prepared.conversation, shaper.thinking()) {
-            conversation.remember(&self.app.recall, shaper.tool_ids(), thoughts);
+        if let Some(conversation) = &self.prepared.conversation {
+            let (seal, family) = (self.line.seal(), &self.deployment.provider);
+            conversation.remember(&self.app.recall, shaper.led_calls(), &seal, family);
+        }
+    }
+}
+
+/// How long to wait for the next bytes of an answer, and what it is called when they do not come.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    limit: Duration,
+    phase: Phase,
+}
+
+impl Patience {
+    pub fn idle(limit: Duration) -> Patience {
+        Patience { limit, phase: Phase::Idle }
+    }
+
+    /// A stream may take as long as it likes, if it is never idle for too long; an answer in one piece has its time in total.
+    pub fn between_pieces(timeouts: &Timeouts, stream: bool, began: Instant) -> Patience {
+        match stream {
+            true => Patience::idle(timeouts.idle),
+            false => Patience { limit: timeouts.first_byte.saturating_sub(began.elapsed()), phase: Phase::Total },
         }
     }
 }
@@ -401,12 +422,13 @@ impl Relay<'_> {
 /// The next bytes of an answer, `None` at its end.
 pub(super) async fn next_data(
     line: &mut Line,
-    idle: Duration,
+    patience: Patience,
     passthrough: bool,
     body: &mut Tapped,
 ) -> Result<Option<Bytes>, Failure> {
     loop {
-        let next = line.patient(idle, passthrough, body.frame()).await.map_err(|_| Failure::TimedOut(Phase::Idle))?;
+        let next = line.patient(patience.limit, passthrough, body.frame()).await;
+        let next = next.map_err(|_| Failure::TimedOut(patience.phase))?;
         match next {
             None => return Ok(None),
             Some(Err(_)) => return Err(broken_off()),
@@ -419,7 +441,7 @@ pub(super) async fn next_data(
     }
 }
 
-fn data_of(next: Option<Result<http_body::Frame<Bytes>, hyper::Error>>) -> Result<Option<Bytes>, Failure> {
+fn data_of(next: Option<Result<http_body::Frame<Bytes>, BrokenOff>>) -> Result<Option<Bytes>, Failure> {
     match next {
         None => Ok(None),
         Some(Err(_)) => Err(broken_off()),
@@ -450,7 +472,7 @@ fn is_end(frame: &Frame<'_>) -> bool {
         || matches!(frame.event, "message_stop" | "response.completed" | "response.incomplete" | "response.failed")
 }
 
-fn failure(error: AnswerError) -> Failed {
+pub(super) fn failure(error: AnswerError) -> Failed {
     match error {
         AnswerError::Upstream(error) => Failure::Refused(*error).into(),
         other => Failure::Broken(other.to_string()).into(),

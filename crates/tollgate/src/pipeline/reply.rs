@@ -20,7 +20,7 @@ use super::pass_through::Through;
 use super::pieces::Pieces;
 use super::rate_headers;
 use super::recorder::Recorder;
-use super::retried::Taking;
+use crate::capture::redact::is_secret;
 use crate::config::model::{Config, Deployment};
 use crate::config::pass_through::PassThrough;
 use crate::failure::Failure;
@@ -46,7 +46,7 @@ const VERSION: HeaderValue = HeaderValue::from_static(concat!("tollgate-", env!(
 pub type Reply = http::Response<ReplyBody>;
 
 /// Sees what goes to the client: a whole body (true), or pieces of a stream.
-type Onlooker = Box<dyn FnMut(bool, &[u8]) + Send>;
+type Onlooker = Box<dyn FnMut(bool, &Bytes) + Send>;
 
 type Driving = Pin<Box<dyn Future<Output = Option<Whole>> + Send>>;
 
@@ -56,8 +56,7 @@ pub enum ReplyBody {
     Stream {
         driving: Option<Driving>,
         outlet: Outlet,
-        onlooker: Option<Onlooker>,
-        taking: Option<Taking>,
+        onlookers: Vec<Onlooker>,
     },
     /// A file of the management API.
     Pieces(Pieces),
@@ -79,14 +78,9 @@ impl Body for ReplyBody {
             ReplyBody::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             ReplyBody::Through(through) => through.poll_frame(cx),
             ReplyBody::Pieces(pieces) => pieces.poll_next(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
-            ReplyBody::Stream { driving, outlet, onlooker, taking } => {
+            ReplyBody::Stream { driving, outlet, onlookers } => {
                 let mut seen = |bytes: Bytes| {
-                    if let Some(taking) = taking {
-                        taking.take(&bytes);
-                    }
-                    if let Some(onlooker) = onlooker {
-                        onlooker(false, &bytes);
-                    }
+                    onlookers.iter_mut().for_each(|look| look(false, &bytes));
                     Poll::Ready(Some(Ok(Frame::data(bytes))))
                 };
                 if let Some(bytes) = take(outlet) {
@@ -155,8 +149,7 @@ pub async fn from_driver(driver: Box<Driver>) -> Reply {
     let mut reply = http::Response::new(ReplyBody::Stream {
         driving: over.is_none().then_some(driving),
         outlet,
-        onlooker: None,
-        taking: None,
+        onlookers: Vec::new(),
     });
     let headers = reply.headers_mut();
     *headers = head;
@@ -168,11 +161,11 @@ pub async fn from_driver(driver: Box<Driver>) -> Reply {
 }
 
 /// Lets somebody look at the answer on its way to the client.
-pub fn watched(mut reply: Reply, mut look: impl FnMut(bool, &[u8]) + Send + 'static) -> Reply {
+pub fn watched(mut reply: Reply, mut look: impl FnMut(bool, &Bytes) + Send + 'static) -> Reply {
     match reply.body_mut() {
         ReplyBody::Whole(Some(bytes)) => look(true, bytes),
         ReplyBody::Whole(None) | ReplyBody::Pieces(_) | ReplyBody::Through(_) => {}
-        ReplyBody::Stream { onlooker, .. } => *onlooker = Some(Box::new(look)),
+        ReplyBody::Stream { onlookers, .. } => onlookers.push(Box::new(look)),
     }
     reply
 }
@@ -198,7 +191,7 @@ pub fn without_secrets(mut text: String, config: &Config) -> String {
 
 fn credentials(config: &Config) -> impl Iterator<Item = &str> {
     let passing = config.settings.pass_through.iter().flat_map(PassThrough::secrets);
-    config.deployments.iter().flat_map(Deployment::secrets).chain(passing)
+    config.deployments.iter().flat_map(Deployment::secrets).chain(passing).filter(|secret| is_secret(secret))
 }
 
 /// An error as a whole answer.
@@ -278,7 +271,7 @@ pub fn headers(record: &Recorder) -> HeaderMap {
         let ms = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
         headers.insert(QUEUED, HeaderValue::from(ms));
     }
-    record.admission.put_headers(&mut headers);
+    record.admission.put_headers(record.cost_nanos, &mut headers);
     if record.deployment.is_some() {
         headers.insert(ATTEMPTS, HeaderValue::from(record.attempts));
     }

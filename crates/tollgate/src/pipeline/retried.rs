@@ -17,7 +17,7 @@ use tollgate_dialect::error::Invalid;
 use super::inbound::Inbound;
 use super::line::Outlet;
 use super::recorder::Recorder;
-use super::reply::{IDS, Reply, ReplyBody};
+use super::reply::{self, IDS, Reply, ReplyBody};
 use super::tenant::Tenant;
 use crate::answers::{Answers, Begun, Digest, Kept, Name, Request, Ticket};
 use crate::app::Live;
@@ -152,32 +152,33 @@ fn replay(kept: &Kept, record: &mut Recorder) -> Reply {
 }
 
 /// Takes an answer down on its way out, to be kept if it becomes whole.
-pub fn taken_down(mut reply: Reply, ticket: Option<Ticket>) -> Reply {
+pub fn taken_down(reply: Reply, ticket: Option<Ticket>) -> Reply {
     let Some(mut ticket) = ticket else { return reply };
     let (status, headers) = (reply.status(), reply.headers().clone());
-    match reply.body_mut() {
+    match reply.body() {
         ReplyBody::Whole(Some(bytes)) if status.is_success() => {
             ticket.take(bytes);
             ticket.keep(status, headers);
+            reply
         }
-        ReplyBody::Whole(_) | ReplyBody::Pieces(_) | ReplyBody::Through(_) => {}
-        ReplyBody::Stream { outlet, taking, .. } => {
-            *taking = Some(Taking { ticket: Some(ticket), headers, outlet: outlet.clone() });
+        ReplyBody::Whole(_) | ReplyBody::Pieces(_) | ReplyBody::Through(_) => reply,
+        ReplyBody::Stream { outlet, .. } => {
+            let mut taking = Taking { ticket: Some(ticket), headers, outlet: outlet.clone() };
+            reply::watched(reply, move |_, part| taking.take(part))
         }
     }
-    reply
 }
 
 /// A stream that is being taken down. It is kept when it is let go of after its end, whether or not the client has taken it all:
 /// then it may well ask again.
-pub struct Taking {
+struct Taking {
     ticket: Option<Ticket>,
     headers: HeaderMap,
     outlet: Outlet,
 }
 
 impl Taking {
-    pub fn take(&mut self, part: &Bytes) {
+    fn take(&mut self, part: &Bytes) {
         if let Some(ticket) = &mut self.ticket {
             ticket.take(part);
         }

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use tollgate_dialect::Dialect;
 use tollgate_policy::balance::{self, Candidate, Ranked, Session, Verdict};
 use tollgate_policy::health::Rest;
 use tollgate_policy::tags;
@@ -12,6 +13,7 @@ use crate::config::model::Deployment;
 use crate::failure::Failure;
 
 /// One route that is asked for an answer.
+#[derive(Clone)]
 pub struct Route {
     /// The name by which it was asked for.
     pub name: String,
@@ -89,6 +91,13 @@ impl Route {
             rest: candidates[ranked.index].standing.rest.take(),
         };
         ranked.into_iter().map(placed).collect()
+    }
+
+    /// What is spoken to one of its deployments for a Responses client.
+    pub fn speaks(&self, app: &App, live: &Live, index: usize) -> Dialect {
+        let deployment = &live.config.deployments[index];
+        let model = upstream_model(live, &self.name, deployment);
+        deployment.dialect_for(Dialect::Responses, &app.known(live, index, &model).quirks)
     }
 
     /// For the record: which deployments there were and how they stood.

@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::store::Store;
 
 /// A request without a limit of its own, to a model of which none is known, is held for so much output, and gets no more.
-const USUAL_OUTPUT: u64 = 16 * 1024;
+pub(super) const USUAL_OUTPUT: u64 = 16 * 1024;
 /// A shorter answer than this helps nobody.
 const LEAST_OUTPUT: u64 = 256;
 /// Upstreams count some more tokens than we do.
@@ -193,7 +193,7 @@ fn dearest(live: &Live, inbound: &Inbound, route: &Route, with_fallbacks: bool) 
     (price, all().filter_map(|(_, index)| live.config.deployments[index].max_output_tokens).max())
 }
 
-fn cache_writes(body: &[u8]) -> CacheWrites {
+pub(super) fn cache_writes(body: &[u8]) -> CacheWrites {
     if memmem::find(body, b"\"cache_control\"").is_none() {
         CacheWrites::No
     } else if memmem::find(body, b"\"1h\"").is_none() {

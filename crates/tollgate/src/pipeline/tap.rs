@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use tollgate_dialect::Dialect;
 use tollgate_store::record::{MAX_ATTEMPTS, Outcome, Record};
 
+use super::unpack::{self, Unpacker};
 use super::{authenticate, session};
 use crate::app::Live;
 use crate::capture::{Taken, TakenAnswer, TakenExchange};
@@ -132,23 +133,40 @@ impl Tap {
     }
 }
 
-/// An upstream's answer, whose bytes are copied where it is captured.
+/// An upstream's answer, unpacked where it comes compressed, whose bytes are copied where it is captured.
 pub struct Tapped {
     body: Incoming,
+    packed: Option<Unpacker>,
     copy: Option<Copied>,
 }
 
-pub fn tapped(tap: Option<&mut Tap>, answer: http::Response<Incoming>) -> http::Response<Tapped> {
+/// The answer broke off, or is not packed as it says.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off")]
+pub struct BrokenOff;
+
+/// Fails with the name of an encoding that is not known.
+pub fn tapped(tap: Option<&mut Tap>, answer: http::Response<Incoming>) -> Result<http::Response<Tapped>, String> {
+    let packed = unpack::of(answer.headers())?;
     let copy = tap.and_then(|tap| tap.answered(&answer));
-    answer.map(|body| Tapped { body, copy })
+    Ok(answer.map(|body| Tapped { body, packed, copy }))
 }
 
 impl Body for Tapped {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BrokenOff;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let this = &mut *self;
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        let frame = frame.map(|frame| match (frame.map_err(|_| BrokenOff)?.into_data(), &mut this.packed) {
+            (Ok(data), Some(packed)) => match packed.unpack(&data) {
+                Ok(plain) => Ok(Frame::data(plain.into())),
+                Err(_) => Err(BrokenOff),
+            },
+            (Ok(data), None) => Ok(Frame::data(data)),
+            (Err(trailers), _) => Ok(trailers),
+        });
         if let Some(copy) = &self.copy {
             lock(copy).note(frame.as_ref());
         }
@@ -160,12 +178,12 @@ impl Body for Tapped {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        if self.packed.is_some() { SizeHint::default() } else { self.body.size_hint() }
     }
 }
 
 impl TakenAnswer {
-    fn note(&mut self, frame: Option<&Result<Frame<Bytes>, hyper::Error>>) {
+    fn note(&mut self, frame: Option<&Result<Frame<Bytes>, BrokenOff>>) {
         match frame {
             Some(Ok(frame)) => {
                 let data = frame.data_ref().map_or(&[][..], |data| data);

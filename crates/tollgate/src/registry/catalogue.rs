@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use tollgate_policy::price::{Price, nanos};
+use tollgate_policy::price::{Price, Units, nanos};
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,7 @@ const TABLE: &str = include_str!("catalogue.tsv");
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CatalogueEntry {
-    /// `chat`, `responses`, `embedding`, `completion`.
+    /// `chat`, `responses`, `embedding`, `completion`, `image_generation`, `rerank`.
     pub mode: &'static str,
     /// Tokens of the prompt, or of prompt and answer together.
     pub context_window: Option<u64>,
@@ -23,6 +23,11 @@ pub struct CatalogueEntry {
 }
 
 impl CatalogueEntry {
+    /// It answers in words.
+    pub fn converses(&self) -> bool {
+        matches!(self.mode, "chat" | "responses" | "completion")
+    }
+
     pub fn can(&self, ability: &str) -> bool {
         self.abilities.split(',').any(|own| own == ability)
     }
@@ -62,16 +67,28 @@ fn entry(mut columns: std::str::Split<'static, char>) -> CatalogueEntry {
     let above = next().parse().ok();
     let long: [Option<u64>; 4] = [next(), next(), next(), next()].map(|text| nanos(text).ok());
     let [input, output, read, write, write_long] = prices;
-    let price = (input.is_some() || output.is_some()).then(|| {
-        let plain = Price::new(input.unwrap_or(0), output.unwrap_or(0));
+    let abilities = next();
+    let [image_up, image_back, image, query] = [next(), next(), next(), next()].map(|text| nanos(text).ok());
+    let priced = [input, output, image_back, image, query].iter().any(Option::is_some);
+    let price = priced.then(|| {
+        // What makes nothing but images has one price for all that comes back.
+        let plain = Price::new(input.unwrap_or(0), output.or(image_back).unwrap_or(0));
         let cache_write = write.unwrap_or(plain.cache_write);
+        let units = Units {
+            input_image_token: image_up,
+            output_image_token: image_back,
+            image: image.unwrap_or(0),
+            query: query.unwrap_or(0),
+            ..Units::default()
+        };
         let plain = Price {
             cache_read: read.unwrap_or(plain.cache_read),
             cache_write,
             cache_write_long: write_long.unwrap_or(cache_write),
+            units,
             ..plain
         };
         above.map_or(plain, |above| plain.beyond(above, long))
     });
-    CatalogueEntry { mode, context_window: limits[0], max_output_tokens: limits[1], price, abilities: next() }
+    CatalogueEntry { mode, context_window: limits[0], max_output_tokens: limits[1], price, abilities }
 }

@@ -34,7 +34,12 @@ impl Guarded {
         let dialect = match &head {
             head if head.contains("/messages") => Dialect::Messages,
             head if head.contains("/responses") => Dialect::Responses,
-            head if head.contains("enerateContent") || head.contains(":countTokens") => Dialect::Gemini,
+            head if head.contains("enerateContent")
+                || head.contains("mbedContent")
+                || head.contains(":countTokens") =>
+            {
+                Dialect::Gemini
+            }
             _ => Dialect::Chat,
         };
         let id = format!("req_{}", uuid::Uuid::now_v7().simple());
@@ -54,7 +59,7 @@ impl Guarded {
             ),
             _ => (ErrorKind::InvalidRequest, "Bad Request", "The request is not valid HTTP."),
         };
-        tracing::warn!(request_id = %id, status = code, message, "request rejected before it could be read");
+        tracing::warn!(request_id = %id, status = code, error = message, "request rejected before it could be read");
         let error = PublicError { should_retry: Some(false), ..PublicError::new(code, kind, message) };
         let body = encode_error(dialect, &error, &id);
         let mut answer = format!(

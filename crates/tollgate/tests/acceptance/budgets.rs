@@ -104,6 +104,34 @@ pub fn hundred_tokens() -> Step {
     Step::answer(Said { usage, ..Said::text("An answer.") })
 }
 
+/// As LiteLLM has it: with the cost of the answer where that is known, and what was spent before where it only begins.
+#[test]
+fn every_answer_tells_what_its_key_has_spent() {
+    isolated(|| async {
+        for limits in [json!({}), json!({"max_budget": 5}), json!({"max_budget": 5, "budget_duration": "30d"})] {
+            let house = House::open(Kind::Sqlite, hundred_tokens(), json!({})).await;
+            let made = house.make_key(&limits).await;
+            assert_eq!(made.status, 200, "{}", made.text());
+            let spent = async |stream: bool| {
+                let answer = house.ask(Client::Chat, &Client::Chat.hello(json!({"stream": stream}))).await;
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                answer.header("x-litellm-key-spend").expect("what it spent").to_string()
+            };
+            assert_eq!((spent(false).await, spent(false).await), ("0.1".into(), "0.2".into()), "{limits}");
+            assert_eq!((spent(true).await, spent(false).await), ("0.2".into(), "0.4".into()), "{limits}");
+            // What changes is read anew.
+            assert_eq!(house.spent(4 * DOLLAR / 10).await, 4 * DOLLAR / 10);
+            let (url, body) = (house.fleet.gateway.url("/key/update"), json!({"key": KEY, "metadata": {"a": "b"}}));
+            let changed = post(&url, &[("x-api-key", MASTER_KEY)], &body).await;
+            assert_eq!(changed.status, 200, "{}", changed.text());
+            assert_eq!(spent(false).await, "0.5", "{limits}");
+            let url = house.fleet.gateway.url(Client::Chat.path());
+            let others = post(&url, &[("x-api-key", MASTER_KEY)], &Client::Chat.hello(json!({}))).await;
+            assert_eq!(others.header("x-litellm-key-spend"), None, "the master key has no account");
+        }
+    });
+}
+
 async fn s29(kind: Kind) {
     let slow = Faults { before_headers: Duration::from_millis(300), ..Faults::default() };
     let house = House::open(kind, hundred_tokens().faults(slow), json!({})).await;

@@ -109,6 +109,36 @@ fn s31_without_a_master_key_the_gateway_listens_on_loopback_only_and_says_so() {
 }
 
 #[test]
+fn s31_a_change_that_loses_the_master_key_does_not_open_what_others_reach() {
+    isolated(|| async {
+        let sim = Sim::start(SimConfig::default()).await;
+        let models = json!([Upstream::Chat.entry(&sim, "m", json!({}))]);
+        let with =
+            |settings: serde_json::Value| json!({"model_list": models, "general_settings": settings}).to_string();
+        let dir = folder(&with(json!({"master_key": crate::stage::MASTER_KEY})));
+        let port = crate::support::gateway::free_port().to_string();
+        let log = dir.path().join("log");
+        let mut command = binary(dir.path());
+        command.args(["--config", "config.yaml", "--host", "0.0.0.0", "--port", &port]).kill_on_drop(true);
+        command.stderr(std::fs::File::create(&log).expect("a log"));
+        let _gateway = command.spawn().expect("the gateway starts");
+        let says = async |words: &str| {
+            while !std::fs::read_to_string(&log).expect("the log").contains(words) {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        let patience = std::time::Duration::from_secs(20);
+        tokio::time::timeout(patience, says("\"listening\"")).await.expect("it listens");
+        // A slip of the pen.
+        std::fs::write(dir.path().join("config.yaml"), with(json!({"mater_key": "sk-other"}))).expect("a config");
+        tokio::time::timeout(patience, says("the one before stays in force")).await.expect("it is told");
+        let url = format!("http://127.0.0.1:{port}/v1/models");
+        let answer = try_send(http::Method::GET, &url, &[], "").await.expect("an answer");
+        assert_eq!(answer.status, 401, "{}", answer.text());
+    });
+}
+
+#[test]
 fn s31_an_unknown_flag_is_one_line_that_lists_the_flags_and_ends_with_2() {
     isolated(|| async {
         let dir = folder("");
@@ -126,6 +156,52 @@ fn s31_an_unknown_flag_is_one_line_that_lists_the_flags_and_ends_with_2() {
         }
         let run = started(&dir, &["--port", "many"], &[]).await;
         assert_eq!((run.code, run.stderr.lines().count()), (Some(2), 1), "{run:?}");
+    });
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_a_line_that_says_what_is_missing_or_what_may_be_there() {
+    isolated(|| async {
+        let dir = folder("");
+        for (args, words) in [
+            (&["check"][..], "<CONFIG> is missing; usage: tollgate check [OPTIONS] <CONFIG>"),
+            (&["run"], "<CLIENT> is missing"),
+            (&["run", "claude", "-p", "hi"], "arguments of the client go behind `--`"),
+            (&["run", "claud"], "it may be claude, codex, opencode, gemini"),
+            (&["env", "claude", "--shell", "zsh"], "it may be bash, fish, powershell"),
+            (&["key"], "create, list, show, update, revoke, block, unblock"),
+            (&["usage"], "`tollgate usage` needs to be told what to do; export"),
+            (&["chek", "config.yaml"], "did you mean `check`?"),
+            (&["check", "config.yaml", "--verbose"], "flags: --json --help"),
+            (&["key", "list", "--sise", "3"], "did you mean --size?"),
+            (&["--port", "many"], "see `tollgate --help`"),
+        ] {
+            let run = started(&dir, args, &[]).await;
+            assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{args:?}: {run:?}");
+            assert_eq!(run.stderr.lines().count(), 1, "{args:?}: {run:?}");
+            has(&run.stderr, words);
+        }
+    });
+}
+
+#[test]
+fn without_a_configuration_or_with_a_broken_one_two_lines_say_what_to_do() {
+    isolated(|| async {
+        let dir = folder("model_list:\n  - {model_name: a, litellm_params: {model: opnai/a, api_key: k}}\n");
+        for (args, words) in [
+            (&["serve"][..], &["tollgate serve --config", "OPENROUTER_API_KEY", "tollgate demo"][..]),
+            (&[], &["tollgate serve --config"]),
+            (&["run", "claude"], &["tollgate serve --config"]),
+            (&["serve", "--config", "nowhere.yaml"], &["nowhere.yaml", "check the path"]),
+            (&["serve", "--config", "config.yaml"], &["config.yaml:2:", "did you mean `openai/"]),
+        ] {
+            let run = started(&dir, args, &[]).await;
+            assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{args:?}: {run:?}");
+            assert_eq!(run.stderr.lines().count(), 2, "{args:?}: {run:?}");
+            for words in words {
+                has(&run.stderr, words);
+            }
+        }
     });
 }
 
@@ -259,17 +335,47 @@ fn private_gateways_spend_beside_each_other_and_a_running_gateway_in_one_ledger(
 fn s37_run_without_a_config_uses_the_running_gateway_that_is_named() {
     isolated(|| async {
         let sim = Sim::start(SimConfig::default().key(PROVIDER_KEY)).await;
-        let config = config(&[Upstream::Chat.entry(&sim, "kimi-k2.5", json!({}))]).to_string();
-        let gateway = crate::support::Gateway::start(&config, &[]).await;
+        let mut priced = Upstream::Chat.entry(&sim, "kimi-k2.5", json!({}));
+        priced["model_info"] = json!({"input_cost_per_token": 0.001, "output_cost_per_token": 0.002});
+        let gateway = crate::support::Gateway::start(&config(&[priced]).to_string(), &[]).await;
         let dir = folder("");
         with_fake_claude(&dir, 3);
         let url = gateway.url("");
         let env = [("TOLLGATE_BASE_URL", url.as_str()), ("TOLLGATE_API_KEY", crate::stage::MASTER_KEY)];
         let run = started(&dir, &["run", "claude", "--model", "kimi-k2.5"], &env).await;
         assert_eq!(run.code, Some(3), "{run:?}");
+        assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+        let answer = std::fs::read(dir.path().join("answer")).expect("an answer");
+        let usage = serde_json::from_slice::<serde_json::Value>(&answer).unwrap()["usage"].clone();
+        let tokens = |name: &str| usage[name].as_u64().unwrap();
+        let cost = tokens("input_tokens") as f64 * 0.001 + tokens("output_tokens") as f64 * 0.002;
+        has(&run.stderr, &format!("cost ${}", format!("{cost:.6}").trim_end_matches('0')));
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("the script wrote it");
         has(&read("environment"), &format!("ANTHROPIC_BASE_URL={url}\n"));
         has(&read("answer"), "\"type\":\"message\"");
+        assert_eq!(sim.requests().len(), 1);
+    });
+}
+
+#[test]
+fn s37_run_without_a_config_and_keys_finds_the_gateway_that_runs_in_its_usual_place() {
+    isolated(|| async {
+        let sim = Sim::start(SimConfig::default().key(PROVIDER_KEY)).await;
+        let dir = folder(&config(&[Upstream::Chat.entry(&sim, "kimi-k2.5", json!({}))]).to_string());
+        with_fake_claude(&dir, 5);
+        let mut gateway = binary(dir.path());
+        gateway.args(["serve", "--config", "config.yaml"]).kill_on_drop(true);
+        let _gateway = gateway.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the gateway starts");
+        while try_send(http::Method::GET, "http://127.0.0.1:4000/", &[], "").await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let env = [("TOLLGATE_API_KEY", crate::stage::MASTER_KEY)];
+        let run = started(&dir, &["run", "claude", "--model", "kimi-k2.5"], &env).await;
+        assert_eq!(run.code, Some(5), "{run:?}");
+        has(
+            &std::fs::read_to_string(dir.path().join("environment")).unwrap(),
+            "ANTHROPIC_BASE_URL=http://127.0.0.1:4000\n",
+        );
         assert_eq!(sim.requests().len(), 1);
     });
 }

@@ -110,12 +110,11 @@ fn every_client_calls_tools_over_two_turns_and_claudes_signature_comes_back() {
                 assert_eq!(results[0]["toolUseId"], "tooluse_a", "{about}: {body}");
                 assert_eq!(results[0]["content"], json!([{"text": "empty"}]), "{about}");
                 assert_eq!(results[1]["content"], json!([{"text": "as well"}]), "{about}");
-                // Chat has no place for a signature: a thought without one would be refused.
+                // Chat has no place for a signature: the gateway puts it back.
                 let thoughts = blocks(&body, "reasoningContent");
                 let own =
                     json!({"reasoningText": {"text": "I have to look.", "signature": signature("I have to look.")}});
-                let kept = if speaker == Speaker::Chat { vec![] } else { vec![own] };
-                assert_eq!(thoughts, kept, "{about}: {body}");
+                assert_eq!(thoughts, [own], "{about}: {body}");
             }
         }
     });
@@ -126,7 +125,7 @@ fn every_client_calls_tools_over_two_turns_and_claudes_signature_comes_back() {
 fn thoughts_of_three_turns_come_back_each_with_its_own_signature() {
     isolated(|| async {
         const THOUGHTS: [&str; 3] = ["First \"a\".", "Then\nb.", "Last c."];
-        for speaker in [Speaker::Messages, Speaker::Responses, Speaker::Gemini] {
+        for speaker in SPEAKERS {
             for form in FORMS {
                 let about = format!("{speaker:?} {form:?}");
                 let turn = |(n, thought): (usize, &&str)| {

@@ -11,6 +11,8 @@ mod calls;
 mod cli;
 mod converse;
 mod deployments;
+mod drawing;
+mod embeddings;
 mod endpoints;
 mod explain;
 mod failures;

@@ -107,6 +107,12 @@ fn failures_that_never_reached_a_model_are_known_too_and_records_need_the_key() 
         has(record["error"].as_str().unwrap(), "typo is not configured here");
         has(record["cause"].as_str().unwrap(), "before asking a deployment");
 
+        let headers = [("x-api-key", MASTER_KEY)];
+        let broken = send(Method::POST, &fleet.gateway.url(Client::Messages.path()), &headers, "{").await;
+        assert_eq!(broken.status, 400);
+        let began = fleet.explained(&broken).await["began_at_ms"].as_u64().unwrap();
+        assert!(began >= record["began_at_ms"].as_u64().unwrap() && began > 1_700_000_000_000, "{began}");
+
         let unknown = fleet.get("/tollgate/requests/req_0123").await;
         assert_eq!(unknown.status, 404);
         has(&unknown.text(), "No request req_0123 is known");

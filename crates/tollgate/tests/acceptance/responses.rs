@@ -1,7 +1,9 @@
 //! S03: OpenAI's Responses API on both sides, and by which of OpenAI's two APIs a model is called.
 
+mod beside;
 mod failures;
 mod kept;
+mod references;
 
 use serde_json::{Value, json};
 use tollgate_sim::{

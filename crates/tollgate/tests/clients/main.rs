@@ -2,7 +2,10 @@
 
 mod claude_chat;
 mod claude_messages;
+mod codex;
+mod gemini_cli;
 mod launch;
+mod sessions;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

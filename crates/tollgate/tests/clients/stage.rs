@@ -6,6 +6,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use tollgate_sim::{Answer, Recorded, Sim, SimConfig, Step};
 
+use crate::support::upstreams::Upstream;
 use crate::support::{Gateway, Run, Session, installed, run};
 
 /// The name by which the client asks for the model.
@@ -14,11 +15,21 @@ pub const MODEL: &str = "kimi-k2.5";
 pub const MASTER_KEY: &str = "sk-gateway";
 pub const PROVIDER_KEY: &str = "sk-provider";
 
+/// How the paths of model calls end.
+const CALLS: [&str; 6] = [
+    "/chat/completions",
+    "/v1/messages",
+    "/responses",
+    ":streamGenerateContent",
+    "/converse-stream",
+    "/invoke-with-response-stream",
+];
+
 pub struct Stage {
     pub session: Session,
     pub sim: Sim,
     pub gateway: Gateway,
-    model: &'static str,
+    pub model: &'static str,
 }
 
 /// A LiteLLM config with one model, `target` in LiteLLM's words. `more` are further lines of its entry, indented by 4.
@@ -75,6 +86,17 @@ impl Stage {
         Self { session: Session::new(), sim, gateway: Gateway::start(&yaml, &[]).await, model: "claude-sonnet-5" }
     }
 
+    /// A model of this provider under this name.
+    pub async fn of(upstream: Upstream, name: &'static str) -> Self {
+        let sim = Sim::start(upstream.sim()).await;
+        // Gemini CLI asks for models of Google's for small things; and agents send what not every provider takes.
+        let entries = [name, "gemini-*"].map(|name| upstream.entry(name, &sim.base_url()));
+        let config = json!({"model_list": entries, "litellm_settings": {"drop_params": true},
+            "general_settings": {"master_key": MASTER_KEY}});
+        let gateway = Gateway::start(&config.to_string(), &[]).await;
+        Self { session: Session::new(), sim, gateway, model: name }
+    }
+
     /// What the model will answer, one after the other.
     pub fn play(&self, answers: impl IntoIterator<Item = Answer>) {
         self.sim.replace_script(answers.into_iter().map(Step::answer));
@@ -126,8 +148,7 @@ impl Stage {
 
     /// The model calls that reached the provider.
     pub fn calls(&self) -> Vec<Recorded> {
-        let is_call =
-            |request: &Recorded| request.path.ends_with("/chat/completions") || request.path.ends_with("/v1/messages");
+        let is_call = |request: &Recorded| CALLS.iter().any(|end| request.path.ends_with(end));
         self.sim.requests().into_iter().filter(is_call).collect()
     }
 

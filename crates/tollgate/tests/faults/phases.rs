@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tollgate_sim::{Answer, Faults, Step};
+use tollgate_sim::{Answer, Faults, Piece, Step};
 
 use crate::support::chat_checker;
 use crate::support::checker;
@@ -43,7 +43,6 @@ async fn all_told(ships: Vec<Ship>, rows: &[(&str, bool, &str, &str)]) {
         async move { (client, row, fleet.ask(client, &body).await) }
     });
     for (client, (route, _, reason, words), answer) in futures_util::future::join_all(asked).await {
-        let kind = if client == Client::Messages { "timeout_error" } else { "server_error" };
         let (found, message) = if answer.status == 200 {
             in_stream(client, &answer.body)
         } else {
@@ -52,7 +51,7 @@ async fn all_told(ships: Vec<Ship>, rows: &[(&str, bool, &str, &str)]) {
             client.error(&answer)
         };
         assert_eq!(answer.status == 200, *reason == "idle_timeout", "{route}");
-        assert_eq!(found, kind);
+        assert_eq!(found, "timeout_error");
         has(&message, &format!("{route}: timed out {words}"));
     }
 }
@@ -133,7 +132,7 @@ fn s22_silence_is_named_before_the_first_byte_and_between_two_pieces() {
                     "mute",
                     false,
                     "first_byte_timeout",
-                    "waiting for the answer after 4 s (litellm_params.timeout decides)",
+                    "waiting for the first byte of the answer after 4 s (litellm_params.timeout decides)",
                 ),
                 (
                     "mute",
@@ -145,9 +144,50 @@ fn s22_silence_is_named_before_the_first_byte_and_between_two_pieces() {
                     "silent",
                     true,
                     "idle_timeout",
-                    "waiting for more of the stream after 3.5 s (litellm_params.stream_timeout decides)",
+                    "waiting for more of an idle stream after 3.5 s (litellm_params.stream_timeout decides)",
                 ),
             ],
+        )
+        .await;
+    });
+}
+
+/// Each blank comes in time, and the answer never: what is promised for it in one piece is the time in total.
+#[test]
+fn s22_an_answer_in_one_piece_that_only_drips_is_ended_in_total() {
+    isolated(|| async {
+        let drip = || [Piece::text(" "), Piece::Pause(Duration::from_millis(400))];
+        let begun = [Piece::text("{\"id\": \"c1\","), Piece::Pause(Duration::from_millis(400))];
+        let pieces = begun.into_iter().chain(std::iter::repeat_with(drip).take(30).flatten()).collect();
+        let ships = vec![ship("drip", Step::sse(pieces)).with(json!({"timeout": 2, "stream_timeout": 60}))];
+        all_told(
+            ships,
+            &[(
+                "drip",
+                false,
+                "total_timeout",
+                "waiting for the end of the whole answer (total) after 2 s (litellm_params.timeout decides)",
+            )],
+        )
+        .await;
+    });
+}
+
+/// As in LiteLLM, whose `timeout` is also that between two pieces of a stream without a `stream_timeout`.
+#[test]
+fn s22_timeout_alone_also_ends_a_stream_that_falls_silent() {
+    isolated(|| async {
+        let stops = Faults { silence: Some((3, Duration::from_secs(600))), ..Faults::default() };
+        let pieces = Answer { piece_chars: 4, ..Answer::text("some words and then nothing") };
+        let ships = vec![ship("silent", Step::answer(pieces).faults(stops)).with(json!({"timeout": 2}))];
+        all_told(
+            ships,
+            &[(
+                "silent",
+                true,
+                "idle_timeout",
+                "waiting for more of an idle stream after 2 s (litellm_params.timeout decides)",
+            )],
         )
         .await;
     });

@@ -98,7 +98,7 @@ const API: Kinds = ("api_error", "server_error");
 const GONE: Kinds = ("not_found_error", "invalid_request_error");
 const RATE: Kinds = ("rate_limit_error", "rate_limit_error");
 const OVERLOADED: Kinds = ("overloaded_error", "server_error");
-const TIMEOUT: Kinds = ("timeout_error", "server_error");
+const TIMEOUT: Kinds = ("timeout_error", "timeout_error");
 
 fn told(how: How, kinds: Kinds, reason: &'static str, words: &'static str) -> Told {
     Told { how, kinds, words, reason, upstream: None, wait: None, for_good: false, unmodified: false }
@@ -191,7 +191,7 @@ pub fn rows() -> Vec<Row> {
                 504,
                 TIMEOUT,
                 "first_byte_timeout",
-                "waiting for the answer after 3 s (litellm_params.timeout decides)",
+                "waiting for the first byte of the answer after 3 s (litellm_params.timeout decides)",
             ),
             PASSES,
         ),
@@ -201,7 +201,7 @@ pub fn rows() -> Vec<Row> {
             event(
                 TIMEOUT,
                 "idle_timeout",
-                "waiting for more of the stream after 3 s (litellm_params.stream_timeout decides)",
+                "waiting for more of an idle stream after 3 s (litellm_params.stream_timeout decides)",
             ),
             ENDS,
         ),
@@ -211,8 +211,8 @@ pub fn rows() -> Vec<Row> {
             status(
                 504,
                 TIMEOUT,
-                "idle_timeout",
-                "waiting for more of the answer after 3 s (litellm_params.timeout decides)",
+                "total_timeout",
+                "waiting for the end of the whole answer (total) after 3 s (litellm_params.timeout decides)",
             ),
             PASSES,
         ),

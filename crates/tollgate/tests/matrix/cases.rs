@@ -177,9 +177,6 @@ impl Cell {
     /// What comes back of a thought that led to a call.
     fn thought(&self, text: &str, call: &Call) -> Vec<Item> {
         let whole = self.upstream.plays().thought(text, call);
-        if self.loses(Lost::Thoughts) {
-            return Vec::new();
-        }
         let words = !self.loses(Lost::ThoughtWords);
         let signature = |item: &Item| matches!(item, Item::Thought { text, .. } if text.is_empty());
         whole.into_iter().filter(|item| words || signature(item)).collect()

@@ -11,6 +11,7 @@ use crate::converse::{self, Talk};
 use crate::loss::{Case, LOSSES, Loss, Lost};
 use crate::support::Gateway;
 use crate::support::http::Answer;
+use crate::thoughts::is_restored;
 use crate::upstream::{Got, Upstream};
 
 pub struct Cell {
@@ -105,10 +106,13 @@ impl Cell {
         self.upstream.plays().read(sent.last().expect("a request reached the upstream"))
     }
 
-    /// After all: every loss was looked at, and the client was told what the table says.
+    /// After all: every loss was looked at, and the client was told what the table says, and what was put back.
     pub fn check_losses(&self) {
         let looked = self.looked.borrow();
         let mut told = BTreeSet::new();
+        if self.case == Case::Thinking && is_restored(self.client, self.upstream, true) {
+            told.insert("restored:thinking".to_owned());
+        }
         for loss in self.losses() {
             assert!(looked.contains(&loss.lost), "{}: nothing looks at {:?}", self.name(), loss.lost);
             told.extend(loss.told.map(str::to_owned));

@@ -1,6 +1,6 @@
 //! The clients of the matrix: what they send, written by hand in their own dialect, and how they read answers.
 
-mod chat;
+pub mod chat;
 mod gemini;
 mod messages;
 mod responses;

@@ -66,8 +66,6 @@ pub enum Lost {
     ResultPlace,
     /// The words of a thought do not go back, its signature does.
     ThoughtWords,
-    /// Neither the words of a thought nor its signature go back.
-    Thoughts,
     /// Which of the client's stop sequences ended the answer, and that one did.
     StopSequence,
     /// Which of the client's stop sequences ended the answer.
@@ -118,15 +116,6 @@ pub const LOSSES: &[Loss] = &[
         what: "the words of earlier thoughts; the signatures go back with their calls",
         why: "Google takes back signatures, and what it shows of thoughts is a summary for people",
         told: None,
-    },
-    Loss {
-        case: Case::Thinking,
-        lost: Lost::Thoughts,
-        clients: &[Chat],
-        upstreams: &[Upstream::Responses, Upstream::Messages, Upstream::Converse, Upstream::Invoke],
-        what: "earlier thoughts",
-        why: "chat has no field for OpenAI's encrypted content or Anthropic's signature, and without it neither takes thoughts back",
-        told: Some("dropped:thinking"),
     },
     Loss {
         case: Case::Stops,

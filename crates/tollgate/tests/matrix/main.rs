@@ -11,6 +11,7 @@ mod converse;
 mod loss;
 mod page;
 mod pairs;
+mod recalled;
 mod s12;
 mod s17;
 #[path = "../support/mod.rs"]

@@ -7,8 +7,8 @@ use crate::client::{Ask, Call, Client, FORMS};
 use crate::converse::{Talk, sent, to};
 use crate::support::stage::config;
 use crate::support::{Gateway, isolated};
-use crate::thoughts::comes_back;
-use crate::upstream::{Item, Upstream, pairs};
+use crate::thoughts::{comes_back, is_restored};
+use crate::upstream::{Item, UPSTREAMS, Upstream, pairs};
 
 const THOUGHT: &str = "I look at it.";
 
@@ -49,10 +49,51 @@ async fn plays(client: Client, upstream: Upstream) {
         items.push(Item::Call(called()));
         items.push(Item::Result { id: "call_1".to_owned(), text: "seen".to_owned(), images: Vec::new() });
         assert_eq!(got.items, items, "{words}");
-        // A Gemini client that drops thoughts has sent their words back all the same.
-        let restored = !kept && upstream == Upstream::Chat;
-        assert_eq!(changes.contains(&"restored:thinking".to_owned()), restored, "{words}: {changes:?}");
+        let told = if is_restored(client, upstream, kept) { vec!["restored:thinking"] } else { vec![] };
+        assert_eq!(changes, told, "{words}");
     }
+}
+
+/// Memory is empty after a restart: the client's history lacks thoughts that nobody has any more.
+async fn forgets(upstream: Upstream) {
+    let words = |form| format!("Look, {form:?}.");
+    let steps = FORMS.into_iter().flat_map(|form| script(&words(form)));
+    let insists = ChatStrictness { requires_reasoning_content: true, ..ChatStrictness::default() };
+    let sim = Sim::start(upstream.plays().sim().chat(insists).steps(steps)).await;
+    let mut params = upstream.plays().params(&sim.base_url());
+    params["api_key"] = json!("key");
+    if upstream == Upstream::Chat {
+        // What such a vendor accepts in place of thoughts.
+        params["quirks"]["reasoning_filler"] = json!(" ");
+    }
+    let config = config(&[json!({"model_name": "m", "litellm_params": params})]).to_string();
+    let mut gateway = Gateway::start(&config, &[]).await;
+    let mut bodies: Vec<Value> = Vec::new();
+    for form in FORMS {
+        let talk = Talk { gateway: &gateway, client: Client::Chat, form };
+        let mut body = Client::Chat.speaks().body(Ask::Think, &words(form));
+        let (mut seen, _) = talk.turn(upstream, "m", &body).await;
+        seen.history = Client::Chat.speaks().without_thoughts(&seen.history);
+        Client::Chat.speaks().go_on(&mut body, &seen, &["seen"]);
+        bodies.push(body);
+    }
+    gateway.restart().await;
+    for (form, body) in FORMS.into_iter().zip(bodies) {
+        let talk = Talk { gateway: &gateway, client: Client::Chat, form };
+        let (seen, changes) = talk.turn(upstream, "m", &body).await;
+        assert_eq!((seen.text.as_str(), changes), ("Found.", Vec::new()), "{upstream:?} {form:?}");
+        // None of them was refused.
+        assert_eq!(sent(&sim, &words(form)).len(), 2, "{upstream:?} {form:?}");
+    }
+}
+
+#[test]
+fn s12_a_chat_client_is_refused_by_no_upstream_after_a_restart_of_the_gateway() {
+    isolated(|| async {
+        for upstream in UPSTREAMS {
+            forgets(upstream).await;
+        }
+    });
 }
 
 macro_rules! pairs {
@@ -82,11 +123,11 @@ pairs! {
     s12_a_messages_client_gives_thoughts_back_to_converse: Messages, Converse;
     s12_a_messages_client_gives_thoughts_back_to_invoke_model: Messages, Invoke;
     s12_a_chat_client_gives_thoughts_back_to_chat: Chat, Chat;
-    s12_a_chat_client_is_not_refused_by_responses_which_its_dialect_cannot_give_thoughts_back: Chat, Responses;
-    s12_a_chat_client_is_not_refused_by_messages_which_its_dialect_cannot_give_thoughts_back: Chat, Messages;
+    s12_a_chat_client_gives_thoughts_back_to_responses: Chat, Responses;
+    s12_a_chat_client_gives_thoughts_back_to_messages: Chat, Messages;
     s12_a_chat_client_gives_thoughts_back_to_gemini: Chat, Gemini;
-    s12_a_chat_client_is_not_refused_by_converse_which_its_dialect_cannot_give_thoughts_back: Chat, Converse;
-    s12_a_chat_client_is_not_refused_by_invoke_model_which_its_dialect_cannot_give_thoughts_back: Chat, Invoke;
+    s12_a_chat_client_gives_thoughts_back_to_converse: Chat, Converse;
+    s12_a_chat_client_gives_thoughts_back_to_invoke_model: Chat, Invoke;
     s12_a_responses_client_gives_thoughts_back_to_chat: Responses, Chat;
     s12_a_responses_client_gives_thoughts_back_to_responses: Responses, Responses;
     s12_a_responses_client_gives_thoughts_back_to_messages: Responses, Messages;

@@ -5,10 +5,10 @@ use serde_json::json;
 use tollgate_sim::{Answer, ChatStrictness, ConverseStrictness, MessagesStrictness, Sim, SimConfig, Step};
 
 use crate::client::{Ask, Client, FORMS};
-use crate::converse::{Talk, to};
+use crate::converse::{Talk, sent, to};
 use crate::support::stage::config;
 use crate::support::{Gateway, isolated};
-use crate::upstream::{Upstream, pairs};
+use crate::upstream::{UPSTREAMS, Upstream, pairs};
 
 /// Whether the simulated model refuses a forced choice while it thinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,43 @@ async fn plays(client: Client, upstream: Upstream, model: Model) {
         let asks_in_words = got.system.contains("look");
         assert_eq!(asks_in_words, model == Model::Refuses && !own_bytes, "{form:?}: {}", got.system);
     }
+}
+
+/// A forced choice in a later turn, whose history has thoughts that the gateway put back.
+async fn after_thoughts(upstream: Upstream) {
+    let words = |form| format!("Look, {form:?}.");
+    let thinks = Answer::thinking("I look.").and_tool("call_1", "look", &json!({"path": "a"}));
+    let steps = FORMS.into_iter().flat_map(|form| {
+        let again = Answer::tool("call_2", "look", &json!({"path": "b"}));
+        [to(&words(form), Step::answer(thinks.clone())), to(&words(form), Step::answer(again))]
+    });
+    let sim = Sim::start(upstream.plays().sim().steps(steps)).await;
+    let mut params = upstream.plays().params(&sim.base_url());
+    params["api_key"] = json!("key");
+    let gateway =
+        Gateway::start(&config(&[json!({"model_name": "m", "litellm_params": params})]).to_string(), &[]).await;
+    for form in FORMS {
+        let talk = Talk { gateway: &gateway, client: Client::Chat, form };
+        let mut body = Client::Chat.speaks().body(Ask::Forced, &words(form));
+        let (mut seen, _) = talk.turn(upstream, "m", &body).await;
+        seen.history = Client::Chat.speaks().without_thoughts(&seen.history);
+        Client::Chat.speaks().go_on(&mut body, &seen, &["seen"]);
+        let (seen, changes) = talk.turn(upstream, "m", &body).await;
+        assert_eq!(seen.calls.len(), 1, "{upstream:?} {form:?}");
+        assert_eq!(changes, ["restored:thinking"], "{upstream:?} {form:?}");
+        let sent = sent(&sim, &words(form));
+        assert_eq!(sent.len(), 2, "{upstream:?} {form:?}: right at the first try");
+        assert_eq!(upstream.plays().read(&sent[1]).choice, "look", "{upstream:?} {form:?}");
+    }
+}
+
+#[test]
+fn s17_a_chat_client_forces_a_tool_on_every_upstream_in_a_turn_with_restored_thoughts() {
+    isolated(|| async {
+        for upstream in UPSTREAMS {
+            after_thoughts(upstream).await;
+        }
+    });
 }
 
 macro_rules! pairs {

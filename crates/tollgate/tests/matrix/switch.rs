@@ -9,7 +9,7 @@ use crate::client::{Ask, Call, Client, FORMS, Form};
 use crate::converse::{Talk, sent, to};
 use crate::support::stage::config;
 use crate::support::{Gateway, isolated};
-use crate::thoughts::{comes_back, goes_elsewhere, share};
+use crate::thoughts::{comes_back, goes_elsewhere, sends_signature, share};
 use crate::upstream::{Item, UPSTREAMS, Upstream};
 
 /// From one upstream to another and back, with a tool turn and thoughts on each.
@@ -58,8 +58,10 @@ impl Switch {
         second.extend(goes_elsewhere(client, self.from, self.to, &thought(1), &call(1)));
         second.extend(called(1));
         let mut third = vec![user];
-        // Claude's thoughts must be all there or none of them, and those of another were left out.
-        if !self.from.is_claude() || share(client, self.from, self.to) {
+        // Claude's thoughts must be all there or none of them, and those of another were left out. Words without a signature were
+        // nobody's to check.
+        let spoilt = self.from.is_claude() && !share(client, self.from, self.to) && sends_signature(client, self.to);
+        if !spoilt {
             third.extend(comes_back(client, self.from, true, &thought(1), &call(1)));
         }
         third.extend(called(1));

@@ -1,6 +1,7 @@
 """Talks with Google's SDK as calls.json says, and prints what came of it as JSON.
 
-{"model": …, "stream": bool}: one conversation with a function, over two turns, then a count, a list and an error.
+{"model": …, "stream": bool}: one conversation with a function, over two turns, then a count, a list and an error; where
+the model has them, embeddings.
 """
 
 import json
@@ -65,6 +66,15 @@ try:
 except errors.APIError as error:
     refused = {"code": error.code, "status": error.status}
 
+embeddings = None
+if asked["embeds"]:
+    given = client.models.embed_content(
+        model=asked["model"],
+        contents=["one", "two six"],
+        config=types.EmbedContentConfig(output_dimensionality=2, task_type="CLUSTERING"),
+    )
+    embeddings = [embedding.values for embedding in given.embeddings]
+
 print(
     json.dumps(
         {
@@ -77,6 +87,7 @@ print(
             "counted": client.models.count_tokens(model=asked["model"], contents="hello there").total_tokens,
             "models": sorted(model.name for model in client.models.list()),
             "refused": refused,
+            "embeddings": embeddings,
         }
     )
 )

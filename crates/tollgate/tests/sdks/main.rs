@@ -7,6 +7,7 @@
 mod support;
 
 mod answers;
+mod clouds;
 mod content;
 mod counting;
 mod desk;
@@ -16,4 +17,5 @@ mod google;
 mod headers;
 mod models;
 mod responses;
+mod sessions;
 mod tools;

@@ -10,6 +10,7 @@ mod errors;
 mod gone;
 mod memory;
 mod odd;
+mod packed;
 mod prefix;
 mod reasoning;
 mod silence;

@@ -14,6 +14,7 @@ pub mod network;
 pub mod redis;
 pub mod responses_checker;
 pub mod stage;
+pub mod upstreams;
 
 pub use client::{Run, Session, installed, run};
 pub use gateway::Gateway;

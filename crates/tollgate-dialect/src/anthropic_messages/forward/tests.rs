@@ -8,6 +8,7 @@ use crate::frame::sse::Frame;
 use crate::quirks::{MessagesQuirks, Quirks};
 use crate::request::Effort;
 use crate::sealed::SealedState;
+use crate::usage::Usage;
 
 const TURN: &str = include_str!("../../../fixtures/anthropic_messages/requests/claude_code_turn.json");
 
@@ -539,8 +540,8 @@ proptest! {
     #[test]
     fn no_bytes_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
         _ = request(&body, &target(&worst(), &seal()));
-        _ = response(&body);
-        _ = frame(&Frame { event: "message_start", data: &body, raw: b"" });
+        _ = response(&body, &Usage::default());
+        _ = frame(&Frame { event: "message_start", data: &body, raw: b"" }, &Usage::default);
     }
 
     #[test]
@@ -557,7 +558,11 @@ proptest! {
 // ---- answers
 
 fn passed(event: &str, data: &str) -> Option<String> {
-    match frame(&Frame { event, data: data.as_bytes(), raw: b"raw" }) {
+    passed_knowing(event, data, Usage::default())
+}
+
+fn passed_knowing(event: &str, data: &str, known: Usage) -> Option<String> {
+    match frame(&Frame { event, data: data.as_bytes(), raw: b"raw" }, &|| known) {
         Forwarded::AsIs => None,
         Forwarded::Replace(bytes) => Some(String::from_utf8(bytes).unwrap()),
         Forwarded::Drop => panic!("nothing is dropped"),
@@ -608,7 +613,7 @@ fn s09_usage_that_cannot_be_added_up_is_replaced_by_integers() {
         let data = out.strip_prefix("event: message_delta\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
         assert_eq!(value(data.as_bytes())["usage"], expected);
         let whole = format!(r#" {{"type":"message","content":[],"usage":{usage}}} "#);
-        assert_eq!(value(&response(whole.as_bytes()).unwrap())["usage"], expected);
+        assert_eq!(value(&response(whole.as_bytes(), &Usage::default()).unwrap())["usage"], expected);
     }
 }
 
@@ -618,10 +623,30 @@ fn s09_usage_that_is_missing_is_put_in() {
     assert!(out.contains(r#"{"usage":{"input_tokens":0,"#), "{out}");
     let out = passed("message_start", r#"{"type":"message_start","message":{}}"#).unwrap();
     assert!(out.contains(r#""message":{"usage":{"input_tokens":0,"#), "{out}");
-    assert!(response(br#"{"content":[],"id":"x"}"#).is_some());
-    assert_eq!(response(br#"{"type":"error","error":{}}"#), None);
-    assert_eq!(response(br#"{"content":[],"usage":{"input_tokens":1,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1}}"#), None);
-    assert_eq!(response(b"<html>"), None);
+    assert!(response(br#"{"content":[],"id":"x"}"#, &Usage::default()).is_some());
+    assert_eq!(response(br#"{"type":"error","error":{}}"#, &Usage::default()), None);
+    assert_eq!(response(br#"{"content":[],"usage":{"input_tokens":1,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1}}"#, &Usage::default()), None);
+    assert_eq!(response(b"<html>", &Usage::default()), None);
+}
+
+/// A client adds nothing up: the counts of the last usage are those of the whole answer.
+#[test]
+fn s09_what_is_known_stands_in_for_counts_that_are_missing() {
+    let known = Usage { input: Some(70), cache_read: Some(30), output: Some(5), ..Usage::default() };
+    let usage = |input: u64, output: u64| json!({"input_tokens":input,"cache_creation_input_tokens":0,"cache_read_input_tokens":30,"output_tokens":output});
+    for (given, expected) in [
+        ("null", usage(70, 5)),
+        (r#"{"output_tokens":"7"}"#, usage(70, 7)),
+        (r#"{"output_tokens":-3}"#, usage(70, 5)),
+        (r#"{"input_tokens":71.0}"#, usage(71, 5)),
+    ] {
+        let delta = format!(r#"{{"type":"message_delta","delta":{{"stop_reason":"end_turn"}},"usage":{given}}}"#);
+        let out = passed_knowing("message_delta", &delta, known).unwrap();
+        let data = out.strip_prefix("event: message_delta\ndata: ").unwrap().trim();
+        assert_eq!(value(data.as_bytes())["usage"], expected, "{given}");
+        let whole = format!(r#"{{"type":"message","content":[],"usage":{given}}}"#);
+        assert_eq!(value(&response(whole.as_bytes(), &known).unwrap())["usage"], expected, "{given}");
+    }
 }
 
 #[test]

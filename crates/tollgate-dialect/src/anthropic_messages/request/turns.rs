@@ -17,7 +17,9 @@ use super::blocks::blank;
 /// What the target does with thoughts of earlier turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thoughts {
-    /// As they came, signature and all.
+    /// As they came: the dialect finds those that it can say.
+    All,
+    /// As they came, signature and all. What has none was never Anthropic's, and nobody misses it.
     Signed,
     /// Only the text: it belongs to another service than the signature.
     Unsigned,
@@ -26,11 +28,12 @@ pub enum Thoughts {
 }
 
 impl Thoughts {
-    /// Anthropic checks every signature against all that comes before it, so one foreign block spoils all others.
+    /// Anthropic checks every signature against all that comes before it, so one foreign block spoils all others. Words alone, of
+    /// a client that has no place for signatures, were sent in no turn.
     pub fn for_genuine(messages: &[Message<'_>]) -> Thoughts {
         let mut parts = messages.iter().flat_map(|m| &m.parts);
         let spoilt = parts.any(|part| match part {
-            Part::Thinking(t) => is_spoilt(t.signature.as_ref()),
+            Part::Thinking(t) => t.signature.as_ref().is_some_and(|signature| is_spoilt(Some(signature))),
             _ => false,
         });
         if spoilt { Thoughts::Strip } else { Thoughts::Signed }
@@ -124,6 +127,9 @@ fn merged<'r>(messages: &'r [Message<'r>], rules: &Rules<'r>, changes: &mut Vec<
                 Part::Text(text) if blank(&text.text) => {}
                 Part::Text(text) if m.role == Role::System && !rules.mid_system => items.push(Item::Reminder(text)),
                 Part::Thinking(_) if m.role != Role::Assistant => {}
+                Part::Thinking(t) if t.signature.is_none() && rules.thoughts == Thoughts::Signed => {
+                    note_once(changes, Change::dropped("thinking"));
+                }
                 Part::Thinking(_) if rules.thoughts == Thoughts::Strip => {
                     note_once(changes, Change::dropped("thinking"));
                 }

@@ -4,7 +4,7 @@ use crate::anthropic_messages::wire::{Members, Raw, text_of, word, word_of};
 use crate::error::{ErrorKind, PublicError, UpstreamError};
 use crate::json::Writer;
 use crate::scan::items;
-use crate::{overflow, scope};
+use crate::{overflow, page, scope};
 
 /// Anthropic's error types with the status that each has when it is not inside a stream (platform.claude.com, "Errors",
 /// 2026-08).
@@ -171,11 +171,9 @@ fn bare_message(status: u16, body: &str) -> String {
         return format!("the upstream answered with status {status} and an empty body");
     }
     if lower.starts_with("<!doctype") || lower.starts_with("<html") {
-        let title = lower.find("<title>").map(|at| at + "<title>".len());
-        let title = title.and_then(|from| Some(body[from..from + lower[from..].find("</title>")?].trim()));
-        return match title.filter(|t| !t.is_empty()) {
-            Some(title) => format!("the upstream answered with status {status} and a web page: {title}"),
-            None => format!("the upstream answered with status {status} and a web page"),
+        return match page::words(body).as_str() {
+            "" => format!("the upstream answered with status {status} and a web page"),
+            words => format!("the upstream answered with status {status} and a web page: {words}"),
         };
     }
     body[..body.floor_char_boundary(LONGEST_MESSAGE)].to_string()

@@ -62,7 +62,7 @@ fn thoughts(messages: &[Message<'_>], target: &Target<'_>) -> Thoughts {
         _ if !target.quirks.messages.earlier_thoughts => Thoughts::Strip,
         Maker::Anthropic => Thoughts::for_genuine(messages),
         _ if target.quirks.replay == Replay::Never => Thoughts::Strip,
-        _ => Thoughts::Signed,
+        _ => Thoughts::All,
     }
 }
 

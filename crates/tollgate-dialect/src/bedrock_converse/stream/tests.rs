@@ -56,7 +56,7 @@ fn relayed<'c>(chunks: impl IntoIterator<Item = &'c [u8]>) -> (Vec<Event<'static
     while let Some(piece) = reader.finish() {
         result = result.and_then(|()| take(piece));
     }
-    let result = result.and_then(|()| decoder.finish());
+    let result = result.and_then(|()| decoder.finish(&mut |event| events.push(event)));
     (events, result)
 }
 
@@ -72,13 +72,36 @@ fn the_usual_stream_gives_thoughts_text_calls_usage_and_finish_in_this_order() {
 }
 
 #[test]
-fn a_cut_before_the_metadata_is_never_a_complete_answer() {
-    for n in 0..USUAL.len() {
+fn a_cut_before_the_stop_is_never_a_complete_answer() {
+    for n in 0..USUAL.len() - 1 {
         let expected = if n == 0 { AnswerError::Empty } else { AnswerError::Cut };
         assert_eq!(read(&USUAL[..n], Maker::Anthropic), Err(expected), "{n}");
     }
     let without_stop = [USUAL[0], USUAL[14]];
     assert_eq!(read(&without_stop, Maker::Anthropic), Err(AnswerError::Cut));
+}
+
+#[test]
+fn s09_metadata_may_be_missing_or_come_before_the_stop() {
+    let without = read(&USUAL[..14], Maker::Anthropic).expect("a whole answer");
+    assert_eq!(told(&without), TOLD);
+    assert!(!without.iter().any(|event| matches!(event, Event::Usage(_))), "the gateway's own count takes its place");
+    let mut swapped = USUAL;
+    swapped.swap(13, 14);
+    let swapped = read(&swapped, Maker::Anthropic).expect("a whole answer");
+    assert_eq!(told(&swapped), TOLD);
+    assert!(swapped.iter().any(|event| matches!(event, Event::Usage(usage) if usage.output == Some(10))));
+}
+
+#[test]
+fn arguments_as_an_object_are_not_lost() {
+    let stream = [
+        ("contentBlockStart", r#"{"contentBlockIndex":0,"start":{"toolUse":{"name":"f","toolUseId":"a"}}}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"toolUse":{"input":{"x":"y\"z"}}}}"#),
+        ("contentBlockStop", r#"{"contentBlockIndex":0}"#),
+        ("messageStop", r#"{"stopReason":"tool_use"}"#),
+    ];
+    assert_eq!(told(&read(&stream, Maker::Anthropic).expect("good")), r#"[a=f{"x":"y\"z"}]|ToolUse"#);
 }
 
 #[test]
@@ -95,7 +118,8 @@ fn bytes_that_are_cut_anywhere_give_the_same_events() {
 #[test]
 fn bytes_that_end_early_are_an_error() {
     let wire = bytes(&USUAL);
-    for length in 0..wire.len() {
+    let stopped = bytes(&USUAL[..14]).len();
+    for length in (0..wire.len()).filter(|length| *length != stopped) {
         let (_, end) = relayed([&wire[..length]]);
         assert!(end.is_err(), "{length}");
     }

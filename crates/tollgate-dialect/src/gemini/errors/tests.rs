@@ -121,3 +121,19 @@ fn what_we_tell_we_understand() {
     ));
     assert!(!is_plain_error(br#"{"type":"error","error":{"message":"x"}}"#, ErrorKind::Api));
 }
+
+#[test]
+fn a_context_overflow_has_googles_sentence_with_its_numbers_where_they_are_known() {
+    let told = |message: &str| {
+        let body = encode_error(&PublicError::new(400, ErrorKind::ContextOverflow, message));
+        serde_json::from_slice::<serde_json::Value>(&body).expect("JSON")["error"]["message"]
+            .as_str()
+            .map(str::to_string)
+    };
+    let words = "prompt is too long: 9000 tokens > 8192 maximum";
+    let expected = "The input token count (9000) exceeds the maximum number of tokens allowed (8192). ";
+    assert_eq!(told(words), Some(format!("{expected}{words}")));
+    let bare = "prompt is too long";
+    let expected = "The input token count exceeds the maximum number of tokens allowed: ";
+    assert_eq!(told(bare), Some(format!("{expected}{bare}")));
+}

@@ -1,4 +1,4 @@
-//! Edits inside the conversation: signatures and ids of calls.
+//! Edits inside the conversation: signatures and ids of calls, and results that are there twice.
 
 use crate::Target;
 use crate::anthropic_messages::forward::edit::Edits;
@@ -15,8 +15,14 @@ pub fn edit<'b>(contents: Raw<'b>, target: &Target<'_>, edits: &mut Edits<'b>, c
     for content in list(contents).into_iter().filter_map(|content| Members::parse(content.get())) {
         let model = word(find(&content, "role")) == "model";
         let mut first = model;
-        for part in find(&content, "parts").map(list).unwrap_or_default() {
-            lane.part(part, &mut first);
+        let parts = find(&content, "parts").map(list).unwrap_or_default();
+        let again = repeated(&parts);
+        for (part, _) in parts.iter().zip(&again).filter(|(_, again)| !**again) {
+            lane.part(*part, &mut first);
+        }
+        if again.contains(&true) {
+            lane.edits.drop_items(&parts, &again);
+            lane.note(Change::new(ChangeKind::Repaired, "functionResponse"));
         }
     }
 }
@@ -24,6 +30,20 @@ pub fn edit<'b>(contents: Raw<'b>, target: &Target<'_>, edits: &mut Edits<'b>, c
 /// A list, or the one thing that stands in its place.
 fn list(raw: Raw<'_>) -> Vec<Raw<'_>> {
     items(raw.get()).unwrap_or_else(|| vec![raw])
+}
+
+/// Which parts are results of a call that has its result in this content already. Google refuses them, and Gemini CLI 0.61 sends each
+/// result twice in a session that it resumes (github.com/google-gemini/gemini-cli/issues/29365, 2026-09).
+fn repeated<'b>(parts: &[Raw<'b>]) -> Vec<bool> {
+    let mut answered: Vec<&str> = Vec::new();
+    let again = |part: &Raw<'b>| {
+        let part = Members::parse(part.get())?;
+        let id = word(find(&Members::parse(find(&part, "functionResponse")?.get())?, "id"));
+        let again = !id.is_empty() && answered.contains(&id);
+        answered.push(id);
+        Some(again)
+    };
+    parts.iter().map(again).map(|again| again.unwrap_or(false)).collect()
 }
 
 struct Contents<'e, 'b, 't> {

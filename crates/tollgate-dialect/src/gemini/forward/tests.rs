@@ -54,6 +54,27 @@ fn a_lost_signature_is_replaced_by_googles_word_on_the_first_call_of_a_turn() {
 }
 
 #[test]
+fn a_result_that_a_resumed_session_has_twice_goes_once() {
+    let result = |id: &str, text: &str| {
+        format!(r#"{{"functionResponse":{{"id":"{id}","name":"f","response":{{"o":"{text}"}}}}}}"#)
+    };
+    let (a, b) = (result("a", "1"), result("b", "2"));
+    let image = r#"{"inlineData":{"mimeType":"image/png","data":"AA=="}}"#;
+    let turn = |parts: &[&str]| format!(r#"{{"role":"user","parts":[{}]}}"#, parts.join(","));
+    let call = r#"{"role":"model","parts":[{"functionCall":{"id":"a","name":"f"},"thoughtSignature":"CikB"}]}"#;
+    let body = |first: &str, second: &str| format!(r#"{{"contents":[{first},{call},{second}]}}"#);
+    // The same id in another turn is the result of another call.
+    let sent = body(&turn(&[&a, &b, &a, image, &b]), &turn(&[&a]));
+    let expected = body(&turn(&[&a, &b, image]), &turn(&[&a]));
+    for quirks in [Quirks::default(), Quirks { thought_signatures: true, ..Quirks::default() }] {
+        assert_eq!(forwarded(&quirks, &sent), (expected.clone(), vec!["repaired:functionResponse".to_string()]));
+    }
+    let unnamed = r#"{"functionResponse":{"name":"f","response":{}}}"#;
+    let body = body(&turn(&[unnamed, unnamed]), &turn(&[&b]));
+    assert_eq!(forwarded(&Quirks::default(), &body), (body, vec![]), "without ids nothing tells them apart");
+}
+
+#[test]
 fn another_makers_thoughts_never_reach_google() {
     let quirks = Quirks { thought_signatures: true, ..Quirks::default() };
     let carried = format!("{CARRIED}W10=");
@@ -93,6 +114,25 @@ fn each_kind_of_tools_gets_an_entry_of_its_own_where_only_one_is_taken() {
     let split = r#"{"tools": [ {"functionDeclarations":[{"name":"f"}]},{"google_search":{}} ,{"codeExecution":{ }}]}"#;
     assert_eq!(forwarded(&quirks, body), (split.to_string(), vec!["rewritten:tools".to_string()]));
     assert_eq!(forwarded(&Quirks::default(), body), (body.to_string(), vec![]));
+}
+
+#[test]
+fn arguments_of_calls_are_not_asked_for_in_pieces() {
+    let body =
+        r#"{"contents":[],"toolConfig":{"functionCallingConfig":{"mode":"AUTO","streamFunctionCallArguments":true}}}"#;
+    let whole = r#"{"contents":[],"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}}}"#;
+    let changes = vec!["dropped:streamFunctionCallArguments".to_string()];
+    assert_eq!(forwarded(&Quirks::default(), body), (whole.to_string(), changes.clone()));
+    let snake = body.replace("toolConfig", "tool_config").replace("functionCallingConfig", "function_calling_config");
+    let snake = snake.replace("streamFunctionCallArguments", "stream_function_call_arguments");
+    assert_eq!(forwarded(&Quirks::default(), &snake).1, changes);
+}
+
+#[test]
+fn an_end_mark_of_other_dialects_stays_here() {
+    let of = |data: &str| frame(&Frame { event: "", data: data.as_bytes(), raw: data.as_bytes() });
+    assert!(matches!(of("[DONE]"), Forwarded::Drop));
+    assert!(matches!(of(r#"{"candidates":[]}"#), Forwarded::AsIs));
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub fn write(out: &mut Out<'_>, request: &Request<'_>, notes: &[String]) -> Resu
     let leading = leading_system(&request.messages);
     system(out, request, leading, notes);
     let rules = Rules {
-        thoughts: Thoughts::Signed,
+        thoughts: Thoughts::All,
         mid_system: false,
         ids: out.quirks().tool_ids,
         prefill: out.quirks().prefill,

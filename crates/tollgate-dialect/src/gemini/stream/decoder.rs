@@ -34,7 +34,11 @@ impl Decoder {
         if data.is_empty() || self.over || data == b"[DONE]" {
             return Ok(());
         }
-        self.body(data, emit)
+        match self.body(data, emit) {
+            // The answer is there, whatever a proxy put behind it.
+            Err(AnswerError::Malformed(_)) if self.finish.is_some() => Ok(()),
+            read => read,
+        }
     }
 
     /// The upstream closed the stream.

@@ -131,6 +131,16 @@ fn what_is_no_answer_is_told_apart() {
 }
 
 #[test]
+fn garbage_behind_a_finished_answer_does_not_spoil_it() {
+    let finished = r#"{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}"#;
+    for garbage in ["{x", "<html>", "[{]"] {
+        assert_eq!(told(&read(&[finished, garbage]).expect("good")), "a|EndTurn");
+    }
+    let open = r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#;
+    assert!(matches!(read(&[open, "{x", finished]), Err(AnswerError::Malformed(_))));
+}
+
+#[test]
 fn only_the_first_candidate_is_read() {
     let two = r#"{"candidates":[{"index":1,"content":{"parts":[{"text":"b"}]},"finishReason":"STOP"},{"index":0,"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}"#;
     assert_eq!(told(&read(&[two]).expect("good")), "a|EndTurn");

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::page;
+
 /// Longer texts are cut: a whole web page helps nobody.
 const MAX_MESSAGE: usize = 4000;
 
@@ -46,17 +48,9 @@ fn from_text(text: &str) -> String {
     if !text.starts_with('<') {
         return text.to_string();
     }
-    let lower = text.to_ascii_lowercase();
-    let between = |open: &str, close: &str| {
-        let start = lower.find(open)?;
-        let start = start + lower[start..].find('>')? + 1;
-        let end = start + lower[start..].find(close)?;
-        Some(text[start..end].split_whitespace().collect::<Vec<_>>().join(" ")).filter(|t| !t.is_empty())
-    };
-    let title = between("<title", "</title").or_else(|| between("<h1", "</h1"));
-    match title {
-        Some(title) => format!("The upstream answered with a web page: {title}"),
-        None => "The upstream answered with a web page".into(),
+    match page::words(text).as_str() {
+        "" => "The upstream answered with a web page".into(),
+        words => format!("The upstream answered with a web page: {words}"),
     }
 }
 
@@ -114,6 +108,11 @@ fn fields(value: &Value) -> Found {
     };
     if let Some(metadata) = value.get("metadata") {
         add_metadata(&mut found, metadata);
+    }
+    // Azure's reason behind the code, under either name.
+    let inner = value.get("innererror").or_else(|| value.get("inner_error"));
+    if let Some(code) = inner.and_then(|inner| string(inner.get("code"))) {
+        found.hints.push_str(&code);
     }
     found
 }

@@ -86,6 +86,8 @@ const ROWS: &[Row] = &[
     code("minimax_1004", Authentication, false),
     phrase("incorrect api key", Authentication, false),
     phrase("invalid api key", Authentication, false),
+    // What the request refers to is not there: OpenAI's items, conversations and prompts (2026-11). The model is.
+    status_phrase(&[404], " with id '", InvalidRequest, false),
     // No such model, or none any more.
     code("model_not_found", NotFound, false),
     code("resource_not_found_error", NotFound, false),

@@ -98,6 +98,13 @@ const CASES: &[Case] = &[
     ),
     case(
         404,
+        r#"{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.","type":"invalid_request_error","param":"input","code":null}}"#,
+        InvalidRequest,
+        false,
+        "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.",
+    ),
+    case(
+        404,
         r#"{"error":{"message":"No endpoints found for acme/x:free.","code":404}}"#,
         NotFound,
         false,
@@ -217,6 +224,16 @@ fn errors_of_every_shape_and_vendor_are_understood() {
         assert_eq!((error.kind, error.temporary), (case.kind, case.temporary), "{}", case.body);
         assert_eq!(error.message, case.message);
         assert_eq!(error.status, case.status);
+    }
+}
+
+#[test]
+fn azures_reason_stands_behind_the_code_under_either_name() {
+    for inner in ["innererror", "inner_error"] {
+        let body = format!(
+            r#"{{"error":{{"message":"blocked","type":null,"code":null,"{inner}":{{"code":"ResponsibleAIPolicyViolation"}}}}}}"#
+        );
+        assert_eq!(decode(400, body.as_bytes()).kind, ErrorKind::ContentPolicy, "{inner}");
     }
 }
 

@@ -28,11 +28,18 @@ pub struct Out<'t> {
     pub writer: Writer,
     pub target: &'t Target<'t>,
     pub changes: Vec<Change>,
+    /// PDF documents have a place.
+    pub files: bool,
 }
 
 impl<'t> Out<'t> {
     pub fn new(request: &Request<'_>, target: &'t Target<'t>) -> Out<'t> {
-        Out { writer: Writer::with_capacity(expected_size(request)), target, changes: Vec::new() }
+        Out {
+            writer: Writer::with_capacity(expected_size(request)),
+            target,
+            changes: Vec::new(),
+            files: target.quirks.pdf,
+        }
     }
 
     pub fn quirks(&self) -> &'t Quirks {

@@ -206,7 +206,7 @@ fn push_media<'r>(
             text.push(&Text::plain(&String::from_utf8_lossy(&decoded)));
             pieces.push(Piece::Text { text, cache });
         }
-        (MediaKind::Document, url) if out.quirks().pdf => {
+        (MediaKind::Document, url) if out.files => {
             pieces.push(Piece::File { name: name.map(Text::borrowed), url, cache });
         }
         (MediaKind::Document, Url::Data { media_type, .. }) if media_type.escaped() != "application/pdf" => {

@@ -175,6 +175,8 @@ fn s09_usage_of_every_shape_gives_whole_disjoint_counts() {
         Some(of(Some(0), Some(4), None, Some(5))),
         "never negative"
     );
+    assert_eq!(usage_of(r#"{"prompt_tokens":1e30,"completion_tokens":5}"#), Some(of(None, None, None, Some(5))));
+    assert_eq!(usage_of(r#"{"prompt_tokens":18446744073709551615,"completion_tokens":18446744073709551615}"#), None);
 }
 
 #[test]

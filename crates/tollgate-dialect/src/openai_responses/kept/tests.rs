@@ -1,3 +1,5 @@
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -86,4 +88,54 @@ fn the_items_of_an_input_are_listed_with_ids() {
     );
     assert_eq!(parsed(&item_list(input, "resp_1", true))["first_id"], own);
     assert_eq!(parsed(&item_list("[]", "resp_1", true))["last_id"], Value::Null);
+}
+
+const KEPT: Turn<'_> = Turn {
+    input: r#"[{"role":"user","content":"hi"},{"type":"message","id":"msg_u","role":"user","content":"again"}]"#,
+    output: r#"[{"id":"rs_1","type":"reasoning","summary":[]},{"id":"msg_1","type":"message","role":"assistant","status":"completed","content":[{"type":"output_text","text":"yes","annotations":[]}]}]"#,
+};
+
+#[test]
+fn an_item_is_found_in_the_answer_and_in_its_input_and_stands_as_a_request_has_it() {
+    let answered = item("msg_1").unwrap();
+    assert_eq!(
+        parsed(answered.as_bytes()),
+        json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "yes", "annotations": []}]})
+    );
+    assert_eq!(item("msg_u").unwrap(), r#"{"type":"message","id":"msg_u","role":"user","content":"again"}"#);
+    assert_eq!(item("item_resp_1_0").unwrap(), r#"{"role":"user","content":"hi"}"#, "as its list of items names it");
+    assert_eq!(item("rs_1").unwrap(), "", "reasoning that nobody can read again");
+    assert_eq!((item("msg_2"), item("item_resp_1_1"), item("item_resp_2_0")), (None, None, None));
+    assert_eq!((home("item_resp_1_0"), home("msg_1")), (Some("resp_1"), None));
+    assert_eq!(ids(KEPT.output).collect::<Vec<_>>(), ["rs_1", "msg_1"]);
+}
+
+fn item(id: &str) -> Option<String> {
+    let mut found = HashMap::new();
+    find(KEPT, "resp_1", &HashSet::from([id]), &mut found);
+    assert!(found.keys().all(|found| found == id));
+    found.remove(id)
+}
+
+#[test]
+fn what_is_found_stands_in_place_of_its_reference_and_what_is_not_stays() {
+    let body = r#"{"model":"m","input":[{"type":"item_reference","id":"rs_1"},{"id":"msg_1","type":"item_reference"},{"type":"item_reference","id":"fc_9"},{"role":"user","content":"say \"item_reference\""},{"type":"item_reference","id":"msg_1"}],"store":true}"#;
+    assert_eq!(references(body), ["rs_1", "msg_1", "fc_9"]);
+    let mut found = HashMap::new();
+    find(KEPT, "resp_1", &HashSet::from(["rs_1", "msg_1"]), &mut found);
+    assert_eq!(with_items(body, &found, 100), None, "references must not make a request grow without end");
+    let whole = with_items(body, &found, 10_000).unwrap();
+    let said = json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "yes", "annotations": []}]});
+    let expected = json!({"model": "m", "store": true, "input": [said, {"type": "item_reference", "id": "fc_9"},
+        {"role": "user", "content": "say \"item_reference\""}, said]});
+    assert_eq!(parsed(&whole), expected);
+    for none in [r#"{"input":"item_reference"}"#, r#"{"input":[{"type":"item_reference"}]}"#, "x"] {
+        assert_eq!(references(none), Vec::<String>::new(), "{none}");
+    }
+}
+
+#[test]
+fn a_request_leans_on_what_the_provider_alone_has() {
+    assert!(leans(r#"{"input":"a","conversation":"conv_1"}"#) && leans(r#"{"prompt":{"id":"pmpt_1"}}"#));
+    assert!(!leans(r#"{"input":"conversation","prompt":null}"#));
 }

@@ -13,6 +13,15 @@ use super::{decode_items, decode_tools};
 const MOOT: [&str; 4] = ["store", "stream_options", "client_metadata", "access_programs"];
 
 pub fn decode(body: &[u8]) -> Result<Request<'_>, Invalid> {
+    read(body, true)
+}
+
+/// Of what is only counted the input may be missing.
+pub fn decode_count(body: &[u8]) -> Result<Request<'_>, Invalid> {
+    read(body, false)
+}
+
+fn read(body: &[u8], needs_input: bool) -> Result<Request<'_>, Invalid> {
     let body = std::str::from_utf8(body)
         .map_err(|e| Invalid::new("", format!("The request body is not valid UTF-8 at byte {}", e.valid_up_to())))?;
     let mut fields = Fields::default();
@@ -23,7 +32,7 @@ pub fn decode(body: &[u8]) -> Result<Request<'_>, Invalid> {
         serde_json::from_str::<serde::de::IgnoredAny>(body)?;
         return Err(invalid);
     }
-    fields.into_request()
+    fields.into_request(needs_input)
 }
 
 /// The body's fields on the way to a request.
@@ -95,12 +104,11 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    fn into_request(self) -> Result<Request<'a>, Invalid> {
+    fn into_request(self, needs_input: bool) -> Result<Request<'a>, Invalid> {
         let mut request = self.request;
         if !self.has_model {
             return Err(Invalid::new("model", "a model is required"));
         }
-        let input = self.input.ok_or_else(|| Invalid::new("input", "an input is required"))?;
         if let Some(instructions) = self.instructions {
             match instructions.text() {
                 Some(text) if text.is_empty() => {}
@@ -109,14 +117,26 @@ impl<'a> Fields<'a> {
                 None => decode_items::decode("instructions", instructions, &mut request)?,
             }
         }
-        decode_items::decode("input", input, &mut request)?;
+        match self.input {
+            Some(input) => decode_items::decode("input", input, &mut request)?,
+            None if needs_input => return Err(Invalid::new("input", "an input is required")),
+            None => {}
+        }
         Ok(request)
     }
 }
 
 fn kept_there(name: &str) -> Invalid {
+    let instead = match name {
+        "conversation" => {
+            "send the whole conversation in `input`, or go on from an answer that the gateway keeps with `previous_response_id`"
+        }
+        "prompt" => "send the template's text, with its variables filled in, in `instructions` and `input`",
+        "background" => "send the request without it, with `stream: true` if the answer takes long",
+        _ => "send the whole conversation in `input`",
+    };
     let message = format!(
-        "`{name}` refers to what a provider keeps, and this route leads to one that keeps nothing for us; send the whole conversation in `input`"
+        "`{name}` refers to what a provider keeps, and this route leads to one that keeps nothing for us; {instead}"
     );
     Invalid::new(name, message)
 }

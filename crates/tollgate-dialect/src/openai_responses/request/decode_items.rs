@@ -6,6 +6,7 @@
 use crate::error::Invalid;
 use crate::json::{Json, Text};
 use crate::names::qualified;
+use crate::openai_responses::kept::not_found;
 use crate::openai_responses::state;
 use crate::openai_responses::wire::{Item, Part as WirePart, is_hosted, word};
 use crate::request::{
@@ -15,6 +16,11 @@ use crate::request::{
 use crate::scan::{Raw, items, object};
 
 use super::decode::required;
+
+/// Codex asks so a provider that it takes for OpenAI, and compacts by itself with any other (0.169).
+const NO_COMPACTION: &str = "the conversation cannot be compacted here: only OpenAI's own Responses API does that, and this route leads to \
+                             another. Let the client compact it (Codex does with any provider that is not named OpenAI, as `tollgate run \
+                             codex` sets it up)";
 
 pub fn decode<'a>(field: &str, value: Raw<'a>, request: &mut Request<'a>) -> Result<(), Invalid> {
     if let Some(text) = value.text() {
@@ -47,12 +53,15 @@ fn item<'a>(raw: Raw<'a>, at: &str, request: &mut Request<'a>) -> Result<(), Inv
             result(Part::ToolResult(ToolResult { id, content, is_error: false, cache: None }), request);
         }
         "reasoning" => by_assistant(Part::Thinking(thinking(&item)), request),
-        kind @ ("item_reference" | "compaction" | "compaction_summary") => {
-            let message = format!(
-                "an item of type `{kind}` can be read only by the provider that keeps or made it; this route leads to another"
-            );
-            return Err(Invalid::new(format!("{at}.type"), message));
+        "item_reference" => {
+            let id = required(at, "id", item.id)?;
+            return Err(Invalid::new("input", not_found(&id.decode())));
         }
+        // By these names OpenAI and Codex 0.169 know it.
+        "compaction" | "compaction_summary" | "context_compaction" => {
+            compacted(required(at, "type", item.kind)?, request);
+        }
+        "compaction_trigger" => return Err(Invalid::new(format!("{at}.type"), NO_COMPACTION)),
         kind if is_hosted(kind) => {
             let part = Part::Server { kind: required(at, "type", item.kind)?, fields: raw.json() };
             if kind.ends_with("_output") || kind.ends_with("_response") {
@@ -133,6 +142,16 @@ fn result<'a>(part: Part<'a>, request: &mut Request<'a>) {
         }
         _ => request.messages.push(Message { role: Role::User, parts: vec![part] }),
     }
+}
+
+/// What a compaction stands for its maker alone can read. The user's messages stay beside it, so that the conversation can go on here: the
+/// model is told what it lacks, and so is the client.
+fn compacted<'a>(kind: Text<'a>, request: &mut Request<'a>) {
+    const NOTE: &str = "[Here the conversation was compacted by another provider, in a form that only it can read. What the assistant said \
+                        and did before is lost, but for what the messages show.]";
+    unknown(kind, request);
+    let note = Part::Text(TextPart { text: Text::literal(NOTE), cache: None });
+    request.messages.push(Message { role: Role::System, parts: vec![note] });
 }
 
 /// It says nothing to anybody, so it must not part what belongs together.

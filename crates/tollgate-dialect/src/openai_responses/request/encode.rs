@@ -12,7 +12,8 @@ use crate::{Encoded, Target};
 use super::{items, params, tools};
 
 pub fn encode(request: &Request<'_>, target: &Target<'_>) -> Result<Encoded, Unsupported> {
-    let mut out = Out::new(request, target);
+    // `input_file` is a part of the API itself, unlike chat's `file`.
+    let mut out = Out { files: true, ..Out::new(request, target) };
     out.writer.open_object().key("model").str(target.model);
     params::write(&mut out, request)?;
     let mut notes = params::text(&mut out, request)?;

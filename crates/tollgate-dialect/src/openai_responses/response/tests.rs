@@ -43,3 +43,38 @@ fn what_is_no_answer_is_named() {
     assert_eq!(reads(r#"{"error":"no"}"#), Err("no".into()));
     assert_eq!(reads(r#"{"output":[],"error":{}}"#), Ok(()));
 }
+
+/// What an answer comes to: its texts, and why it ended.
+fn ended(status: &str, details: &str, content: &str) -> (String, Option<crate::event::StopReason>) {
+    let body = format!(
+        r#"{{"id":"resp_1","object":"response","status":"{status}","incomplete_details":{details},"output":[{{"type":"message","role":"assistant","content":{content}}}]}}"#
+    );
+    let (mut texts, mut reason) = (String::new(), None);
+    decode(body.as_bytes(), &mut |event| match event {
+        Event::Text(text) => texts.push_str(&text.decode()),
+        Event::Finish { reason: why, .. } => reason = Some(why),
+        _ => {}
+    })
+    .expect("an answer");
+    (texts, reason)
+}
+
+#[test]
+fn an_incomplete_answer_never_looks_whole() {
+    use crate::event::StopReason::{EndTurn, MaxTokens, Refusal};
+    for (details, reason) in [
+        (r#"{"reason":"max_output_tokens"}"#, MaxTokens),
+        (r#"{"reason":"content_filter"}"#, Refusal),
+        (r#"{"reason":"steered"}"#, EndTurn),
+        (r#"{"reason":"of_tomorrow"}"#, MaxTokens),
+        (r#"{"reason":null}"#, MaxTokens),
+        ("null", MaxTokens),
+    ] {
+        assert_eq!(ended("incomplete", details, "[]").1, Some(reason), "{details}");
+    }
+}
+
+#[test]
+fn a_text_without_parts_is_read() {
+    assert_eq!(ended("completed", "null", r#""Hello""#).0, "Hello");
+}

@@ -1,5 +1,6 @@
 //! An upstream's events, or its whole answer, to canonical events.
 
+use crate::answer::failed_without_words;
 use crate::error::AnswerError;
 use crate::event::{Event, StopReason, ThinkingState};
 use crate::frame::sse::Frame;
@@ -293,6 +294,10 @@ impl Decoder {
         let told = open.told;
         match kind {
             Kind::Message if !told => {
+                // Some servers write a text as in a request, without parts.
+                if let Some(text) = item.content.and_then(Raw::text).filter(|t| !t.is_empty()) {
+                    self.tell(at, false, text, emit);
+                }
                 for part in parts(item.content) {
                     let (refusal, text) = match word(part.kind) {
                         "refusal" => (true, part.refusal),
@@ -375,6 +380,14 @@ impl Decoder {
         if let Some(error) = response.error.filter(|e| e.is_object() && e.get() != "{}") {
             return Err(openai_chat::response::in_answer(error.get().as_bytes()));
         }
+        // Some servers end every answer with `response.completed`: what it holds says how it ended.
+        let status = match word(response.status) {
+            said @ ("incomplete" | "failed" | "cancelled") => said,
+            _ => kind,
+        };
+        if matches!(status, "failed" | "cancelled") {
+            return Err(failed_without_words());
+        }
         self.start(&response, emit);
         if let Some(output) = response.output.filter(|_| self.items.is_empty()) {
             self.output(output, emit)?;
@@ -386,7 +399,7 @@ impl Decoder {
                 emit(Event::ToolInput { slot: slot(at), json: FREEFORM_TAIL });
             }
         }
-        self.end(&response, kind, emit);
+        self.end(&response, status, emit);
         Ok(())
     }
 

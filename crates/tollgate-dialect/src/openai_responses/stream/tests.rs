@@ -269,3 +269,24 @@ proptest! {
         let _ = read(&whole, 11);
     }
 }
+
+#[test]
+fn the_last_event_says_how_the_answer_ended_and_not_its_name() {
+    let stream = |response: &str| {
+        let delta = r#"data: {"type":"response.output_text.delta","output_index":0,"delta":"Hel"}"#;
+        format!("{delta}\n\ndata: {{\"type\":\"response.completed\",\"response\":{response}}}\n\n")
+    };
+    let reason = |response: &str| {
+        let events = read(stream(response).as_bytes(), 64).expect("an answer");
+        events.into_iter().find_map(|event| if let Event::Finish { reason, .. } = event { Some(reason) } else { None })
+    };
+    let incomplete = r#"{"id":"r","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}"#;
+    assert_eq!(reason(incomplete), Some(StopReason::MaxTokens));
+    assert_eq!(reason(r#"{"id":"r","status":"completed"}"#), Some(StopReason::EndTurn));
+    assert_eq!(reason(r#"{"id":"r"}"#), Some(StopReason::EndTurn));
+    // Without an error of its own, and before its event goes on to a client.
+    for response in [r#"{"id":"r","status":"failed"}"#, r#"{"id":"r","status":"cancelled","error":null}"#] {
+        let failed = read(stream(response).as_bytes(), 64);
+        assert!(matches!(failed, Err(AnswerError::Upstream(_))), "{failed:?}");
+    }
+}

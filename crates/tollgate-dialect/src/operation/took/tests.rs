@@ -10,6 +10,7 @@ fn s33_fractional_counts_are_kept_exactly_and_rounded_for_the_client() {
     took.read(Operation::ImageGenerations, answer);
     assert_eq!((took.input, took.output), (Some(12_500_000_000), Some(1_056_250_000_000)));
     assert_eq!((took.input_image, took.images), (2_500_000_000, T));
+    assert_eq!(took.output_image, 1_056_250_000_000, "nothing else came back");
     assert_eq!((took.rounded().input, took.rounded().output), (Some(13), Some(1056)));
     let expected = answer.replace("12.5", "13").replace("1056.25", "1056").replace("1068.75", "1069");
     let expected = expected.replace(": 2.5", ": 3").replace("1e1", "10");
@@ -74,4 +75,15 @@ fn a_stream_is_complete_when_its_last_event_says_so() {
     {
         assert!(!is_complete(event), "{event}");
     }
+}
+
+#[test]
+fn what_goes_into_a_cache_is_a_part_of_the_input() {
+    let answer = r#"{"object": "response.compaction", "output": [], "usage": {"input_tokens": 100, "output_tokens": 7, "total_tokens": 107,
+        "input_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 20}, "output_tokens_details": {"reasoning_tokens": 0}}}"#;
+    let mut took = Took::default();
+    took.read(Operation::Compact, answer);
+    let expected =
+        Usage { cache_read: Some(30), cache_write: Some(20), ..Usage::from_totals(Some(50), None, None, Some(7)) };
+    assert_eq!(took.rounded(), expected);
 }

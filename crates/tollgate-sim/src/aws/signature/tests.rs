@@ -57,3 +57,45 @@ fn whatever_differs_is_refused_in_awss_words() {
     bare.headers.remove("authorization");
     wrong(checked(&bare, SECRET, IAM, THEN, b""), "Missing Authentication Token");
 }
+
+/// Two requests to Bedrock as botocore 1.44.8 signs them (November 2026); the second one's path is escaped twice in what is signed.
+#[test]
+fn what_botocore_signs_is_accepted_and_with_another_path_refused() {
+    let names = "content-type;host;x-amz-date";
+    let cases = [
+        (
+            "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/invoke-with-response-stream",
+            "eu-west-1",
+            None,
+            "{\"a\":\"ü\"}",
+            "2dc6e61e6e3f1b772cfaf76c26f336ad1c2fad3de6f8e61cc19c031122c0c2fe",
+        ),
+        (
+            "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2Fx1/converse",
+            "us-east-1",
+            Some("session/token+1="),
+            "{}",
+            "71960a93a8c598fb9803149ca7475506c73fbdc81eb4ee36204de9c6695bf3ec",
+        ),
+    ];
+    for (path, region, session, body, signature) in cases {
+        let head = |path: &str| {
+            let names = if session.is_some() { format!("{names};x-amz-security-token") } else { names.to_owned() };
+            let reach = format!("AKIDEXAMPLE/20261126/{region}/bedrock/aws4_request");
+            let signed = format!("AWS4-HMAC-SHA256 Credential={reach}, SignedHeaders={names}, Signature={signature}");
+            let mut request = http::Request::post(path)
+                .header("host", format!("bedrock-runtime.{region}.amazonaws.com"))
+                .header("content-type", "application/json")
+                .header("x-amz-date", "20261126T102030Z")
+                .header("authorization", signed);
+            if let Some(session) = session {
+                request = request.header("x-amz-security-token", session);
+            }
+            request.body(()).unwrap().into_parts().0
+        };
+        let scope = Scope { region, service: "bedrock" };
+        let check = |path: &str| checked(&head(path), SECRET, scope, "2026-11-26T10:21:00Z", body.as_bytes());
+        assert_eq!(check(path), Ok(()), "{path}");
+        assert!(check(&path.replace("%3A", ":")).is_err(), "{path}");
+    }
+}

@@ -134,3 +134,13 @@ fn older_models_know_neither_ids_nor_levels_nor_json_beside_functions() {
         "only one",
     );
 }
+
+/// Arguments are a `Struct`, whose fields have no order; Claude Code puts its own first.
+#[test]
+fn a_signature_fits_its_call_in_any_order_of_the_arguments_and_no_other_call() {
+    let signed = |args: Value| crate::call_signature("edit", &args);
+    let one = signed(json!({"a": 1, "b": {"c": 2, "d": 3}}));
+    assert_eq!(one, signed(json!({"b": {"d": 3, "c": 2}, "a": 1})));
+    assert_ne!(one, signed(json!({"a": 1, "b": {"c": 2, "d": 4}})));
+    assert_ne!(one, crate::call_signature("write", &json!({"a": 1, "b": {"c": 2, "d": 3}})));
+}

@@ -278,3 +278,40 @@ fn limits_are_those_of_the_model() {
     refuses(&with("stop_sequences", json!([" "])), "non-whitespace");
     refuses(&with("output_config", json!({"effort": "huge"})), "output_config.effort");
 }
+
+#[test]
+fn a_loop_that_is_thought_about_on_a_budget_begins_with_thoughts() {
+    let looping = |blocks: Value, thinking: Value| {
+        let mut body = with("thinking", thinking);
+        body["messages"] = json!([user(json!("hi")), assistant(blocks), user(json!([result("t1")]))]);
+        body
+    };
+    let budget = json!({"type": "enabled", "budget_tokens": 1024});
+    let thought = json!({"type": "thinking", "thinking": "hm", "signature": signature("hm")});
+    accepts(&looping(json!([thought, call("t1")]), budget.clone()));
+    accepts(&looping(json!([{"type": "redacted_thinking", "data": "x"}, call("t1")]), budget.clone()));
+    accepts(&looping(json!([call("t1")]), json!({"type": "adaptive"})));
+    let words = "Expected `thinking` or `redacted_thinking`, but found `tool_use`";
+    refuses(&looping(json!([call("t1")]), budget), words);
+}
+
+#[test]
+fn a_bound_thought_holds_for_its_own_conversation_alone() {
+    use crate::messages::signed;
+    use crate::script::{Answer, Part};
+
+    let s = Strictness { binds_thoughts: true, ..Strictness::default() };
+    let first = with("system", json!("Be brief."));
+    let answer = signed(&first, Answer::thinking("hm"), &s);
+    let Part::Block(thought) = answer.parts[0].clone() else { panic!("{answer:?}") };
+    let mut next = first.clone();
+    next["messages"] =
+        json!([first["messages"][0], assistant(json!([thought, call("t1")])), user(json!([result("t1")]))]);
+    assert_eq!(check(&next, &version(), false, &s), Ok(()));
+    let changes = [("/system", json!("Be long.")), ("/messages/0/content", json!("ho")), ("/tools/0/name", json!("R"))];
+    for (place, other) in changes {
+        let mut edited = next.clone();
+        *edited.pointer_mut(place).unwrap() = other;
+        refuses_with(&edited, &s, "The block is bound to a different conversation.");
+    }
+}

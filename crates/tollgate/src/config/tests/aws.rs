@@ -187,3 +187,32 @@ fn secrets_of_aws_are_shown_nowhere() {
     let secrets: Vec<&str> = config.deployments[0].secrets().collect();
     assert_eq!(secrets, ["canary-a", "canary-b"]);
 }
+
+#[test]
+fn what_converse_has_in_its_body_is_in_headers_of_invoke_model() {
+    let guarded = "guardrailConfig: {guardrailIdentifier: g1, guardrailVersion: '2', trace: enabled}, \
+        performanceConfig: {latency: optimized}, serviceTier: {type: flex}, requestMetadata: {team: a}, other: 1";
+    let of = |model: &str| {
+        let (config, _) = files(&format!("{{model: {model}, aws_region_name: us-east-1, {KEYS}, {guarded}}}")).good();
+        let headers = config.deployments[0].headers.iter();
+        let headers: Vec<_> = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        let body: Vec<_> = config.deployments[0].extra_body.iter().map(|(name, _)| name.clone()).collect();
+        (headers, body)
+    };
+    let (headers, body) = of("bedrock/us.anthropic.claude-opus-5");
+    assert_eq!(
+        headers,
+        [
+            "x-amzn-bedrock-guardrailidentifier: g1",
+            "x-amzn-bedrock-guardrailversion: 2",
+            "x-amzn-bedrock-trace: ENABLED",
+            "x-amzn-bedrock-performanceconfig-latency: optimized",
+            "x-amzn-bedrock-service-tier: flex",
+            r#"x-amzn-bedrock-request-metadata: {"team":"a"}"#,
+        ]
+    );
+    assert_eq!(body, ["other"]);
+    let (headers, body) = of("bedrock/converse/us.anthropic.claude-opus-5");
+    assert!(headers.is_empty());
+    assert_eq!(body, ["guardrailConfig", "performanceConfig", "serviceTier", "requestMetadata", "other"]);
+}

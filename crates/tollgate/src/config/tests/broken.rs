@@ -125,7 +125,7 @@ fn an_address_must_be_one_and_must_be_there() {
 #[test]
 fn names_that_lead_nowhere_are_errors() {
     let yaml = format!(
-        "{ENTRY}router_settings:\n  model_group_alias: {{x: aa, y: {{hidden: true}}}}\ntollgate_settings:\n  catch_all: {{haiku: nowhere, small: a}}\n"
+        "{ENTRY}router_settings:\n  model_group_alias: {{x: aa, y: {{hidden: true}}}}\ntollgate_settings:\n  catch_all: {{haiku: nowhere}}\n"
     );
     assert_eq!(
         errors(&yaml),
@@ -133,7 +133,6 @@ fn names_that_lead_nowhere_are_errors() {
             "config.yaml:4:26: router_settings.model_group_alias.x: leads to no route\n    hint: did you mean a?",
             "config.yaml:4:33: router_settings.model_group_alias.y: names no route\n    hint: write `alias: ROUTE` or `alias: {model: ROUTE, hidden: true}`",
             "config.yaml:6:22: tollgate_settings.catch_all.haiku: leads to no route\n    hint: write the `model_name` of an entry of `model_list`",
-            "config.yaml:6:31: tollgate_settings.catch_all.small: is no tier\n    hint: the tiers are haiku, sonnet, opus and default",
         ]
     );
 }
@@ -147,6 +146,7 @@ fn unknown_keys_are_warnings_with_the_nearest_name() {
     model_info: {max_outptu_tokens: 5}
 litellm_setings: {}
 general_settings: {databse_url: x, zzzzzzzz: 1}
+tollgate_settings: {catch_all: {hiku: a, small: a}, fair_queue: {max_wait: 20}, responses: {days: 1}}
 ",
     );
     let (config, problems) = files.good();
@@ -160,10 +160,27 @@ general_settings: {databse_url: x, zzzzzzzz: 1}
             "config.yaml:5:1: warning: litellm_setings: is not a known key and has no effect\n    hint: did you mean `litellm_settings`?",
             "config.yaml:6:20: warning: general_settings.databse_url: is not a known key and has no effect\n    hint: did you mean `database_url`?",
             "config.yaml:6:36: warning: general_settings.zzzzzzzz: is not a known key and has no effect\n    hint: remove it, or look up its name in docs/config.md",
+            "config.yaml:7:33: warning: tollgate_settings.catch_all.hiku: is not a known key and has no effect\n    hint: did you mean `haiku`?",
+            "config.yaml:7:42: warning: tollgate_settings.catch_all.small: is not a known key and has no effect\n    hint: the keys here are haiku, sonnet, opus, default",
+            "config.yaml:7:66: warning: tollgate_settings.fair_queue.max_wait: is not a known key and has no effect\n    hint: did you mean `max_wait_s`?",
+            "config.yaml:7:93: warning: tollgate_settings.responses.days: is not a known key and has no effect\n    hint: the keys here are keep_days, max_mb",
         ]
     );
     let sent: Vec<&str> = config.deployments[0].extra_body.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(sent, ["api_bse", "reasonning_effort", "min_p"]);
+}
+
+#[test]
+fn a_slip_in_the_name_of_a_block_of_a_deployment_and_a_parameter_beside_it_are_told_with_what_to_do() {
+    let yaml = "model_list:\n  - {model_name: a, litelm_params: {model: ollama/a}, api_base: \"http://x\"}\n";
+    assert_eq!(
+        Files::new(yaml).bad(),
+        [
+            "config.yaml:2:5: model_list[0].litellm_params: is missing\n    hint: write `litellm_params:` with `model: PROVIDER/NAME` below it",
+            "config.yaml:2:21: warning: model_list[0].litelm_params: is not a known key and has no effect\n    hint: did you mean `litellm_params`?",
+            "config.yaml:2:55: warning: model_list[0].api_base: has no effect here\n    hint: move it below `litellm_params:`",
+        ]
+    );
 }
 
 #[test]

@@ -140,5 +140,22 @@ fn without_keys_and_file_one_is_told_how_to_begin() {
     for way in ["tollgate demo", "OPENROUTER_API_KEY", "--config"] {
         assert!(text.contains(way), "{text}");
     }
-    assert_eq!(text.lines().count(), 4);
+    assert_eq!(text.lines().count(), 2, "{text}");
+}
+
+#[test]
+fn the_database_may_be_given_in_parts_as_litellms_charts_do() {
+    let entry = "model_list: [{model_name: a, litellm_params: {model: ollama/a}}]\n";
+    let parts = |files: Files| {
+        let files =
+            files.env("DATABASE_HOST", "db:5433").env("DATABASE_USERNAME", "llm").env("DATABASE_NAME", "litellm");
+        let (config, problems) = files.env("DATABASE_PASSWORD", "p@ss/w:rd").good();
+        assert!(problems.is_empty(), "{problems:?}");
+        config.database.expect("a database").expose().to_string()
+    };
+    assert_eq!(parts(Files::new(entry)), "postgres://llm:p%40ss%2Fw%3Ard@db:5433/litellm");
+    let whole = "postgres://u@h/n";
+    assert_eq!(parts(Files::new(entry).env("DATABASE_URL", whole)), whole, "the whole address goes before its parts");
+    let (config, _) = Files::new(entry).env("DATABASE_HOST", "db").good();
+    assert!(config.database.is_none(), "a host alone is no database");
 }

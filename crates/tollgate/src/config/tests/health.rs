@@ -47,3 +47,15 @@ router_settings: {enable_health_check_routing: true}
     let models: Vec<_> = config.deployments.iter().map(|deployment| deployment.checked_model()).collect();
     assert_eq!(models, [Some("small"), Some("small"), Some("vendor/small"), None]);
 }
+
+#[test]
+fn a_model_that_the_catalogue_knows_to_embed_is_not_checked_with_a_conversation() {
+    let yaml = "model_list:
+  - {model_name: a, litellm_params: {model: \"bedrock/amazon.titan-embed-text-v2:0\", aws_region_name: us-east-1, api_key: k}}
+  - {model_name: b, litellm_params: {model: openai/text-embedding-3-small, api_key: k}}
+  - {model_name: c, litellm_params: {model: openai/gpt-5-nano, api_key: k}}
+";
+    let (config, _) = Files::new(yaml).good();
+    let models: Vec<_> = config.deployments.iter().map(|deployment| deployment.checked_model()).collect();
+    assert_eq!(models, [None, None, Some("gpt-5-nano")]);
+}

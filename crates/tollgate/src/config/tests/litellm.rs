@@ -94,8 +94,8 @@ router_settings:
         problems,
         [
             "config.yaml:1:1: warning: shared: is not a known key and has no effect\n    hint: remove it, or look up its name in docs/config.md",
-            "config.yaml:6:3: warning: model_list[0].litellm_params.max_file_size_mb: is accepted but has no effect yet (nor in 1 more place)",
-            "config.yaml:17:3: warning: router_settings.polling_interval: is accepted but has no effect yet",
+            "config.yaml:6:3: warning: model_list[0].litellm_params.max_file_size_mb: is accepted but has no effect yet (nor in 1 more place)\n    hint: it may stay, but do not count on it",
+            "config.yaml:17:3: warning: router_settings.polling_interval: is accepted but has no effect yet\n    hint: it may stay, but do not count on it",
         ]
     );
     let [one, two] = to(&config, "glm")[..] else { panic!("two") };

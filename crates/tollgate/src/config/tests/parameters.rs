@@ -85,16 +85,17 @@ fn timeouts_come_from_the_deployment_the_router_and_the_settings_in_this_order()
   - {model_name: c, litellm_params: {model: ollama/c}}
 litellm_settings: {request_timeout: 6000}
 ";
-    let of = |yaml: &str| -> Vec<(u128, u128)> {
+    let of = |yaml: &str| -> Vec<(u128, u128, u128)> {
         let (config, _) = Files::new(yaml).good();
         let millis = |d: &crate::config::model::Deployment| {
-            (d.timeouts.first_byte.as_millis(), d.timeouts.first_byte_stream.as_millis())
+            let timeouts = &d.timeouts;
+            (timeouts.first_byte.as_millis(), timeouts.first_byte_stream.as_millis(), timeouts.idle.as_millis())
         };
         config.deployments.iter().map(millis).collect()
     };
-    assert_eq!(of(yaml), [(10_000, 10_000), (20_000, 2_500), (6_000_000, 6_000_000)]);
+    assert_eq!(of(yaml), [(10_000, 10_000, 10_000), (20_000, 2_500, 2_500), (6_000_000, 6_000_000, 300_000)]);
     let routed = format!("{yaml}router_settings: {{timeout: 300, stream_timeout: 60}}\n");
-    assert_eq!(of(&routed), [(10_000, 60_000), (20_000, 2_500), (300_000, 60_000)]);
+    assert_eq!(of(&routed), [(10_000, 60_000, 60_000), (20_000, 2_500, 2_500), (300_000, 60_000, 60_000)]);
 }
 
 #[test]

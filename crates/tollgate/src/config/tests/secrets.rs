@@ -62,3 +62,18 @@ environment_variables: {X: canary-7f3a}
     assert!(config.master_key.is_some());
     assert!(!format!("{config:?}").contains(CANARY), "{config:?}");
 }
+
+#[test]
+fn a_stand_in_for_a_key_is_no_secret_so_that_words_of_upstreams_stay_whole() {
+    let secrets = |key: &str| {
+        let (config, _) = Files::new(&format!(
+            "model_list:\n  - {{model_name: a, litellm_params: {{model: openai/a, api_base: \"http://h/v1\", api_key: {key}}}}}\n"
+        ))
+        .good();
+        config.deployments[0].secrets().map(str::to_string).collect::<Vec<_>>()
+    };
+    for stand_in in ["none", "x", "EMPTY", "dummy", "ollama", "sk-test"] {
+        assert_eq!(secrets(stand_in), [""; 0], "{stand_in}");
+    }
+    assert_eq!(secrets("sk-canary"), ["sk-canary"]);
+}

@@ -206,19 +206,33 @@ fn a_later_system_message_stays_where_the_model_takes_it_and_else_is_a_reminder(
 #[test]
 fn foreign_thoughts_never_reach_anthropic_and_take_all_others_with_them() {
     let ours = seal().seal(&SealedState { family: "kimi".into(), details: None });
-    for foreign in [None, Some(""), Some(ours.escaped())] {
-        let request = chat(vec![
-            user("a"),
-            assistant(vec![thought("genuine", Some("EqQB")), text("b")]),
-            user("c"),
-            assistant(vec![thought("foreign", foreign), text("d")]),
-            user("e"),
-        ]);
+    for foreign in ["", ours.escaped()] {
+        let request = with_genuine_and(thought("other", Some(foreign)));
         let encoded = encode(&request, &target(&genuine(), &seal())).unwrap();
         let body = String::from_utf8(encoded.body.clone()).unwrap();
-        assert!(!body.contains("genuine") && !body.contains("foreign") && !body.contains("tg1."), "{body}");
+        assert!(!body.contains("genuine") && !body.contains("other") && !body.contains("tg1."), "{body}");
         assert_eq!(changes(&encoded), ["dropped:thinking"]);
     }
+}
+
+/// A chat client sends the words of every thought, and only those that led to calls get their signatures back.
+#[test]
+fn words_without_any_signature_are_left_out_alone() {
+    let (body, changes) = genuinely(&with_genuine_and(thought("other", None)));
+    let told = json!([{"type":"thinking","thinking":"genuine","signature":"EqQB"}, {"type":"text","text":"b"}]);
+    assert_eq!(body["messages"][1]["content"], told);
+    assert_eq!(body["messages"][3]["content"], json!([{"type":"text","text":"d"}]));
+    assert_eq!(changes, ["dropped:thinking"]);
+}
+
+fn with_genuine_and(other: Part<'static>) -> Request<'static> {
+    chat(vec![
+        user("a"),
+        assistant(vec![thought("genuine", Some("EqQB")), text("b")]),
+        user("c"),
+        assistant(vec![other, text("d")]),
+        user("e"),
+    ])
 }
 
 #[test]

@@ -112,3 +112,39 @@ fn the_host_is_signed_as_it_is_sent() {
         assert_eq!(host(&url.parse().unwrap()), expected);
     }
 }
+
+/// Computed with botocore 1.44.8 (`SigV4Auth`, November 2026), AWS's own signer in Python.
+#[test]
+fn the_signatures_of_botocore_come_out_for_what_bedrock_and_sts_are_asked() {
+    let invoke = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/invoke-with-response-stream";
+    let converse = "https://bedrock-runtime.us-east-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2Fx1/converse";
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded; charset=utf-8");
+    let role = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr";
+    let cases = [
+        (
+            Scope { region: "eu-west-1", service: "bedrock" },
+            (invoke, json, "{\"a\":\"ü\"}"),
+            None,
+            "2dc6e61e6e3f1b772cfaf76c26f336ad1c2fad3de6f8e61cc19c031122c0c2fe",
+        ),
+        (
+            Scope { region: "us-east-1", service: "bedrock" },
+            (converse, json, "{}"),
+            Some("session/token+1="),
+            "71960a93a8c598fb9803149ca7475506c73fbdc81eb4ee36204de9c6695bf3ec",
+        ),
+        (
+            Scope { region: "us-east-1", service: "sts" },
+            ("https://sts.us-east-1.amazonaws.com/", form, role),
+            None,
+            "1aa1c7ba2ff83093cdf2b17995b7ba565187cea4ce0a50da776505c95dd6b2ee",
+        ),
+    ];
+    let at: Timestamp = "2026-11-26T10:20:30Z".parse().unwrap();
+    for (scope, (url, kind, body), session, expected) in cases {
+        let request = ask("POST", url).header(CONTENT_TYPE, kind).body(Full::new(Bytes::from(body))).unwrap();
+        let signed = sign(request, &keys(session), scope, at).unwrap();
+        let value = signed.headers()[AUTHORIZATION].to_str().unwrap();
+        assert_eq!(value.rsplit_once("Signature=").unwrap().1, expected, "{url}");
+    }
+}
