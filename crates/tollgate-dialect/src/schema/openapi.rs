@@ -2,14 +2,16 @@
 //!
 //! <https://ai.google.dev/api/caching#Schema>, 2026-11: types in capitals, `nullable`, numbers of 64 bits in strings.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde_json::{Map, Value, json};
 
 use super::{Place, place};
 use crate::json::{Json, MAX_DEPTH};
 
 /// What shows that a schema is Google's.
-const SIGNS: [&str; 11] = [
+const SIGNS: [&str; 17] = [
     "\"STRING\"",
     "\"NUMBER\"",
     "\"INTEGER\"",
@@ -21,17 +23,23 @@ const SIGNS: [&str; 11] = [
     "\"nullable\"",
     "\"propertyOrdering\"",
     "\"property_ordering\"",
+    // Those of [`COUNTS`], as texts.
+    "\"minItems\":\"",
+    "\"maxItems\":\"",
+    "\"minLength\":\"",
+    "\"maxLength\":\"",
+    "\"minProperties\":\"",
+    "\"maxProperties\":\"",
 ];
+
+/// Made once: for a schema of usual size that takes longer than looking for them.
+static FINDERS: LazyLock<[Finder<'static>; SIGNS.len()]> = LazyLock::new(|| SIGNS.map(Finder::new));
 
 const COUNTS: [&str; 6] = ["minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"];
 
 /// A schema that has nothing of Google's keeps its bytes.
 pub fn to_json_schema<'s>(schema: Json<'s>) -> Json<'s> {
-    let has = |sign: &&str| memmem::find(schema.get().as_bytes(), sign.as_bytes()).is_some();
-    let numbers_in_strings = COUNTS
-        .iter()
-        .any(|count| memmem::find(schema.get().as_bytes(), format!("\"{count}\":\"").as_bytes()).is_some());
-    if !SIGNS.iter().any(has) && !numbers_in_strings {
+    if !FINDERS.iter().any(|sign| sign.find(schema.get().as_bytes()).is_some()) {
         return schema;
     }
     Json::of(&walk(schema.to_value(), 0))
