@@ -179,12 +179,13 @@ impl Stage {
             .collect()
     }
 
-    /// The client ended well, the strict provider refused nothing, and the gateway answered everything with 200.
+    /// The client ended well, the strict provider refused nothing, and the gateway answered everything with 200 (but for a look of
+    /// `tollgate run` at what its key has spent: the master key, which these tests use, has no row of its own).
     #[track_caller]
     pub fn all_went_well(&self, run: &Run) {
         self.nothing_was_refused(run);
-        let failed: Vec<_> =
-            self.log().into_iter().filter(|(_, status, error)| *status != 200 || error.is_some()).collect();
+        let of_the_client = self.log().into_iter().filter(|(path, ..)| path != "/key/info");
+        let failed: Vec<_> = of_the_client.filter(|(_, status, error)| *status != 200 || error.is_some()).collect();
         assert!(failed.is_empty(), "{failed:?}\n{run:?}");
     }
 
