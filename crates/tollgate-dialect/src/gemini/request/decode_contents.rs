@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::media;
 use crate::error::Invalid;
 use crate::gemini::code;
-use crate::gemini::signature::Signature;
+use crate::gemini::signature::{NONE, Signature};
 use crate::gemini::wire::{
     Content, FunctionCall, FunctionResponse, Part as WirePart, Parts, Raw, each, is_true, parse, some_text, text_of,
     word,
@@ -181,9 +181,10 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// Thoughts of another maker stand before the part that carried them; Google's own signature is given back.
+/// Thoughts of another maker stand before the part that carried them; Google's own signature is given back. What clients put where
+/// they have none is none (Gemini CLI 0.61.0 does so for every call of the present turn): the thoughts may be known here.
 fn signed<'a>(signature: Option<Text<'a>>, parts: &mut Vec<Part<'a>>) -> Option<Text<'a>> {
-    match Signature::read(signature?) {
+    match Signature::read(signature.filter(|signature| *signature != NONE)?) {
         Signature::Google(signature) => Some(signature),
         Signature::Carried(thoughts) => {
             // The same thoughts may have come as parts, without what makes them worth sending.

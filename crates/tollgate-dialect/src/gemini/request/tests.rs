@@ -121,6 +121,18 @@ fn an_id_that_looks_like_a_number_of_ours_is_not_given_twice() {
 }
 
 #[test]
+fn what_stands_for_a_signature_that_a_client_does_not_have_is_no_state() {
+    let state = |signature: &str| {
+        let call = json!({"functionCall": {"name": "f"}, "thoughtSignature": signature});
+        let wire = json!({"contents": [{"role": "model", "parts": [call]}]}).to_string();
+        let request = decode(wire.as_bytes()).expect("reads");
+        let Part::ToolCall(call) = &request.messages[0].parts[0] else { panic!("a call") };
+        call.state.is_some()
+    };
+    assert_eq!([state("skip_thought_signature_validator"), state("CikB")], [false, true]);
+}
+
+#[test]
 fn a_count_may_be_asked_for_in_two_shapes() {
     let contents = r#""contents":[{"parts":[{"text":"hi"}]}]"#;
     for body in
