@@ -5,7 +5,8 @@ use super::images::Painter;
 use super::rerank::{Ranker, Ranking};
 use super::{Operation, Took, embeddings, images, rerank};
 use crate::ForwardError;
-use crate::error::{AnswerError, Change};
+use crate::error::{AnswerError, Change, Invalid};
+use crate::json::Json;
 
 /// Whose API a deployment has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +118,7 @@ impl Task<'_> {
     pub fn as_openai(&self, body: &str) -> Result<Option<Vec<u8>>, ForwardError> {
         match self.way() {
             Some(Way::Embeds(_)) if self.speaks != Speaks::OpenAi => {
+                valid(body)?;
                 embeddings::as_openai(self.speaks, self.model, body).map(Some)
             }
             _ => Ok(None),
@@ -125,7 +127,11 @@ impl Task<'_> {
 
     /// The calls for a body in OpenAI's form, or for one that is forwarded; `None`: there is nothing to translate.
     pub fn work(&self, body: &str) -> Result<Option<Work>, ForwardError> {
-        Ok(match self.way() {
+        let way = self.way();
+        if !matches!(way, None | Some(Way::Passes)) {
+            valid(body)?;
+        }
+        Ok(match way {
             None | Some(Way::Passes) => None,
             Some(Way::Forwards) => {
                 let call = embeddings::forwarded(self, body)?;
@@ -145,6 +151,11 @@ impl Task<'_> {
             }
         })
     }
+}
+
+/// What is taken apart by its members alone could hold texts and names that are no JSON.
+fn valid(body: &str) -> Result<(), Invalid> {
+    Json::parse(body).map(drop).map_err(Invalid::from)
 }
 
 impl Work {

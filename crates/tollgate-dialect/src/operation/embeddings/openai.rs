@@ -33,7 +33,6 @@ pub fn asked(body: &str) -> Result<Asked<'_>, ForwardError> {
 
 fn texts(input: &str) -> Result<Vec<Text<'_>>, ForwardError> {
     if let Some(text) = Text::of_token(input) {
-        Json::parse(input).map_err(Invalid::from)?;
         return Ok(vec![text]);
     }
     let all = items(input).ok_or_else(|| Invalid::new("input", "Input should be a text, or a list of texts"))?;

@@ -77,6 +77,22 @@ fn every_documented_answer_is_read_with_its_tokens() {
 }
 
 #[test]
+fn what_is_no_json_inside_a_text_or_a_name_is_refused() {
+    let bodies = ["{\"input\":\"a\u{1}\"}", "{\"input\":[\"\\x\"]}", "{\"input\":\"a\",\"b\u{1}\":1}"];
+    for (host, model) in [(Host::Gemini, "gemini-embedding-001"), (Host::Bedrock, "amazon.titan-embed-text-v2:0")] {
+        for body in bodies {
+            let task = Task { drop_params: true, ..task(Speaks::OpenAi, host, model) };
+            assert!(task.work(body).is_err(), "{body:?} {model}");
+        }
+    }
+    let named = "{\"content\":{\"parts\":[{\"text\":\"a\"}]},\"b\u{1}\":1}";
+    for host in [Host::Gemini, Host::OpenAi] {
+        let task = task(Speaks::EmbedContent, host, "gemini-embedding-001");
+        assert!(task.as_openai(named).is_err() || task.work(named).is_err(), "{host:?}");
+    }
+}
+
+#[test]
 fn tokens_that_a_header_tells_count_where_the_body_tells_none() {
     let work = work(Host::Bedrock, "cohere.embed-english-v3", &json!({"input": "a"}));
     let told = Answered { body: r#"{"embeddings": [[1]]}"#.into(), input_tokens: Some(3) };
