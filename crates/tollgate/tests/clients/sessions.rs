@@ -87,12 +87,10 @@ async fn session(agent: &Agent, upstream: Upstream) {
         rest = &rest[at + result.len()..];
     }
     assert!(rest.contains("image/png") || rest.contains(r#""format":"png""#), "no picture: {told}");
-    if agent.gives_back(upstream) {
-        let first = FIRST.iter().filter(|_| agent.keeps_thoughts);
-        for round in first.chain(&SECOND).filter(|round| !round.thought.is_empty()) {
-            let call = (agent.act)(&round.acts[0], &stage);
-            has(&told, &upstream.state(round.thought, &call));
-        }
+    let first = FIRST.iter().filter(|_| agent.keeps_thoughts);
+    for round in first.chain(&SECOND).filter(|round| !round.thought.is_empty()) {
+        let call = (agent.act)(&round.acts[0], &stage);
+        has(&told, &upstream.state(round.thought, &call));
     }
 }
 

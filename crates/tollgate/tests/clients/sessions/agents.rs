@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::stage::{MASTER_KEY, MODEL, Stage};
-use crate::support::upstreams::{Call, Upstream};
+use crate::support::upstreams::Call;
 use crate::support::{Run, installed, run};
 
 /// Something that every agent can do in its working folder.
@@ -159,13 +159,6 @@ impl Agent {
             .envs(self.env.iter().copied())
             .args(args);
         run(command).await
-    }
-
-    /// Whether what the provider needs of its thoughts can come back. The chat API has no place for signatures; opencode does not keep
-    /// Google's, which stands on the call.
-    pub fn gives_back(&self, upstream: Upstream) -> bool {
-        let by_chat = matches!(self.starts, Starts::Opencode("@ai-sdk/openai-compatible"));
-        !by_chat || upstream == Upstream::Chat
     }
 }
 
