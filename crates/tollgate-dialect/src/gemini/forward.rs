@@ -32,14 +32,12 @@ pub fn request(body: &[u8], target: &Target<'_>) -> Result<Encoded, ForwardError
     if let Some(tools) = find(&members, "tools").filter(|_| quirks.gemini.one_kind_per_tool) {
         lane.tools(tools);
     }
-    let looks_inside = quirks.thought_signatures
+    let signed = quirks.thought_signatures
         || !quirks.gemini.ids
         || quirks.gemini.foreign_signatures
-        || [CARRIED, "\"functionResponse\""]
-            .iter()
-            .any(|part| memchr::memmem::find(body.as_bytes(), part.as_bytes()).is_some());
-    if let Some(contents) = find(&members, "contents").filter(|_| looks_inside) {
-        contents::edit(contents, target, &mut lane.edits, &mut lane.changes);
+        || memchr::memmem::find(body.as_bytes(), CARRIED.as_bytes()).is_some();
+    if let Some(contents) = find(&members, "contents").filter(|raw| signed || contents::may_repeat(raw.get())) {
+        contents::edit(contents, target, signed, &mut lane.edits, &mut lane.changes);
     }
     Ok(Encoded { body: lane.edits.apply(), changes: lane.changes })
 }

@@ -10,9 +10,17 @@ use crate::scan::items;
 
 use super::find;
 
-pub fn edit<'b>(contents: Raw<'b>, target: &Target<'_>, edits: &mut Edits<'b>, changes: &mut Vec<Change>) {
+/// `signed`: every call may need an edit, and not only results that are there twice.
+pub fn edit<'b>(
+    contents: Raw<'b>,
+    target: &Target<'_>,
+    signed: bool,
+    edits: &mut Edits<'b>,
+    changes: &mut Vec<Change>,
+) {
     let mut lane = Contents { target, edits, changes };
-    for content in list(contents).into_iter().filter_map(|content| Members::parse(content.get())) {
+    let of_concern = list(contents).into_iter().filter(|content| signed || may_repeat(content.get()));
+    for content in of_concern.filter_map(|content| Members::parse(content.get())) {
         let model = word(find(&content, "role")) == "model";
         let mut first = model;
         let parts = find(&content, "parts").map(list).unwrap_or_default();
@@ -32,9 +40,19 @@ fn list(raw: Raw<'_>) -> Vec<Raw<'_>> {
     items(raw.get()).unwrap_or_else(|| vec![raw])
 }
 
+/// More than one result is in it, or what looks like one.
+pub fn may_repeat(json: &str) -> bool {
+    memchr::memmem::find_iter(json.as_bytes(), RESULT).nth(1).is_some()
+}
+
+const RESULT: &[u8] = b"\"functionResponse\"";
+
 /// Which parts are results of a call that has its result in this content already. Google refuses them, and Gemini CLI 0.61 sends each
 /// result twice in a session that it resumes (github.com/google-gemini/gemini-cli/issues/29365, 2026-09).
 fn repeated<'b>(parts: &[Raw<'b>]) -> Vec<bool> {
+    if parts.len() < 2 {
+        return vec![false; parts.len()];
+    }
     let mut answered: Vec<&str> = Vec::new();
     let again = |part: &Raw<'b>| {
         let part = Members::parse(part.get())?;
